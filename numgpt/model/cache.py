@@ -1,0 +1,46 @@
+"""The keys and values of the positions that have been read, so that a new token need not read them again."""
+
+import numpy as np
+
+
+class LayerCache:
+    """What one attention layer remembers: keys, values (B, H, n_ctx, D), of which the first `length` positions are filled."""
+
+    def __init__(self, keys, values, start):
+        self.keys, self.values, self.start = keys, values, start
+        self.length = 0
+
+    def extend(self, k, v):
+        """Append k, v, (B, H, T, D); return all keys and values so far, (B, H, S, D), and each row's start."""
+        old, self.length = self.length, self.length + k.shape[2]
+        self.keys[:, :, old : self.length] = k
+        self.values[:, :, old : self.length] = v
+        return self.keys[:, :, : self.length], self.values[:, :, : self.length], self.start
+
+
+class KVCache:
+    """One LayerCache for every block of `model`, for a batch of B sequences.
+
+    `lengths`, the numbers of ids in B prompts that were padded on the left to the longest of them, says where each
+    begins; without it, all rows begin at position 0. A row's positions are counted from its own beginning, so
+    a prompt gets the same answer in a batch as alone.
+    """
+
+    def __init__(self, model, batch, lengths=None):
+        config = model.config
+        shape = (2, config.n_layer, batch, config.n_head, config.n_ctx, config.n_embd // config.n_head)
+        memory = np.empty_like(model.values, shape=shape)
+        self.start = None
+        if lengths is not None and min(lengths) != max(lengths):
+            self.start = max(lengths) - np.asarray(lengths)
+        self.layers = [LayerCache(*pair, self.start) for pair in zip(*memory, strict=True)]
+
+    @property
+    def length(self):
+        """How many positions are filled, padding included."""
+        return self.layers[0].length
+
+    def positions(self, T):
+        """The positions of the next T ids: (T,), or (B, T) where rows begin at different places; padding counts as 0."""
+        columns = np.arange(self.length, self.length + T)
+        return columns if self.start is None else np.maximum(columns - self.start[:, None], 0)

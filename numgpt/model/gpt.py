@@ -1,0 +1,152 @@
+"""GPT-2 (Radford et al. 2019): embed, a stack of blocks, normalise, score every token."""
+
+import math
+
+import numpy as np
+
+from numgpt.backend import to_host
+from numgpt.errors import InputError
+from numgpt.layers import CrossEntropy, Dropout, Embedding, Layer, LayerNorm, TiedHead
+from numgpt.layers.loss import IGNORE
+from numgpt.model.block import Block
+
+
+class GPT(Layer):
+    """A GPT-2 of any size; attribute paths are the published parameter names (`model.h[0].attn.c_attn.weight`).
+
+    B sequences of T token ids, T <= n_ctx, become logits over V tokens for the one that follows each position:
+
+        x      = dropout( wte[ids] + wpe[0..T-1] )      (B, T, C)
+        x      = h[i](x) for every block i
+        logits = ln_f(x) @ wte^T                        (B, T, V)
+
+    backward runs the same list from the bottom up. wte collects gradient at both ends; wpe's rows were added
+    to every sequence of the batch, so theirs sums over B.
+
+    config: a GPTConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero, for a checkpoint
+    to fill. dtype: "float32" or "float64". A new model is in eval mode. Raises InputError for another dtype or device.
+    """
+
+    def __init__(self, config, seed=0, dtype="float32", device="cpu"):
+        super().__init__()
+        self.config = config
+        self.rng = np.random.default_rng(seed)
+        self.wte = Embedding(config.n_vocab, config.n_embd)
+        self.wpe = Embedding(config.n_ctx, config.n_embd)
+        self.drop = Dropout(config.dropout, self.rng)
+        self.h = [Block(config, self.rng) for _ in range(config.n_layer)]
+        self.ln_f = LayerNorm(config.n_embd)
+        self.head = TiedHead(self.wte)
+        self.criterion = CrossEntropy()
+        self.allocate(dtype, device)
+        if seed is not None:
+            self.initialise_all()
+
+    @property
+    def dtype(self):
+        """The NumPy dtype of parameters, gradients and logits."""
+        return self.values.dtype
+
+    def initialise_all(self):
+        """Draw starting weights: N(0, 0.02^2), biases 0, LayerNorm weights 1.
+
+        The two projections that end in the residual stream are scaled by 1/sqrt(2 n_layer), so that the stream's
+        variance does not grow with depth (Radford et al. 2019, section 2.3: 1/sqrt(N) for N residual layers).
+        """
+        for _, layer in self.named_layers():
+            layer.initialise(self.rng)
+        for block in self.h:
+            block.attn.c_proj.weight *= 1 / math.sqrt(2 * self.config.n_layer)
+            block.mlp.c_proj.weight *= 1 / math.sqrt(2 * self.config.n_layer)
+
+    def forward(self, ids):
+        """Logits (B, T, V) for ids (B, T); nothing is kept for backward, and what an earlier `loss` kept stays.
+
+        Raises InputError for ids that are not whole numbers in [0, V), not (B, T), empty, or longer than n_ctx.
+        """
+        ids = self.check_ids(ids)
+        self.keep_activations(False)
+        return self.head.forward(self.final_states(ids))
+
+    def next_logits(self, ids, cache):
+        """Logits (B, V) for the token after ids (B, T), which follow what `cache` holds and are added to it."""
+        ids = self.check_ids(ids, past=cache.length)
+        self.keep_activations(False)
+        return self.head.forward(self.final_states(ids, cache)[:, -1])
+
+    def loss(self, ids, targets):
+        """Mean cross-entropy, in nats, of predicting targets (B, T) from ids (B, T); a target of -1 does not count.
+
+        Keeps what `backward` needs, in place of what an earlier call kept. Raises InputError as `forward` does, and
+        for targets of another shape or outside [-1, V).
+        """
+        ids = self.check_ids(ids)
+        targets = check_integers(targets, "targets", IGNORE, self.config.n_vocab)
+        if targets.shape != ids.shape:
+            raise InputError(
+                f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id"
+            )
+        self.keep_activations(True)
+        return self.criterion.forward(self.head.forward(self.final_states(ids)), targets)
+
+    def backward(self):
+        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError without a loss to go back from."""
+        dx = self.ln_f.backward(self.head.backward(self.criterion.backward()))
+        for block in reversed(self.h):
+            dx = block.backward(dx)
+        dx = self.drop.backward(dx)
+        self.wte.backward(dx)
+        self.wpe.backward(dx.sum(0))
+
+    def final_states(self, ids, cache=None):
+        """The normalised output of the last block, (B, T, C)."""
+        T = ids.shape[1]
+        positions = np.arange(T) if cache is None else cache.positions(T)
+        x = self.wte.forward(ids) + self.wpe.forward(positions)
+        x = self.drop.forward(x)
+        caches = [None] * len(self.h) if cache is None else cache.layers
+        for block, layer_cache in zip(self.h, caches, strict=True):
+            x = block.forward(x, layer_cache)
+        return self.ln_f.forward(x)
+
+    def zero_grad(self):
+        """Set every gradient to zero."""
+        self.grads.fill(0)
+
+    def save(self, folder):
+        """Write `model.safetensors` and `config.json`, which transformers loads as well. Raises OSError when the disk does."""
+        from numgpt.checkpoint import save_checkpoint
+
+        save_checkpoint(
+            folder, self.config, {name: to_host(value) for name, value, _ in self.named_parameters()}
+        )
+
+    def check_ids(self, ids, past=0):
+        """`ids` as an int array; raises InputError where `forward` says so. `past` ids were read before these."""
+        ids = check_integers(ids, "ids", 0, self.config.n_vocab)
+        if ids.ndim != 2 or ids.size == 0:
+            raise InputError(
+                f"ids must be (B, T), a batch of sequences of at least one token, but have shape {ids.shape}"
+            )
+        if past + ids.shape[1] > self.config.n_ctx:
+            raise InputError(
+                f"{past + ids.shape[1]} tokens do not fit into the model's context of {self.config.n_ctx} (n_ctx): shorten the text"
+            )
+        return ids
+
+
+def check_integers(values, name, low, n_vocab):
+    """`values` as an array of ints in [low, n_vocab); raises InputError with the first that is not."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise InputError(f"{name} must be one rectangular array: its rows have different lengths") from None
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{name} must be whole numbers, not {array.dtype}")
+    wrong = (array < low) | (array >= n_vocab)
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise InputError(
+            f"{name}{list(place)} is {array[place]}, but the vocabulary has {n_vocab} tokens: use {low} to {n_vocab - 1}"
+        )
+    return array
