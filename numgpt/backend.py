@@ -6,7 +6,7 @@ from numgpt.errors import InputError
 
 
 def array_module(device):
-    """The module whose arrays live on `device`: NumPy for "cpu". Raises InputError for a device that there is none for."""
+    """The module whose arrays live on `device`: NumPy for "cpu". Raises InputError for any other device."""
     if device != "cpu":
         raise InputError(f"unknown device {device!r}: this version of numgpt runs on 'cpu'")
     return np

@@ -106,7 +106,7 @@ def mask_future(s, start=None):
 
 
 def softmax(s):
-    """exp(s) / sum(exp(s)) along the last axis, in place; the largest score is subtracted so that exp cannot overflow."""
+    """exp(s) / sum(exp(s)) along the last axis, in place; the largest s is subtracted so that exp cannot overflow."""
     s -= s.max(-1, keepdims=True)
     np.exp(s, out=s)
     s /= s.sum(-1, keepdims=True)

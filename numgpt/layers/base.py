@@ -48,9 +48,7 @@ class Layer:
             if isinstance(value, Layer):
                 yield name, value
             elif isinstance(value, list):
-                yield from (
-                    (f"{name}.{i}", layer) for i, layer in enumerate(value) if isinstance(layer, Layer)
-                )
+                yield from ((f"{name}.{i}", layer) for i, layer in enumerate(value) if isinstance(layer, Layer))
 
     def named_layers(self, name=""):
         """(path, layer) of this layer and of all inside it, from the outside in: "", "h.0", "h.0.attn", ..."""
@@ -75,9 +73,7 @@ class Layer:
         slice: `values[:n_matrix_elements]`. Until something is written to them the buffers cost no memory.
         """
         np_or_cupy = array_module(device)
-        slots = [
-            (layer, name, shape) for _, layer in self.named_layers() for name, shape in layer._shapes.items()
-        ]
+        slots = [(layer, name, shape) for _, layer in self.named_layers() for name, shape in layer._shapes.items()]
         slots.sort(key=lambda slot: len(slot[2]) < 2)
         size = sum(math.prod(shape) for _, _, shape in slots)
         self.n_matrix_elements = sum(math.prod(shape) for _, _, shape in slots if len(shape) >= 2)
@@ -115,7 +111,7 @@ class Layer:
 
 
 def draw_normal(rng, out, std):
-    """Fill `out` with draws from N(0, std^2), drawn in float32 on the host so that every dtype and device starts alike."""
+    """Fill `out` with draws from N(0, std^2), made in float32 on the host: every dtype and device starts alike."""
     values = rng.standard_normal(out.size, dtype=np.float32).reshape(out.shape)
     values *= std
     out[...] = values

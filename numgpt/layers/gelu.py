@@ -1,4 +1,4 @@
-"""The Gaussian error linear unit in the tanh form that GPT-2 was trained with (Hendrycks and Gimpel 2016, section 2)."""
+"""The Gaussian error linear unit (Hendrycks and Gimpel 2016, section 2), in the tanh form that GPT-2 uses."""
 
 import math
 

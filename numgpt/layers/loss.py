@@ -9,7 +9,7 @@ IGNORE = -1  # a target that does not count
 
 
 class CrossEntropy(Layer):
-    """The mean surprise, in nats, of the model at the tokens that did come: softmax and negative log-likelihood in one.
+    """The mean surprise of the model, in nats, at the tokens that did come: softmax and negative log-likelihood.
 
     logits, dlogits are (..., V); targets is an int array of logits.shape[:-1]; N counts the targets that are not -1.
 

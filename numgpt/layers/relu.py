@@ -1,4 +1,4 @@
-"""The rectified linear unit, which the first transformers used where GPT-2 has GELU (Vaswani et al. 2017, section 3.3)."""
+"""The rectified linear unit, which the first transformers had in GELU's place (Vaswani et al. 2017, section 3.3)."""
 
 import numpy as np
 

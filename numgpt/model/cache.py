@@ -4,7 +4,7 @@ import numpy as np
 
 
 class LayerCache:
-    """What one attention layer remembers: keys, values (B, H, n_ctx, D), of which the first `length` positions are filled."""
+    """What one attention layer remembers: keys, values (B, H, n_ctx, D), the first `length` positions filled."""
 
     def __init__(self, keys, values, start):
         self.keys, self.values, self.start = keys, values, start
@@ -41,6 +41,6 @@ class KVCache:
         return self.layers[0].length
 
     def positions(self, T):
-        """The positions of the next T ids: (T,), or (B, T) where rows begin at different places; padding counts as 0."""
+        """The positions of the next T ids: (T,), or (B, T) where rows begin at different places; 0 for padding."""
         columns = np.arange(self.length, self.length + T)
         return columns if self.start is None else np.maximum(columns - self.start[:, None], 0)

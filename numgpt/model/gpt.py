@@ -23,8 +23,9 @@ class GPT(Layer):
     backward runs the same list from the bottom up. wte collects gradient at both ends; wpe's rows were added
     to every sequence of the batch, so theirs sums over B.
 
-    config: a GPTConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero, for a checkpoint
-    to fill. dtype: "float32" or "float64". A new model is in eval mode. Raises InputError for another dtype or device.
+    config: a GPTConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero, for a
+    checkpoint to fill. dtype: "float32" or "float64". A new model is in eval mode. Raises InputError for another
+    dtype or device.
     """
 
     def __init__(self, config, seed=0, dtype="float32", device="cpu"):
@@ -83,14 +84,12 @@ class GPT(Layer):
         ids = self.check_ids(ids)
         targets = check_integers(targets, "targets", IGNORE, self.config.n_vocab)
         if targets.shape != ids.shape:
-            raise InputError(
-                f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id"
-            )
+            raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
         self.keep_activations(True)
         return self.criterion.forward(self.head.forward(self.final_states(ids)), targets)
 
     def backward(self):
-        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError without a loss to go back from."""
+        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
         dx = self.ln_f.backward(self.head.backward(self.criterion.backward()))
         for block in reversed(self.h):
             dx = block.backward(dx)
@@ -114,12 +113,10 @@ class GPT(Layer):
         self.grads.fill(0)
 
     def save(self, folder):
-        """Write `model.safetensors` and `config.json`, which transformers loads as well. Raises OSError when the disk does."""
+        """Write `model.safetensors` and `config.json`, which transformers loads as well. Raises OSError as writes do."""
         from numgpt.checkpoint import save_checkpoint
 
-        save_checkpoint(
-            folder, self.config, {name: to_host(value) for name, value, _ in self.named_parameters()}
-        )
+        save_checkpoint(folder, self.config, {name: to_host(value) for name, value, _ in self.named_parameters()})
 
     def check_ids(self, ids, past=0):
         """`ids` as an int array; raises InputError where `forward` says so. `past` ids were read before these."""
@@ -130,7 +127,7 @@ class GPT(Layer):
             )
         if past + ids.shape[1] > self.config.n_ctx:
             raise InputError(
-                f"{past + ids.shape[1]} tokens do not fit into the model's context of {self.config.n_ctx} (n_ctx): shorten the text"
+                f"{past + ids.shape[1]} tokens do not fit the context of {self.config.n_ctx} (n_ctx): shorten the text"
             )
         return ids
 
@@ -146,7 +143,5 @@ def check_integers(values, name, low, n_vocab):
     wrong = (array < low) | (array >= n_vocab)
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise InputError(
-            f"{name}{list(place)} is {array[place]}, but the vocabulary has {n_vocab} tokens: use {low} to {n_vocab - 1}"
-        )
+        raise InputError(f"{name}{list(place)} is {array[place]}, but the vocabulary has only {low} to {n_vocab - 1}")
     return array

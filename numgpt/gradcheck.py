@@ -1,0 +1,202 @@
+"""The proof of the gradients: every hand-written backward against finite differences of its forward, in float64.
+
+    numeric[i] = (L(v + h e_i) - L(v - h e_i)) / 2h        for every element v[i] of every parameter and input
+
+is off by a term in h^2. Computed with h and with h/2, the two combine to (4 n(h/2) - n(h)) / 3, where that term is
+gone (Richardson 1911) and h can be large enough for rounding not to matter. A tensor's error is |a - n| / max(|a|, |n|)
+over Euclidean norms, a the analytic and n the numeric gradient.
+"""
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from numgpt.config import GPTConfig
+from numgpt.errors import InputError
+from numgpt.layers import (
+    GELU,
+    Attention,
+    CrossEntropy,
+    Dropout,
+    Embedding,
+    FeedForward,
+    LayerNorm,
+    Linear,
+    ReLU,
+    TiedHead,
+)
+from numgpt.model import GPT, Block
+
+LAYER_TOLERANCE = 1e-8
+MODEL_TOLERANCE = 1e-6
+# Distinct sizes, so that a transposed or swapped axis cannot go unnoticed: B, T, H, D and V all differ.
+B, T, H, D, V = 2, 5, 3, 4, 7
+C = H * D
+
+Row = namedtuple("Row", "tensor shape norm error tolerance ok")
+
+
+def numeric_gradient(loss, values):
+    """The gradient of `loss()` at the array `values`, element by element; `values` is varied in place and put back.
+
+    The step follows the size of the values, so that a function that bends on a small scale is seen on that scale.
+    """
+    gradient = np.empty_like(values)
+    h = 4e-3 * (math.sqrt(np.square(values).mean()) or 1.0)
+
+    def slope(i, h):
+        value = values[i]
+        values[i] = value + h
+        up = loss()
+        values[i] = value - h
+        down = loss()
+        values[i] = value
+        return (up - down) / (2 * h)
+
+    for i in np.ndindex(values.shape):
+        gradient[i] = (4 * slope(i, h / 2) - slope(i, h)) / 3
+    return gradient
+
+
+def compare(name, analytic, numeric, tolerance):
+    """One row of the table. A gradient that is not a number fails."""
+    norms = np.linalg.norm(analytic), np.linalg.norm(numeric)
+    error = np.linalg.norm(analytic - numeric) / (max(norms) or 1.0)
+    return Row(name, analytic.shape, norms[1], float(error), tolerance, bool(error <= tolerance))
+
+
+def check_layer(layer, inputs, rng, floating=True, tolerance=LAYER_TOLERANCE):
+    """Rows for each parameter of `layer`, and for `inputs` where they are floating-point numbers.
+
+    The layer's output y is reduced to one number by L = sum(y * dy) with random dy, whose gradient at y is dy.
+    Gradients start from random values, so that a backward that overwrites instead of adding is caught.
+    """
+    hold_dropout = dropout_holder(layer)
+    dy = rng.standard_normal(layer.forward(inputs.copy()).shape)
+
+    def loss():
+        hold_dropout()
+        return float((layer.forward(inputs.copy()) * dy).sum())
+
+    before = {name: rng.standard_normal(grad.shape) for name, _, grad in layer.named_parameters()}
+    for name, _, grad in layer.named_parameters():
+        grad[...] = before[name]
+    loss()
+    dx = layer.backward(dy.copy())
+    if floating:
+        yield compare("input", dx, numeric_gradient(loss, inputs), tolerance)
+    for name, value, grad in layer.named_parameters():
+        yield compare(name, grad - before[name], numeric_gradient(loss, value), tolerance)
+
+
+def check_model(model, ids, targets, tolerance=MODEL_TOLERANCE):
+    """Rows for each parameter of a whole GPT, the loss being its own. Two backward passes are run: gradients must add up."""
+    hold_dropout = dropout_holder(model)
+
+    def loss():
+        hold_dropout()
+        return model.loss(ids, targets)
+
+    model.zero_grad()
+    for _ in range(2):
+        loss()
+        model.backward()
+    for name, value, grad in model.named_parameters():
+        yield compare(name, grad / 2, numeric_gradient(loss, value), tolerance)
+
+
+def dropout_holder(layer):
+    """A function that sets the dropout inside `layer` back, so that every forward after a call draws the same masks."""
+    rngs = {id(part.rng): part.rng for _, part in layer.named_layers() if isinstance(part, Dropout) and part.rng}
+    states = [(rng, rng.bit_generator.state) for rng in rngs.values()]
+
+    def hold():
+        for rng, state in states:
+            rng.bit_generator.state = state
+
+    return hold
+
+
+def with_random_weights(layer, rng):
+    """`layer` in float64 with weights of order one, where no term of a gradient is too small to be seen."""
+    layer.allocate("float64")
+    for name, value, _ in layer.named_parameters():
+        value[...] = rng.standard_normal(value.shape) / math.sqrt(value.shape[0] if value.ndim == 2 else 1)
+        if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight")):
+            value += 1
+    return layer
+
+
+def check_cross_entropy(rng):
+    """The loss layer has no dy: its output is the number itself. One target is ignored."""
+    layer = CrossEntropy()
+    logits = 2 * rng.standard_normal((B, T, V))
+    targets = rng.integers(0, V, (B, T))
+    targets[0, 1] = -1
+    layer.forward(logits, targets)
+    analytic = layer.backward()
+    yield compare("input", analytic, numeric_gradient(lambda: layer.forward(logits, targets), logits), LAYER_TOLERANCE)
+
+
+def check_tied_head(rng):
+    """The head's weight belongs to the embedding, which is therefore listed in its place."""
+    table = with_random_weights(Embedding(V, C), rng)
+    head = TiedHead(table)
+    head.named_parameters = table.named_parameters
+    return check_layer(head, rng.standard_normal((B, T, C)), rng)
+
+
+def check_whole_model(rng, dropout):
+    """Two blocks, three heads, one ignored target."""
+    model = GPT(GPTConfig(n_vocab=V, n_ctx=T + 1, n_embd=C, n_head=H, n_layer=2, dropout=dropout), dtype="float64")
+    with_random_weights(model, rng)
+    ids, targets = rng.integers(0, V, (2, B, T))
+    targets[1, 2] = -1
+    return check_model(model.train(), ids, targets)
+
+
+def layer_case(make, shape=(B, T, C), scale=1.0, away_from_zero=0.0):
+    """A check of the layer that `make(rng)` makes, at inputs drawn from N(0, scale^2) and moved away from zero."""
+
+    def check(rng):
+        layer = with_random_weights(make(rng), rng).train()
+        x = scale * rng.standard_normal(shape)
+        return check_layer(layer, x + away_from_zero * np.sign(x), rng)
+
+    return check
+
+
+def check_embedding(rng):
+    """Ids that occur twice, and one that does not occur."""
+    ids = np.array([[0, 3, 3, 1, 5], [3, 2, 0, 6, 3]])
+    return check_layer(with_random_weights(Embedding(V, C), rng), ids, rng, floating=False)
+
+
+CHECKS = {
+    "linear": layer_case(lambda rng: Linear(C, 5)),
+    "embedding": check_embedding,
+    "tied-head": check_tied_head,
+    "layernorm": layer_case(lambda rng: LayerNorm(C)),
+    # A variance of 1e-5 equals eps, where forgetting eps in the backward formula shows most.
+    "layernorm-near-eps": layer_case(lambda rng: LayerNorm(C), scale=math.sqrt(1e-5)),
+    "gelu": layer_case(lambda rng: GELU(), scale=2.0),
+    "relu": layer_case(lambda rng: ReLU(), away_from_zero=0.1),
+    "dropout": layer_case(lambda rng: Dropout(0.3, rng)),
+    "attention": layer_case(lambda rng: Attention(C, H)),
+    "attention-one-head": layer_case(lambda rng: Attention(D, 1), shape=(B, T, D)),
+    "attention-dropout": layer_case(lambda rng: Attention(C, H, 0.2, rng)),
+    "feedforward": layer_case(lambda rng: FeedForward(C)),
+    "feedforward-dropout": layer_case(lambda rng: FeedForward(C, 0.2, rng)),
+    "cross-entropy": check_cross_entropy,
+    "block": layer_case(lambda rng: Block(GPTConfig(n_embd=C, n_head=H), rng)),
+    "model": lambda rng: check_whole_model(rng, dropout=0.0),
+    "model-dropout": lambda rng: check_whole_model(rng, dropout=0.2),
+}
+
+
+def check(name, seed=0):
+    """The rows of one named check. Raises InputError for a name that is not in CHECKS."""
+    if name not in CHECKS:
+        raise InputError(f"there is no gradient check called {name!r}: choose from {', '.join(CHECKS)}")
+    return CHECKS[name](np.random.default_rng(seed))
