@@ -1,0 +1,104 @@
+"""A tensor in a file, whatever the format: where it lies, and reading it into memory that is already there."""
+
+from dataclasses import dataclass, replace
+from itertools import groupby
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from numgpt.checkpoint import crc32c
+from numgpt.checkpoint.strict_json import quoted
+from numgpt.errors import InputError
+
+CHUNK_BYTES = 1 << 20  # small enough that checksum and conversion find it in the processor's cache
+FLOAT_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # NumPy has no bfloat16: its bits
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """`size` bytes at `offset` of the file `path`: row-major, little-endian values of `shape`.
+
+    dtype is safetensors' name of the type ("F32", "BF16", ...). crc32c is the masked checksum of the bytes,
+    None where the format keeps none.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    path: Path
+    offset: int
+    size: int
+    crc32c: int | None = None
+
+    @property
+    def readable(self):
+        """Whether `read_tensors` knows the type, and its values fill `size` bytes."""
+        known = FLOAT_TYPES.get(self.dtype)
+        return known is not None and prod(self.shape) * np.dtype(known).itemsize == self.size
+
+    def rows(self, first, last):
+        """The part [first:last] along the first axis, as a tensor without a checksum."""
+        row = self.size // self.shape[0]
+        return replace(
+            self,
+            shape=(last - first, *self.shape[1:]),
+            offset=self.offset + first * row,
+            size=(last - first) * row,
+            crc32c=None,
+        )
+
+
+def read_tensors(pairs):
+    """Fill each destination with its tensor; pairs are (StoredTensor, destination), a contiguous writable float array.
+
+    Reads in the order of the files, straight into the destination where it has the stored type, else through
+    a buffer of 1 MiB. Raises InputError for a file that ends too early and for a wrong checksum; the destinations
+    then hold rubbish.
+    """
+    in_file_order = sorted(pairs, key=lambda pair: (pair[0].path, pair[0].offset))
+    for path, group in groupby(in_file_order, key=lambda pair: pair[0].path):
+        with open(path, "rb", buffering=0) as file:
+            for tensor, destination in group:
+                _read(file, tensor, destination)
+
+
+def _read(file, tensor, destination):
+    raw = np.frombuffer(destination, np.uint8)
+    values = raw.view(destination.dtype)
+    stored_type = np.dtype(FLOAT_TYPES[tensor.dtype])
+    direct = destination.dtype == stored_type
+    buffer = None if direct else np.empty(min(CHUNK_BYTES, tensor.size), np.uint8)
+    checksum = 0
+    file.seek(tensor.offset)
+    for start in range(0, tensor.size, CHUNK_BYTES):
+        stop = min(start + CHUNK_BYTES, tensor.size)
+        chunk = raw[start:stop] if direct else buffer[: stop - start]
+        _fill(file, chunk, tensor)
+        if tensor.crc32c is not None:
+            checksum = crc32c.extend(checksum, chunk)
+        if not direct:
+            values[start // stored_type.itemsize : stop // stored_type.itemsize] = _decode(chunk, tensor.dtype)
+    if tensor.crc32c is not None and crc32c.mask(checksum) != tensor.crc32c:
+        raise InputError(
+            f"{tensor.path}: the checksum of tensor {quoted(tensor.name)} does not match: "
+            "the file is damaged or its download was not finished; fetch it again"
+        )
+
+
+def _fill(file, chunk, tensor):
+    """Read until `chunk` is full; one call may deliver less."""
+    view = memoryview(chunk)
+    while len(view):
+        count = file.readinto(view)
+        if not count:
+            raise InputError(f"{tensor.path}: the file ends inside tensor {quoted(tensor.name)}; fetch it again")
+        view = view[count:]
+
+
+def _decode(chunk, dtype):
+    """The values in `chunk` (bytes); a bfloat16 is the upper half of a float32."""
+    stored = chunk.view(FLOAT_TYPES[dtype])
+    if dtype == "BF16":
+        return (stored.astype("<u4") << 16).view("<f4")
+    return stored
