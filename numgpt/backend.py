@@ -20,7 +20,7 @@ def to_host(x):
 def float_type(dtype):
     """`dtype` as a NumPy dtype. Raises InputError unless it is float32 or float64, by name or as a dtype."""
     try:
-        found = np.dtype(dtype)
+        found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
     if found not in (np.float32, np.float64):

@@ -35,7 +35,7 @@ class GPTConfig:
             raise InputError(
                 f"n_embd ({self.n_embd}) must be divisible by n_head ({self.n_head}): every head gets an equal share"
             )
-        if not 0 <= self.dropout < 1:
+        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
             raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
 
 

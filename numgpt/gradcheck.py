@@ -43,7 +43,7 @@ def numeric_gradient(loss, values):
     The step follows the size of the values, so that a function that bends on a small scale is seen on that scale.
     """
     gradient = np.empty_like(values)
-    h = 4e-3 * (math.sqrt(np.square(values).mean()) or 1.0)
+    h = 1e-3 * (math.sqrt(np.square(values).mean()) or 1.0)
 
     def slope(i, h):
         value = values[i]
@@ -91,7 +91,7 @@ def check_layer(layer, inputs, rng, floating=True, tolerance=LAYER_TOLERANCE):
 
 
 def check_model(model, ids, targets, tolerance=MODEL_TOLERANCE):
-    """Rows for each parameter of a whole GPT, the loss being its own. Two backward passes are run: gradients must add up."""
+    """Rows for each parameter of a whole GPT, the loss being its own. Two backward passes: gradients must add up."""
     hold_dropout = dropout_holder(model)
 
     def loss():

@@ -19,3 +19,28 @@ def shared():
 def golden():
     """Numbers made by other software, small enough to commit; scripts/golden/ makes them."""
     return Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def plain_model_agrees():
+    """A function: do the logits of a small model of weights of order one equal those of tests/reference.py?"""
+    import importlib.util
+
+    import numpy as np
+
+    from numgpt import GPT, GPTConfig, gradcheck
+
+    spec = importlib.util.spec_from_file_location("reference", Path(__file__).parent / "reference.py")
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+
+    def agrees():
+        rng = np.random.default_rng(5)
+        config = GPTConfig(n_vocab=11, n_ctx=7, n_embd=12, n_head=3, n_layer=2)
+        model = gradcheck.with_random_weights(GPT(config, dtype="float64"), rng)
+        ids = rng.integers(0, 11, (2, 6))
+        parameters = {name: value for name, value, _ in model.named_parameters()}
+        expected = [reference.logits(row, parameters, config.n_layer, config.n_head) for row in ids]
+        return np.allclose(model.forward(ids), expected, rtol=0, atol=1e-10)
+
+    return agrees

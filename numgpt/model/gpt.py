@@ -113,7 +113,7 @@ class GPT(Layer):
         self.grads.fill(0)
 
     def save(self, folder):
-        """Write `model.safetensors` and `config.json`, which transformers loads as well. Raises OSError as writes do."""
+        """Write `model.safetensors` and `config.json`, which transformers loads as well. Raises OSError."""
         from numgpt.checkpoint import save_checkpoint
 
         save_checkpoint(folder, self.config, {name: to_host(value) for name, value, _ in self.named_parameters()})

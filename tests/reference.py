@@ -1,0 +1,69 @@
+"""The plain twin: a GPT-2 forward pass in float64 with nothing clever in it, one position and one head at a time.
+
+Everything in numgpt that computes the same is compared with this, and this is compared with other software.
+Parameters come as a dict from published name to array.
+"""
+
+import math
+
+import numpy as np
+
+
+def layernorm(x, weight, bias):
+    """x is (C,)."""
+    mean = sum(x) / len(x)
+    variance = sum((value - mean) ** 2 for value in x) / len(x)
+    return np.array([(value - mean) / math.sqrt(variance + 1e-5) for value in x]) * weight + bias
+
+
+def gelu(x):
+    return np.array([v / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) for v in x])
+
+
+def softmax(scores):
+    exps = [math.exp(score - max(scores)) for score in scores]
+    return [e / sum(exps) for e in exps]
+
+
+def attention(xs, p, prefix, n_head):
+    """xs is a list of T vectors (C,); the answer as well."""
+    C = len(xs[0])
+    D = C // n_head
+    qkv = [x @ p[prefix + "c_attn.weight"] + p[prefix + "c_attn.bias"] for x in xs]
+    ys = []
+    for t in range(len(xs)):
+        heads = []
+        for h in range(n_head):
+            here = slice(h * D, (h + 1) * D)
+            q = qkv[t][:C][here]
+            weights = softmax([q @ qkv[u][C : 2 * C][here] / math.sqrt(D) for u in range(t + 1)])
+            heads.append(sum(w * qkv[u][2 * C :][here] for u, w in enumerate(weights)))
+        ys.append(np.concatenate(heads) @ p[prefix + "c_proj.weight"] + p[prefix + "c_proj.bias"])
+    return ys
+
+
+def mlp(x, p, prefix):
+    hidden = gelu(x @ p[prefix + "c_fc.weight"] + p[prefix + "c_fc.bias"])
+    return hidden @ p[prefix + "c_proj.weight"] + p[prefix + "c_proj.bias"]
+
+
+def logits(ids, p, n_layer, n_head):
+    """ids is a list of T ints; the answer is (T, V)."""
+    xs = [p["wte.weight"][token] + p["wpe.weight"][t] for t, token in enumerate(ids)]
+    for i in range(n_layer):
+        name = f"h.{i}."
+        normed = [layernorm(x, p[name + "ln_1.weight"], p[name + "ln_1.bias"]) for x in xs]
+        xs = [x + y for x, y in zip(xs, attention(normed, p, name + "attn.", n_head), strict=True)]
+        normed = [layernorm(x, p[name + "ln_2.weight"], p[name + "ln_2.bias"]) for x in xs]
+        xs = [x + mlp(y, p, name + "mlp.") for x, y in zip(xs, normed, strict=True)]
+    return np.array([layernorm(x, p["ln_f.weight"], p["ln_f.bias"]) @ p["wte.weight"].T for x in xs])
+
+
+def loss(ids, targets, p, n_layer, n_head):
+    """ids and targets are lists of B lists; targets of -1 do not count."""
+    surprises = []
+    for row, row_targets in zip(ids, targets, strict=True):
+        for scores, target in zip(logits(row, p, n_layer, n_head), row_targets, strict=True):
+            if target != -1:
+                surprises.append(-math.log(softmax(list(scores))[target]))
+    return sum(surprises) / len(surprises)

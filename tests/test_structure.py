@@ -1,0 +1,83 @@
+"""What holds the house together: imports run one way, and `import numgpt` needs only NumPy."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "numgpt"
+
+# Each part may import from those named beside it, and from itself.
+BASE = {"config", "errors", "files", "backend"}
+MAY_IMPORT = {
+    "config": {"errors"},
+    "errors": set(),
+    "files": set(),
+    "backend": {"errors"},
+    "kernels": BASE,
+    "layers": BASE | {"kernels"},
+    "model": BASE | {"kernels", "layers", "checkpoint"},  # checkpoint only for GPT.save
+    "tokenizer": BASE,
+    "checkpoint": BASE,
+    "loading": BASE | {"model", "tokenizer", "checkpoint"},
+    "generation": BASE | {"model"},
+    "gradcheck": BASE | {"layers", "model"},
+    "verification": BASE | {"model", "tokenizer", "generation"},
+}
+
+
+def part(path):
+    """The name of the part of the house that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_parts(path):
+    """The parts of numgpt that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            top, _, rest = module.partition(".")
+            assert top not in ("tests", "scripts"), f"{path} imports {module}"
+            if top == "numgpt" and rest:
+                yield rest.split(".")[0]
+
+
+def test_imports_run_one_way():
+    for path in PACKAGE.rglob("*.py"):
+        name = part(path)
+        if name in MAY_IMPORT:
+            wrong = set(imported_parts(path)) - MAY_IMPORT[name] - {name}
+            assert not wrong, f"{path} imports {wrong}"
+
+
+def test_every_part_has_its_rule():
+    parts = {part(path) for path in PACKAGE.rglob("*.py")}
+    assert parts - set(MAY_IMPORT) <= {"__init__", "__main__", "cli"}
+
+
+def test_nothing_that_can_run_code_is_read():
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert not {"eval", "exec", "pickle"} & names, path
+        assert not {"allow_pickle"} & attributes, path
+
+
+@pytest.mark.parametrize("module", ["numgpt", "numgpt.layers", "numgpt.model", "numgpt.gradcheck"])
+def test_numpy_alone_is_enough(module):
+    code = (
+        "import sys\n"
+        "for name in ('regex', 'requests', 'tqdm', 'google_crc32c', 'threadpoolctl', 'cupy', 'torch', 'matplotlib'):\n"
+        "    sys.modules[name] = None\n"
+        f"import {module}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
