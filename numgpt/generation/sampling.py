@@ -1,0 +1,128 @@
+"""From logits to a token: one small function a rule.
+
+Every rule takes scores (B, V), float64, and returns new ones; a token that is ruled out has -inf. The rules
+come in the order in which `choose` applies them, which is also that of the transformers library. Scores
+are logits up to a constant per row: softmax(scores) is the distribution that is drawn from.
+"""
+
+import math
+
+import numpy as np
+
+
+def choose(logits, rows, rules, rngs):
+    """One token per row, (B,) ints, for logits (B, V).
+
+    rows: B lists, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each
+    row draws one number from its own, so that what it gets does not depend on the rows beside it. Temperature 0 takes
+    the largest score (the lowest id among equals) and draws nothing.
+    """
+    scores = logits.astype(np.float64)
+    if rules.repetition_penalty is not None:
+        scores = penalise_repetition(scores, rows, rules.repetition_penalty)
+    if rules.temperature == 0:
+        return scores.argmax(-1)
+    scores = temper(scores, rules.temperature)
+    if rules.top_k:
+        scores = keep_top_k(scores, rules.top_k)
+    if rules.top_p is not None:
+        scores = keep_top_p(scores, rules.top_p)
+    if rules.min_p is not None:
+        scores = keep_min_p(scores, rules.min_p)
+    return draw(scores, rngs)
+
+
+def penalise_repetition(scores, rows, penalty):
+    """Make the tokens of `rows`, B lists of ids, less likely to come again (Keskar et al. 2019, "CTRL", section 4.1).
+
+    A score above 0 is divided by the penalty, one below 0 multiplied, so both fall when it is above 1. A token that
+    has come many times is penalised as one that has come once.
+    """
+    scores = scores.copy()
+    largest = np.finfo(scores.dtype).max
+    for row, ids in zip(scores, rows, strict=True):
+        seen = row[ids]
+        with np.errstate(over="ignore"):
+            seen = np.where(seen > 0, seen / penalty, seen * penalty)
+        row[ids] = np.clip(seen, -largest, largest)
+    return scores
+
+
+def temper(scores, temperature):
+    """Divide by the temperature, above 0: below 1 the likely tokens gain, above 1 the unlikely ones.
+
+    The largest score is subtracted first, which changes no probability and keeps the quotient from overflowing upwards.
+    """
+    with np.errstate(over="ignore"):
+        return (scores - scores.max(-1, keepdims=True)) / temperature
+
+
+def keep_top_k(scores, k):
+    """Keep the k largest scores (Fan et al. 2018, section 5.4), and with the k-th all that equal it.
+
+    Nothing tells equals apart, so none is thrown out for its place in the vocabulary; more than k may stay.
+    """
+    B, V = scores.shape
+    if k >= V:
+        return scores
+    # The maxima of k blocks are k different tokens' scores, so the k-th largest is no smaller than the least of them.
+    bounds = scores[:, : V // k * k].reshape(B, k, -1).max(-1).min(-1)
+    kth = np.empty((B, 1))
+    for b, (row, bound) in enumerate(zip(scores, bounds, strict=True)):
+        large = row[row >= bound]
+        kth[b] = np.partition(large, len(large) - k)[len(large) - k]
+    return np.where(scores >= kth, scores, -np.inf)
+
+
+def keep_top_p(scores, p):
+    """Keep the nucleus: the fewest tokens, from the likeliest down, whose probability reaches p (Holtzman et al. 2020).
+
+    The likeliest token always stays; of equals, those with the lower ids come first.
+    """
+    if p == 1:
+        return scores
+    kept = np.full_like(scores, -np.inf)
+    for row, out in zip(scores, kept, strict=True):
+        possible, probability = softmax_of_possible(row)
+        # All tokens below (1 - p)/V have less than 1 - p together: the rest reaches p, and only it needs sorting.
+        likely = probability >= (1 - p) / len(row)
+        possible, probability = possible[likely], probability[likely]
+        order = np.argsort(-probability, kind="stable")
+        nucleus = possible[order[: np.searchsorted(np.cumsum(probability[order]), p) + 1]]
+        out[nucleus] = row[nucleus]
+    return kept
+
+
+def keep_min_p(scores, min_p):
+    """Keep the tokens with at least min_p times the probability of the likeliest (Nguyen et al. 2024)."""
+    if min_p == 0:
+        return scores
+    return np.where(scores >= scores.max(-1, keepdims=True) + math.log(min_p), scores, -np.inf)
+
+
+def draw(scores, rngs):
+    """One token per row with probability softmax(scores), by inverting the cumulative distribution; (B,) ints.
+
+    Row b takes one u from rngs[b], uniform in [0, 1), and gets the first token at which the running sum of
+    the probabilities exceeds u. A token of probability 0 never does.
+    """
+    tokens = np.empty(len(scores), np.int64)
+    for b, (row, rng) in enumerate(zip(scores, rngs, strict=True)):
+        possible, probability = softmax_of_possible(row)
+        running = np.cumsum(probability)
+        tokens[b] = possible[np.searchsorted(running, rng.random() * running[-1], side="right")]
+    return tokens
+
+
+def softmax_of_possible(row):
+    """The ids of row, (V,), that have not been ruled out, and their probabilities, both (n,)."""
+    possible = row > -np.inf
+    weights = np.exp(row[possible] - row.max())
+    return np.flatnonzero(possible), weights / weights.sum()
+
+
+def log_probabilities(logits, tokens):
+    """log softmax(logits)[b, tokens[b]] in nats, (B,) float64, for logits (B, V)."""
+    shifted = np.subtract(logits, logits.max(-1, keepdims=True), dtype=np.float64)
+    chosen = shifted[np.arange(len(tokens)), tokens]
+    return chosen - np.log(np.exp(shifted, out=shifted).sum(-1))
