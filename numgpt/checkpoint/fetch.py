@@ -1,0 +1,179 @@
+"""Bring one file over HTTP: go on where an earlier attempt broke off, try again, compare with what is published."""
+
+import hashlib
+import sys
+import time
+
+import requests
+from tqdm import tqdm
+from urllib3.exceptions import MaxRetryError, ReadTimeoutError
+
+CHUNK = 1 << 16  # bytes
+TIMEOUT = (15, 60)  # seconds until the connection stands, and between two arrivals of data
+TRIES = 5  # attempts in a row that bring no new byte
+PAUSE = 1.0  # seconds before the second attempt, doubled before each that follows
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # status codes that another attempt may not meet
+
+
+class DownloadError(OSError):
+    """A network or a server that does not deliver the file; the message is one line that says how."""
+
+
+class Interrupted(Exception):
+    """An attempt that ended too early, where another one may go on."""
+
+
+def fetch(session, url, part, size=None, sha256=None):
+    """Make the file `part` what lies at `url`, of `size` bytes and with this `sha256` where they are given.
+
+    What `part` holds already is taken for the beginning of the file; what has arrived when an attempt breaks off is
+    kept in it, also for the next call. session: a requests.Session.
+
+    Raises DownloadError: nobody answers, the server refuses, the connection breaks TRIES times without a new byte, or
+    what the server sends is not the published file, in which case `part` is deleted. Raises OSError as the disk does.
+    """
+    _Transfer(session, url, part, size).run()
+    if sha256 is not None and (found := file_sha256(part)) != sha256:
+        part.unlink()
+        raise DownloadError(
+            f"{url} is not the published file: its SHA-256 is {found[:12]}..., published is {sha256[:12]}... "
+            "(what had arrived is deleted)"
+        )
+
+
+def file_sha256(path):
+    """The SHA-256 of a file, in hexadecimal. Raises OSError as reading does."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class _Transfer:
+    """The attempts to bring one file."""
+
+    def __init__(self, session, url, part, size):
+        self.session, self.url, self.part, self.size = session, url, part, size
+        self.etag = None  # the server's name for the version of the file that `part` holds the beginning of
+        self.answered = False
+
+    def run(self):
+        """Attempt until the file is whole, as long as each attempt brings something."""
+        longest, fruitless = self.held(), 0
+        while self.size is None or self.held() != self.size:
+            try:
+                return self.attempt()
+            except Interrupted as error:
+                fruitless = 0 if self.held() > longest else fruitless + 1
+                longest = max(longest, self.held())
+                if fruitless == TRIES:
+                    raise DownloadError(f"{self.url}: {error}, {TRIES} times in a row") from None
+                print(f"numgpt: {self.part.name}: {error}; trying again", file=sys.stderr)
+            time.sleep(PAUSE * 2 ** max(0, fruitless - 1))
+        return None
+
+    def attempt(self):
+        """Ask for what is missing and write it. Raises Interrupted when that ends before the file is whole."""
+        headers = {"Accept-Encoding": "identity"}  # a compressed answer cannot be resumed
+        held = self.held()
+        if held:
+            headers["Range"] = f"bytes={held}-"
+            if self.etag:
+                headers["If-Range"] = self.etag
+        try:
+            with self.session.get(self.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+                self.answered = True
+                self.accept(response, held)
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            if isinstance(error.args[0] if error.args else None, MaxRetryError) and not self.answered:
+                raise DownloadError(f"cannot reach {self.url}: {_reason(error)}") from None
+            raise Interrupted(_reason(error)) from None
+        except requests.RequestException as error:
+            raise DownloadError(f"cannot download {self.url}: {error}") from None
+
+    def accept(self, response, held):
+        """Write the answer to a request that named `held` bytes as already there."""
+        status = response.status_code
+        if status == 416:
+            if _content_range(response)[1] == held:
+                return
+            self.start_over("the server has nothing that follows what had arrived earlier")
+        if status in PASSING:
+            raise Interrupted(f"the server answers {status} {response.reason}")
+        if status not in (200, 206):
+            raise DownloadError(f"{self.url}: the server answers {status} {response.reason}")
+
+        start, total = (0, _content_length(response)) if status == 200 else _content_range(response)
+        if self.size is not None and total not in (None, self.size):
+            raise DownloadError(
+                f"{self.url} is not the published file: it has {total} bytes there, published are {self.size}"
+            )
+        etag = response.headers.get("ETag", "W/")
+        if etag.startswith("W/"):  # a weak one, which does not promise equal bytes
+            etag = self.etag
+        if start not in (0, held) or (start and self.etag not in (None, etag)):
+            self.start_over("the file changed on the server")
+        self.etag = etag
+        self.write(response, start, total if self.size is None else self.size)
+
+    def write(self, response, start, total):
+        """Append the answer's body to the first `start` bytes; `total` is the whole file's size or None."""
+        bar = tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=self.part.name, disable=None)
+        try:
+            with bar, open(self.part, "ab" if start else "wb") as file:
+                for chunk in response.iter_content(CHUNK):
+                    file.write(chunk)
+                    bar.update(len(chunk))
+                    start += len(chunk)
+                    if total is not None and start > total:
+                        break
+        except OSError as error:
+            if error.errno is not None and error.filename is None:
+                error.filename = str(self.part)  # a full disk is reported without saying which
+            raise
+        if total is None or self.held() == total:
+            return
+        if self.held() > total:
+            self.part.unlink()
+            raise DownloadError(f"{self.url} is not the published file: more than {total} bytes arrived (deleted)")
+        raise Interrupted(f"the connection closed after {self.held()} of {total} bytes")
+
+    def held(self):
+        """How many bytes have arrived."""
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def start_over(self, why):
+        self.part.unlink()
+        self.etag = None
+        raise Interrupted(why)
+
+
+def _content_length(response):
+    """The size that the server announces, None where it announces none, or that of a compressed form."""
+    plain = response.headers.get("Content-Encoding", "identity") == "identity"
+    return _number(response.headers.get("Content-Length", "")) if plain else None
+
+
+def _content_range(response):
+    """(first byte, size of the whole file) from "bytes 10-99/100" or "bytes */100", None for what is not said."""
+    span, _, total = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
+    return _number(span.partition("-")[0]), _number(total)
+
+
+def _number(text):
+    return int(text) if text.isdecimal() and len(text) < 20 else None
+
+
+def _reason(error):
+    """What went wrong, in a few words; requests' own messages nest three libraries' in one."""
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {TIMEOUT[0]} s"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy does not let it through"
+    cause = error.args[0] if error.args else error
+    if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
+        return f"no data for {TIMEOUT[1]} s"
+    return str(getattr(cause, "reason", None) or cause).rpartition(": ")[2]

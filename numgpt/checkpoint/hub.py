@@ -1,0 +1,204 @@
+"""The published models: their names, the folder that they lie in, downloading them.
+
+A download is `<home>/124M` (OpenAI's files) or `<home>/124M-hf` (Hugging Face's). Files arrive in `<home>/124M.part`
+and move over one by one, each when it has been verified: what lies in `<home>/124M` is whole.
+"""
+
+import difflib
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from numgpt.checkpoint import releases
+from numgpt.errors import InputError
+
+
+def canonical_name(name):
+    """The size that `name` stands for: "124M", "355M", "774M" or "1558M".
+
+    `name` is one of them or another common name, such as "gpt2-medium". Raises InputError for any other.
+    """
+    sizes = list(releases.RELEASES["openai"])
+    names = {**{size: size for size in sizes}, **releases.ALIASES}
+    if isinstance(name, str) and name in names:
+        return names[name]
+    by_lower_case = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1)
+    guess = f"did you mean {by_lower_case[close[0]]!r}? " if close else ""
+    raise InputError(f"there is no published model {name!r}: {guess}there are {', '.join(names)}")
+
+
+def home():
+    """The folder of the downloads: $NUMGPT_HOME, else weights/ of a source checkout, else the user's cache folder."""
+    if os.environ.get("NUMGPT_HOME"):
+        return Path(os.environ["NUMGPT_HOME"]).expanduser()
+    root = Path(__file__).resolve().parents[2]
+    if (root / "setup.cfg").is_file():
+        return root / "weights"
+    return _user_cache() / "numgpt"
+
+
+def _user_cache():
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def find(name):
+    """The folder of a complete download of the model `name`, or None. Raises InputError for an unknown name."""
+    size = canonical_name(name)
+    for source in releases.RELEASES.values():
+        folder = home() / source[size].folder
+        if not _missing(source[size], folder):
+            return folder
+    return None
+
+
+def download(name, source="openai", mirror=None):
+    """The folder of the model `name`, after downloading what is missing there.
+
+    source: "openai" or "hf". mirror: a URL to use in place of the source's server; the files have to lie at
+    `<mirror>/<size>/<file>`, for "hf" at `<mirror>/openai-community/<repository>/resolve/<revision>/<file>`.
+
+    Each file is compared with its published size and SHA-256; where none is known, the tensors with the checksums in
+    OpenAI's index. A download that broke off goes on where it stopped, and a second process waits for the first.
+
+    Raises InputError for an unknown name or source, a mirror that is no URL, too little disk space, and a file of
+    the wrong size in the way; OSError for a network, a server or a disk that fails.
+    """
+    size = canonical_name(name)
+    if source not in releases.RELEASES:
+        raise InputError(f"there is no source {source!r}: there are {', '.join(releases.RELEASES)}")
+    if mirror is not None and not mirror.startswith(("https://", "http://")):
+        raise InputError(f"the mirror must be a URL that begins with https:// or http://, not {mirror!r}")
+    release = releases.RELEASES[source][size]
+    folder = home() / release.folder
+    if not _missing(release, folder):
+        return folder
+
+    from numgpt.checkpoint.lock import exclusive
+
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = f"numgpt: another process is downloading {release.folder}; waiting for it"
+    with exclusive(folder.with_name(f"{folder.name}.lock"), busy):
+        _download(release, folder, source, mirror)
+    return folder
+
+
+def check_files(name, folder):
+    """(file name, its published SHA-256, that of the file in `folder`) wherever the one is known and the other there.
+
+    JSON is left out: the same can be written in several ways. Raises InputError for an unknown name, OSError as
+    reading does.
+    """
+    from numgpt.checkpoint.fetch import file_sha256
+
+    size = canonical_name(name)
+    for source in releases.RELEASES.values():
+        for file in source[size].files:
+            path = Path(folder) / file.name
+            if file.sha256 and path.suffix != ".json" and path.is_file():
+                yield file.name, file.sha256, file_sha256(path)
+
+
+def _missing(release, folder):
+    """The files of `release` that are not in `folder`. Raises InputError for one that is there with a wrong size."""
+    missing = []
+    for file in release.files:
+        path = folder / file.name
+        if not path.is_file():
+            missing.append(file)
+        elif path.suffix != ".json" and file.size not in (None, path.stat().st_size):  # JSON may vary in spaces
+            raise InputError(
+                f"{path} has {path.stat().st_size} bytes, but the published file {file.size}: "
+                "delete it, and it is downloaded again"
+            )
+    return missing
+
+
+def _download(release, folder, source, mirror):
+    """Download what is missing; called while no other process does."""
+    import requests
+
+    from numgpt.checkpoint.fetch import DownloadError, fetch
+
+    parts = folder.with_name(f"{folder.name}.part")
+    parts.mkdir(exist_ok=True)
+    missing = _missing(release, folder)
+    _check_space(release, missing, parts)
+    base = (mirror or release.base).rstrip("/")
+    if missing:
+        print(f"numgpt: downloading {release.folder} ({release.gigabytes} GB) from {base} to {folder}", file=sys.stderr)
+    with requests.Session() as session:
+        session.headers["User-Agent"] = "numgpt"
+        for file in missing:
+            part = parts / file.name
+            url = f"{base}/{release.path}/{file.name}"
+            try:
+                fetch(session, url, part, file.size, file.sha256)
+                if file.sha256 is None:
+                    _check_contents(part, folder, url)
+            except DownloadError as error:
+                raise DownloadError(f"{error}; {_advice(release, folder, source)}") from None
+            _flush(part)
+            os.replace(part, folder / file.name)
+    shutil.rmtree(parts)
+
+
+def _check_space(release, missing, parts):
+    sizes = [file.size for file in missing]
+    total = round(release.gigabytes * 1e9) if None in sizes else sum(sizes)
+    needed = total - sum(path.stat().st_size for path in parts.iterdir())
+    free = shutil.disk_usage(parts).free
+    if needed > free:
+        raise InputError(
+            f"{release.folder} needs {needed / 1e9:.1f} GB more in {parts.parent}, where {free / 1e9:.1f} GB are free: "
+            "make room, or set NUMGPT_HOME to a folder on another disk"
+        )
+
+
+def _check_contents(part, folder, url):
+    """Check a file whose hash nobody has published by what is written in it, and delete it when it is wrong."""
+    from numgpt.checkpoint import strict_json, tf_bundle
+    from numgpt.checkpoint.fetch import DownloadError
+
+    try:
+        if part.suffix == ".json":
+            strict_json.parse_object(part.read_bytes(), part.name)
+        elif part.suffix == ".index":
+            tf_bundle.read_index(part.with_suffix(""))
+        else:
+            _check_tensors(part, folder / "model.ckpt")
+    except InputError as error:
+        part.unlink()
+        raise DownloadError(f"{url} is not the published file ({error}; deleted)") from None
+
+
+def _check_tensors(part, prefix):
+    """Compare every tensor in the data file `part` with its checksum in `<prefix>.index`."""
+    import numpy as np
+
+    from numgpt.checkpoint.tensors import read_tensors
+    from numgpt.checkpoint.tf_bundle import read_index
+
+    tensors = read_index(prefix)
+    if not all(tensor.dtype == "F32" and tensor.size % 4 == 0 for tensor in tensors):
+        raise InputError(f"{prefix}.index: not all tensors are float32")
+    scratch = np.empty(max(tensor.size for tensor in tensors) // 4, np.float32)
+    read_tensors((replace(tensor, path=part), scratch[: tensor.size // 4]) for tensor in tensors)
+
+
+def _flush(path):
+    """Wait until the disk has the file, so that no crash leaves its name with nothing behind it."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _advice(release, folder, source):
+    other = "hf" if source == "openai" else "openai"
+    files = ", ".join(file.name for file in release.files)
+    return f"try --source {other} or --mirror URL, or put {files} into {folder} by hand"
