@@ -2,8 +2,7 @@
 
 import math
 
-import numpy as np
-
+from numgpt.kernels import attention, attention_backward
 from numgpt.layers.base import Layer
 from numgpt.layers.dropout import Dropout
 from numgpt.layers.linear import Linear
@@ -34,6 +33,9 @@ class Attention(Layer):
 
     With a cache (`numgpt.model.KVCache`), x holds only the positions that follow those already in it: T new
     queries meet S >= T keys, and the last query lines up with the last key.
+
+    p is never kept: backward computes it again, p = exp(s - lse), from lse[t] = log sum_w exp(s[t,w]), and takes
+    sum_u(dp * p) as do . o, to which it is equal because o = dropout(p) v.
     """
 
     def __init__(self, n_embd, n_head, p_drop=0.0, rng=None):
@@ -46,38 +48,30 @@ class Attention(Layer):
         self.resid_drop = Dropout(p_drop, rng)
 
     def forward(self, x, cache=None):
+        B, T, C = x.shape
         q, k, v = self.split(self.c_attn.forward(x))
-        q = q * self.scale
         start = None
         if cache is not None:
             k, v, start = cache.extend(k, v)
-        s = q @ k.swapaxes(-1, -2)
-        mask_future(s, start)
-        p = softmax(s)
-        p_dropped = self.attn_drop.forward(p)
-        self.keep(q, k, v, p, p_dropped)
-        o = p_dropped @ v
+        dropped = self.attn_drop.dropped((B, self.n_head, T, k.shape[2]))
+        o, lse = attention(q, k, v, self.scale, dropped, 1 - self.attn_drop.p, start)
+        self.keep(q, k, v, o, lse, dropped)
         return self.resid_drop.forward(self.c_proj.forward(merge(o)))
 
     def backward(self, dy):
-        q, k, v, p, p_dropped = self.take()
+        q, k, v, o, lse, dropped = self.take()
         do = self.heads(self.c_proj.backward(self.resid_drop.backward(dy)))
-        dv = p_dropped.swapaxes(-1, -2) @ do
-        dp = self.attn_drop.backward(do @ v.swapaxes(-1, -2))
-        ds = p * (dp - (dp * p).sum(-1, keepdims=True))
-        dq = ds @ k
-        dq *= self.scale
-        dk = ds.swapaxes(-1, -2) @ q
-        return self.c_attn.backward(np.concatenate([merge(dq), merge(dk), merge(dv)], -1))
+        dqkv = attention_backward(do, q, k, v, o, lse, self.scale, dropped, 1 - self.attn_drop.p)
+        return self.c_attn.backward(dqkv.transpose(1, 3, 0, 2, 4).reshape(*dy.shape[:2], -1))
 
     def split(self, qkv):
-        """(B, T, 3C) -> three (B, H, T, D), all views."""
-        B, T, width = qkv.shape
+        """(B, T, 3C) -> q, k, v, each (B, H, T, D), all views."""
+        B, T, _ = qkv.shape
         return qkv.reshape(B, T, 3, self.n_head, -1).transpose(2, 0, 3, 1, 4)
 
     def heads(self, x):
         """(B, T, C) -> (B, H, T, D), a view."""
-        B, T, C = x.shape
+        B, T, _ = x.shape
         return x.reshape(B, T, self.n_head, -1).swapaxes(1, 2)
 
 
@@ -85,29 +79,3 @@ def merge(x):
     """(B, H, T, D) -> (B, T, C): the heads side by side again."""
     B, H, T, D = x.shape
     return x.swapaxes(1, 2).reshape(B, T, H * D)
-
-
-def mask_future(s, start=None):
-    """Set s[..., t, u], (B, H, T, S), to -inf in place where key u comes after query t.
-
-    With `start`, (B,), a row of the batch begins at key start[b] and does not see the padding before it;
-    every query sees itself, so that the softmax of a padding position, which nobody reads, is defined.
-    """
-    T, S = s.shape[-2:]
-    if T == 1 and start is None:
-        return
-    query = np.arange(S - T, S)[:, None]
-    key = np.arange(S)
-    hidden = key > query
-    if start is not None:
-        hidden = hidden | ((key < start[:, None, None]) & (key != query))
-        hidden = hidden[:, None]
-    np.copyto(s, -np.inf, where=hidden)
-
-
-def softmax(s):
-    """exp(s) / sum(exp(s)) along the last axis, in place; the largest s is subtracted so that exp cannot overflow."""
-    s -= s.max(-1, keepdims=True)
-    np.exp(s, out=s)
-    s /= s.sum(-1, keepdims=True)
-    return s

@@ -1,6 +1,6 @@
 """The table that turns ids into vectors, and the same table read backwards as the output head."""
 
-from numgpt.kernels import scatter_add
+from numgpt.kernels import add_product, scatter_add
 from numgpt.layers.base import Layer, draw_normal
 
 
@@ -61,5 +61,5 @@ class TiedHead(Layer):
     def backward(self, dlogits):
         (rows,) = self.take()
         dlogits_rows = dlogits.reshape(-1, dlogits.shape[-1])
-        self._embedding.dweight += dlogits_rows.T @ rows
+        add_product(self._embedding.dweight, dlogits_rows.T, rows)
         return (dlogits_rows @ self._embedding.weight).reshape(*dlogits.shape[:-1], -1)

@@ -1,14 +1,7 @@
 """The Gaussian error linear unit (Hendrycks and Gimpel 2016, section 2), in the tanh form that GPT-2 uses."""
 
-import math
-
-import numpy as np
-
+from numgpt.kernels import gelu, gelu_backward
 from numgpt.layers.base import Layer
-
-# Python floats: a NumPy float64 scalar would turn float32 arrays into float64 ones.
-SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
-CUBIC = 0.044715
 
 
 class GELU(Layer):
@@ -26,11 +19,9 @@ class GELU(Layer):
     """
 
     def forward(self, x):
-        t = np.tanh(SQRT_2_OVER_PI * (x + CUBIC * (x * x * x)))  # x**3 would be fifty times slower
-        self.keep(x, t)
-        return 0.5 * x * (1 + t)
+        self.keep(x)
+        return gelu(x)
 
     def backward(self, dy):
-        x, t = self.take()
-        du = SQRT_2_OVER_PI * (1 + 3 * CUBIC * (x * x))
-        return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+        (x,) = self.take()
+        return gelu_backward(dy, x)

@@ -1,5 +1,6 @@
 """The affine map that attention and the feed-forward network are made of."""
 
+from numgpt.kernels import add_product
 from numgpt.layers.base import Layer, draw_normal
 
 
@@ -38,6 +39,6 @@ class Linear(Layer):
     def backward(self, dy):
         (rows,) = self.take()
         dy_rows = dy.reshape(-1, dy.shape[-1])
-        self.dweight += rows.T @ dy_rows
+        add_product(self.dweight, rows.T, dy_rows)
         self.dbias += dy_rows.sum(0)
         return (dy_rows @ self.weight.T).reshape(*dy.shape[:-1], -1)

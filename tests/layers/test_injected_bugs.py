@@ -6,8 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from numgpt import gradcheck
-from numgpt.layers import GELU, Attention, Embedding, LayerNorm, TiedHead, attention, embedding
+from numgpt import gradcheck, layers
+from numgpt.kernels import cpu_attention
+from numgpt.layers import GELU, Attention, Embedding, LayerNorm, TiedHead
 from numgpt.layers.linear import Linear
 from numgpt.model import GPT, Block
 
@@ -35,16 +36,19 @@ def inject(monkeypatch):
     return put
 
 
-def attention_backward(self, dy, transpose_ds=False, scale_dq=True, softmax_sum=True):
-    """Attention.backward written a second time, with a place to break each of its lines."""
-    q, k, v, p, p_dropped = self.take()
+def attention_backward(self, dy, transpose_ds=False, scale_dq=True, softmax_sum=True, leak=False):
+    """Attention.backward as its docstring has it, with a place to break each of its lines."""
+    q, k, v, _, lse, _ = self.take()
+    T = q.shape[2]
     do = self.heads(self.c_proj.backward(self.resid_drop.backward(dy)))
-    dv = p_dropped.swapaxes(-1, -2) @ do
-    dp = self.attn_drop.backward(do @ v.swapaxes(-1, -2))
+    s = q @ k.swapaxes(-1, -2) * self.scale
+    p = np.exp(s - lse) if leak else np.exp(s - lse) * np.tri(T)
+    dv = p.swapaxes(-1, -2) @ do
+    dp = do @ v.swapaxes(-1, -2)
     ds = p * (dp - (dp * p).sum(-1, keepdims=True) * softmax_sum)
     dq = ds @ k * (self.scale if scale_dq else 1)
-    dk = (ds if transpose_ds else ds.swapaxes(-1, -2)) @ q
-    return self.c_attn.backward(np.concatenate([attention.merge(d) for d in (dq, dk, dv)], -1))
+    dk = (ds if transpose_ds else ds.swapaxes(-1, -2)) @ q * self.scale
+    return self.c_attn.backward(np.concatenate([layers.attention.merge(d) for d in (dq, dk, dv)], -1))
 
 
 def test_the_second_writing_is_right_where_nothing_is_broken(inject):
@@ -83,27 +87,17 @@ def test_missing_scale_in_forward_is_seen_by_comparison_with_the_plain_model(mon
 def test_mask_off_by_one_is_seen_by_comparison_with_the_plain_model(monkeypatch, plain_model_agrees, shift):
     assert plain_model_agrees()
 
-    def off_by_one(s, start=None):
-        T, S = s.shape[-2:]
-        hidden = np.arange(S) > np.arange(S - T, S)[:, None] + shift
-        np.copyto(s, -1e9, where=hidden)
+    def off_by_one(t, dtype):
+        return np.triu(np.full((t, t), -1e9, dtype), 1 + shift)
 
-    monkeypatch.setattr(attention, "mask_future", off_by_one)
+    monkeypatch.setattr(cpu_attention, "future", off_by_one)
     assert not plain_model_agrees()
 
 
 def test_mask_left_out_of_backward(inject):
-    """A probability that was masked in forward but let through in backward carries gradient from the future."""
-
-    def leaky(self, dy):
-        q, k, v, p, _ = self.take()
-        return attention_backward_with(self, dy, q, k, v, np.full_like(p, 1 / p.shape[-1]))
-
-    def attention_backward_with(self, dy, q, k, v, p):
-        self.keep(q, k, v, p, p)
-        return attention_backward(self, dy)
-
-    assert {"c_attn.weight", "input"} <= inject("attention", Attention, "backward", leaky)
+    """Scores that were masked in forward but not in backward carry gradient from the future."""
+    wrong = inject("attention", Attention, "backward", lambda self, dy: attention_backward(self, dy, leak=True))
+    assert {"c_attn.weight", "input"} <= wrong
 
 
 def test_layernorm_backward_applied_to_the_residual_as_well(inject):
@@ -164,14 +158,14 @@ def test_assignment_for_addition_in_scatter_add(inject):
     def scatter(table, ids, rows):
         table[ids] = rows
 
-    assert "weight" in inject("embedding", embedding, "scatter_add", scatter)
+    assert "weight" in inject("embedding", layers.embedding, "scatter_add", scatter)
 
 
 def test_fancy_indexed_addition_that_drops_repeated_ids(inject):
     def scatter(table, ids, rows):
         table[ids] += rows
 
-    assert "weight" in inject("embedding", embedding, "scatter_add", scatter)
+    assert "weight" in inject("embedding", layers.embedding, "scatter_add", scatter)
 
 
 def test_overwritten_instead_of_added(inject):
@@ -187,7 +181,8 @@ def test_overwritten_instead_of_added(inject):
 
 def test_gelu_without_the_inner_derivative(inject):
     def backward(self, dy):
-        x, t = self.take()
+        (x,) = self.take()
+        t = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
         return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * math.sqrt(2 / math.pi))
 
     assert inject("gelu", GELU, "backward", backward) == {"input"}

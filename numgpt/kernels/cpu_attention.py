@@ -1,0 +1,140 @@
+"""Attention without ever holding the T x T probabilities, on the CPU (after Dao et al. 2022, FlashAttention).
+
+The work is cut into tiles, a block of queries against the keys that it may see, that stay in the second-level cache;
+keys after the block are never visited, which is half of all. Backward computes a tile's probabilities again from
+the logarithm of each row's sum of exponentials, which forward has kept: p = exp(s - lse).
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from numgpt.kernels.threads import run_side_by_side
+
+TILE = 131072  # scores in a tile: 512 KB in float32
+BLOCK = 128  # queries in a tile at most: the last of a block sees that many keys that the first does not
+THREADED = 2**21  # scores times channels below which threads cost more than they bring
+
+
+def attention(q, k, v, scale, dropped=None, keep_rate=1.0, start=None):
+    """o = dropout(softmax(q k^T scale + mask)) v, where query t sees no key after position S - T + t.
+
+    q is (B, H, T, D); k, v are (B, H, S, D). dropped, (B, H, T, S) bool, marks the probabilities that dropout sets
+    to 0, the others being divided by keep_rate. start, (B,), hides the keys before start[b] in row b, though
+    never a query from itself. Returns o, (B, H, T, D), in memory laid out (B, T, H, D), and lse, (B, H, T, 1).
+    """
+    B, H, T, D = q.shape
+    S = k.shape[2]
+    o = np.empty((B, T, H, D), q.dtype).swapaxes(1, 2)
+    lse = np.empty((B, H, T, 1), q.dtype)
+    q = q * scale
+
+    def one_group(group):
+        for here, seen in query_blocks(group, T, S):
+            p = q[here] @ k[seen].swapaxes(-1, -2)
+            hide(p, here, start)
+            m = p.max(-1, keepdims=True)
+            p -= m
+            np.exp(p, out=p)
+            total = p.sum(-1, keepdims=True)
+            lse[here] = m + np.log(total)
+            if dropped is not None:
+                np.copyto(p, 0, where=dropped[here][..., seen[2]])
+                total *= keep_rate
+            np.matmul(p, v[seen], out=o[here])
+            o[here] /= total
+
+    run(one_group, B, H, T, S, D)
+    return o, lse
+
+
+def attention_backward(do, q, k, v, o, lse, scale, dropped=None, keep_rate=1.0):
+    """The gradients of `attention` (without `start`), as (3, B, H, T, D), in memory laid out (B, T, 3, H, D).
+
+    With p = exp(q k^T scale - lse), m = 1/keep_rate where kept and 0 where dropped, delta = sum_D(do o):
+
+        dv = (p m)^T do     ds = p ( (do v^T) m - delta )     dq = ds k scale     dk = ds^T q scale
+
+    delta is the sum_u(dp p) of the softmax's own backward: sum_u p m (do . v_u) = do . sum_u p m v_u = do . o.
+    """
+    B, H, T, D = q.shape
+    dqkv = np.empty((B, T, 3, H, D), q.dtype).transpose(2, 0, 3, 1, 4)
+    dq, dk, dv = dqkv
+    q = q * scale
+    delta = np.vecdot(do, o)[..., None]
+
+    def one_group(group):
+        for here, seen in query_blocks(group, T, T):
+            p = q[here] @ k[seen].swapaxes(-1, -2)
+            hide(p, here, None)
+            p -= lse[here]
+            np.exp(p, out=p)
+            dp = do[here] @ v[seen].swapaxes(-1, -2)
+            dp -= delta[here] * keep_rate
+            if dropped is None:
+                add_rows(dv, p.swapaxes(-1, -2) @ do[here], here, seen)
+                dp *= p
+            else:
+                lost = dropped[here][..., seen[2]]
+                ds_lost = p * (-delta[here])
+                p *= 1 / keep_rate
+                dp *= p
+                np.copyto(dp, ds_lost, where=lost)
+                np.copyto(p, 0, where=lost)
+                add_rows(dv, p.swapaxes(-1, -2) @ do[here], here, seen)
+            np.matmul(dp, k[seen], out=dq[here])
+            add_rows(dk, dp.swapaxes(-1, -2) @ q[here], here, seen)
+        dq[group] *= scale
+
+    run(one_group, B, H, T, T, D)
+    return dqkv
+
+
+def add_rows(total, part, here, seen):
+    """total[seen] += part, where the last block of rows, which no block of queries reached before, starts from 0."""
+    fresh = here[2].start
+    total[seen[0], seen[1], fresh : seen[2].stop] = part[:, :, fresh:]
+    if fresh:
+        total[seen[0], seen[1], :fresh] += part[:, :, :fresh]
+
+
+def query_blocks(group, T, S):
+    """(index of a block of queries, index of the keys that its last query sees) for each block of a group of heads."""
+    rows, heads = group
+    in_group = (rows.stop - rows.start) * (heads.stop - heads.start)
+    step = max(1, min(T, BLOCK, TILE // (in_group * S)))
+    for first in range(0, T, step):
+        last = min(first + step, T)
+        yield (rows, heads, slice(first, last)), (rows, heads, slice(0, S - T + last))
+
+
+def hide(s, here, start):
+    """Set scores (b, h, t, u) of the block `here` to -inf where key u comes after the query, or before start."""
+    t, u = s.shape[-2:]
+    if t > 1:
+        s[..., u - t :] += future(t, s.dtype)
+    if start is not None:
+        padding = np.arange(u) < start[here[0], None, None, None]
+        itself = np.arange(u) == np.arange(u - t, u)[:, None]
+        np.copyto(s, -np.inf, where=padding & ~itself)
+
+
+@lru_cache(maxsize=8)
+def future(t, dtype):
+    """(t, t): 0 on and below the diagonal, -inf above it."""
+    return np.triu(np.full((t, t), -np.inf, dtype), 1)
+
+
+def run(one_group, B, H, T, S, D):
+    """Cut B rows of H heads into groups of about a tile each and work through them, on all cores if there is enough."""
+    heads = max(1, TILE // (min(T, BLOCK) * S))
+    if heads >= H:
+        step = min(B, heads // H)
+        groups = [(slice(b, min(b + step, B)), slice(0, H)) for b in range(0, B, step)]
+    else:
+        groups = [(slice(b, b + 1), slice(h, min(h + heads, H))) for b in range(B) for h in range(0, H, heads)]
+    if B * H * T * S * D < THREADED:
+        for group in groups:
+            one_group(group)
+    else:
+        run_side_by_side(one_group, groups)
