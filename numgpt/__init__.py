@@ -2,6 +2,9 @@
 
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.generation import generate, stream
 from numgpt.model import GPT
 
-__all__ = ["GPT", "GPTConfig", "InputError"]
+__version__ = "0.1.0"
+
+__all__ = ["GPT", "GPTConfig", "InputError", "generate", "stream"]

@@ -70,18 +70,16 @@ def attention_backward(do, q, k, v, o, lse, scale, dropped=None, keep_rate=1.0):
             p -= lse[here]
             np.exp(p, out=p)
             dp = do[here] @ v[seen].swapaxes(-1, -2)
-            dp -= delta[here] * keep_rate
-            if dropped is None:
-                add_rows(dv, p.swapaxes(-1, -2) @ do[here], here, seen)
-                dp *= p
-            else:
+            if dropped is not None:
                 lost = dropped[here][..., seen[2]]
-                ds_lost = p * (-delta[here])
+                dp *= 1 / keep_rate
+                np.copyto(dp, 0, where=lost)
+            dp -= delta[here]
+            dp *= p
+            if dropped is not None:
                 p *= 1 / keep_rate
-                dp *= p
-                np.copyto(dp, ds_lost, where=lost)
                 np.copyto(p, 0, where=lost)
-                add_rows(dv, p.swapaxes(-1, -2) @ do[here], here, seen)
+            add_rows(dv, p.swapaxes(-1, -2) @ do[here], here, seen)
             np.matmul(dp, k[seen], out=dq[here])
             add_rows(dk, dp.swapaxes(-1, -2) @ q[here], here, seen)
         dq[group] *= scale
