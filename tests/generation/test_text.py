@@ -1,0 +1,127 @@
+"""Streaming text: whole characters, stop strings that are split over tokens, the end of the text."""
+
+import codecs
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numgpt import InputError
+from numgpt.generation.text import TextStream, overlap
+
+
+class ByteTokenizer:
+    """One id a byte: every character beyond ASCII is split over tokens."""
+
+    def encode(self, string):
+        return list(string.encode("utf-8"))
+
+    def decode(self, ids):
+        return bytes(ids).decode("utf-8", "replace")
+
+    def stream_decoder(self):
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return SimpleNamespace(push=lambda i: decoder.decode(bytes([i])), flush=lambda: decoder.decode(b"", True))
+
+
+class PieceTokenizer:
+    """An id stands for any piece of text that it is given."""
+
+    def __init__(self, pieces):
+        self.pieces = pieces
+
+    def stream_decoder(self):
+        return SimpleNamespace(push=self.pieces.__getitem__, flush=lambda: "")
+
+
+def pieces_of(tokenizer, ids, **settings):
+    """Push ids until the text ends; return its pieces and the reason."""
+    stream, pieces = TextStream(tokenizer, **settings), []
+    for token in ids:
+        pieces.append(stream.push(token))
+        if stream.reason is not None:
+            return pieces, stream.reason
+    return [*pieces, stream.finish()], stream.reason
+
+
+@given(st.text())
+def test_valid_text_comes_whole_and_never_half_a_character(string):
+    tokenizer = ByteTokenizer()
+    pieces, _ = pieces_of(tokenizer, tokenizer.encode(string), stop=("never comes",))
+    assert "".join(pieces) == string
+    assert ("\ufffd" in "".join(pieces)) == ("\ufffd" in string)
+
+
+def test_a_character_comes_with_its_last_byte():
+    assert pieces_of(ByteTokenizer(), "é日😀".encode())[0] == ["", "é", "", "", "日", "", "", "", "😀", ""]
+
+
+def test_an_incomplete_character_at_the_end_is_a_replacement_as_in_decode():
+    ids = list("a日".encode())[:-1]
+    assert "".join(pieces_of(ByteTokenizer(), ids)[0]) == ByteTokenizer().decode(ids) == "a\ufffd"
+
+
+def cut_at_stop(string, stops):
+    """The definition: read character by character; when the text ends in a stop string, it ends before that."""
+    for end in range(1, len(string) + 1):
+        for stop in sorted(stops, key=len, reverse=True):
+            if string[:end].endswith(stop):
+                return string[: end - len(stop)], "stop_string"
+    return string, None
+
+
+splits = st.lists(st.text("ab", max_size=4), max_size=12)
+stop_strings = st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=3)
+
+
+@given(splits, stop_strings)
+def test_the_text_ends_before_the_stop_string_however_it_is_split_over_tokens(parts, stops):
+    # a token completes several stop strings at once: which one counts must not depend on the split
+    pieces, reason = pieces_of(PieceTokenizer(parts), range(len(parts)), stop=stops)
+    shown = ""
+    for n, piece in enumerate(pieces, 1):
+        shown += piece
+        assert "".join(parts[:n]).startswith(shown)
+    expected, why = cut_at_stop("".join(parts), stops)
+    assert (shown, reason) == (expected, why)
+
+
+@given(splits, stop_strings)
+def test_no_more_is_held_back_than_could_begin_a_stop_string(parts, stops):
+    stream, shown = TextStream(PieceTokenizer(parts), stops), ""
+    for n in range(len(parts)):
+        shown += stream.push(n)
+        if stream.reason is not None:
+            return
+        so_far = "".join(parts[: n + 1])
+        assert any(stop.startswith(so_far[len(shown) :]) for stop in stops)
+
+
+def test_overlap():
+    assert overlap("say aba", "abac") == 3
+    assert overlap("abac", "abac") == 0
+    assert overlap("", "a") == 0
+
+
+def test_the_end_of_text_token_ends_the_text_and_shows_what_was_held_back():
+    pieces = ["Once", " up", "<|endoftext|>", "more"]
+    assert pieces_of(PieceTokenizer(pieces), range(4), stop=("upon",), end_ids=(2,)) == (
+        ["Once", " ", "up"],
+        "end_of_text",
+    )
+
+
+def test_without_it_the_end_of_text_is_text_like_any_other():
+    pieces = ["a", "<|endoftext|>", "b"]
+    assert pieces_of(PieceTokenizer(pieces), range(3))[0] == [*pieces, ""]
+
+
+@pytest.mark.parametrize("stop", ["", [""], ["a", ""], [None], [3]])
+def test_a_stop_string_has_at_least_one_character(stop):
+    with pytest.raises(InputError, match="stop string"):
+        TextStream(ByteTokenizer(), stop)
+
+
+def test_one_stop_string_is_not_taken_for_its_letters():
+    assert TextStream(ByteTokenizer(), "end").stop == ("end",)
