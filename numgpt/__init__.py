@@ -3,8 +3,10 @@
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 from numgpt.generation import generate, stream
+from numgpt.loading import load
 from numgpt.model import GPT
+from numgpt.training import AdamW
 
 __version__ = "0.1.0"
 
-__all__ = ["GPT", "GPTConfig", "InputError", "generate", "stream"]
+__all__ = ["GPT", "AdamW", "GPTConfig", "InputError", "generate", "load", "stream"]

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "loading": BASE | {"model", "tokenizer", "checkpoint"},
     "generation": BASE | {"model"},
     "gradcheck": BASE | {"layers", "model"},
+    "training": BASE | {"kernels", "model", "tokenizer", "checkpoint", "loading", "generation"},
     "verification": BASE | {"model", "tokenizer", "generation"},
 }
 

@@ -1,6 +1,7 @@
 """Functions whose fast form would hide the formula: the layers call them by their mathematical names."""
 
 from numgpt.kernels.cpu import (
+    adamw_update,
     add_product,
     draw_dropped,
     drop,
@@ -8,11 +9,14 @@ from numgpt.kernels.cpu import (
     gelu_backward,
     layernorm,
     layernorm_backward,
+    scale,
     scatter_add,
+    squared_norm,
 )
 from numgpt.kernels.cpu_attention import attention, attention_backward
 
 __all__ = [
+    "adamw_update",
     "add_product",
     "attention",
     "attention_backward",
@@ -22,5 +26,7 @@ __all__ = [
     "gelu_backward",
     "layernorm",
     "layernorm_backward",
+    "scale",
     "scatter_add",
+    "squared_norm",
 ]

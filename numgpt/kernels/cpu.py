@@ -14,6 +14,7 @@ CHUNK = 32768  # elements: 128 KB in float32, so that an input, an output and tw
 # Python floats: a NumPy float64 scalar would turn float32 arrays into float64 ones.
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
+TINY = 1e-30
 
 
 def chunks(*arrays):
@@ -138,6 +139,48 @@ def drop(x, dropped, keep_rate):
     y = x * (1 / keep_rate)
     np.copyto(y, 0, where=dropped)
     return y
+
+
+def adamw_update(w, g, m, v, lr, beta1, beta2, root, eps, decay):
+    """One step of AdamW on flat arrays, in place, in a single pass over the four.
+
+        m += (1 - beta1) (g - m)        v += (1 - beta2) (g^2 - v)
+        w  = w (1 - decay) - lr m / (root sqrt(v) + eps)
+
+    lr and root hold the bias corrections: lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t). TINY is added to the
+    gradient, and to its square, so that m and v of a parameter without gradient do not sink into denormal
+    numbers, on which arithmetic is several times slower; it is below the rounding of any gradient above 1e-22.
+    """
+    scratch = np.empty(min(CHUNK, w.size), w.dtype)
+    for w_, g_, m_, v_ in chunks(w, g, m, v):
+        t = scratch[: w_.size]
+        np.add(g_, TINY, out=t)
+        t -= m_
+        t *= 1 - beta1
+        m_ += t
+        np.multiply(g_, g_, out=t)
+        t += TINY
+        t -= v_
+        t *= 1 - beta2
+        v_ += t
+        np.sqrt(v_, out=t)
+        t *= root
+        t += eps
+        np.divide(m_, t, out=t)
+        t *= lr
+        if decay:
+            w_ *= 1 - decay
+        w_ -= t
+
+
+def squared_norm(x):
+    """sum(x^2) of a flat array, as a float; summed chunk by chunk in float64, so that its rounding does not grow."""
+    return math.fsum(float(np.dot(part, part)) for (part,) in chunks(x))
+
+
+def scale(x, factor):
+    """x *= factor, in place."""
+    x *= factor
 
 
 def scatter_add(table, ids, rows):
