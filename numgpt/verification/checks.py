@@ -1,0 +1,167 @@
+"""Compare a model with what others have published about OpenAI's.
+
+`published.json` holds the numbers, for each size in sections, each entry with its source; the functions below compare
+one entry each. A tolerance is the source's own where it has one; else what float32 and the published digits allow,
+which is far less than any wrong weight makes. Continuations are greedy, and token for token.
+
+Not in there yet: the ten losses of llm.c's test_gpt2.c, which need an optimizer (AdamW on the first 257 tokens of
+"tinyshakespeare").
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from numgpt.backend import to_host
+from numgpt.config import OFFICIAL_SIZES
+from numgpt.errors import InputError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: numbers agree to within `tolerance`, token ids and texts (tolerance None) exactly.
+
+    Of several numbers at once, `published` and `computed` are the two that are furthest apart.
+    """
+
+    what: str
+    source: str
+    published: object
+    computed: object
+    tolerance: float | None
+    ok: bool
+
+
+def read_published(size):
+    """The published numbers of the model `size` ("124M"): section -> list of entries. Raises InputError for another."""
+    published = json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
+    if size not in published["models"]:
+        raise InputError(f"nothing is published of a model {size!r}: there are {', '.join(published['models'])}")
+    sections = published["models"][size]
+    for entry in sections.get("losses", []):
+        if entry["ids"] == "tinyshakespeare":
+            entry["ids"] = published["tinyshakespeare"]
+    return sections
+
+
+def verify(model, tokenizer, size):
+    """Compare a GPT with what is published of the model `size`; an iterator of Rows, each computed when asked for.
+
+    tokenizer: encodes the prompts; where it is None their published ids serve. Raises InputError for an unknown size
+    and for a model of another size.
+    """
+    sections = read_published(size)
+    expected = OFFICIAL_SIZES[size]
+    if replace(model.config, dropout=expected.dropout) != expected:
+        raise InputError(f"this is not the model {size}: it is {model.config}, and {size} is {expected}")
+    return compare(model, tokenizer, sections)
+
+
+def compare(model, tokenizer, sections):
+    """The Rows of `sections`, as `read_published` returns them, for `model`."""
+    for entry in sections.get("parameters", []):
+        yield compare_parameter(model, entry)
+    for entry in sections.get("layers", []):
+        yield compare_layer(model, entry)
+    for entry in sections.get("logits", []):
+        yield compare_logits(model, entry)
+    for entry in sections.get("mean_logits", []):
+        yield compare_mean_logit(model, entry)
+    for entry in sections.get("likeliest", []):
+        yield compare_likeliest(model, entry)
+    for entry in sections.get("probabilities", []):
+        yield compare_probability(model, entry)
+    for entry in sections.get("losses", []):
+        yield compare_loss(model, entry)
+    for entry in sections.get("greedy", []):
+        yield compare_greedy(model, tokenizer, entry)
+
+
+def compare_parameter(model, entry):
+    """The first values in a row of a weight matrix."""
+    value = {name: value for name, value, _ in model.named_parameters()}[entry["name"]]
+    return numbers(entry, f"{entry['name']}[{entry['row']}]", to_host(value)[entry["row"]])
+
+
+def compare_layer(model, entry):
+    """The first outputs of one layer whose input is the bare token embedding, without position or LayerNorm."""
+    embedded = model.wte.forward(np.array([entry["ids"]]))
+    y = to_host(dict(model.named_layers())[entry["name"]].forward(embedded))
+    return numbers(entry, f"{entry['name']}(wte{entry['ids']}), position {entry['position']}", y[0, entry["position"]])
+
+
+def compare_logits(model, entry):
+    """The logits of some tokens at one position."""
+    found = logits(model, entry)[entry["position"], entry["tokens"]]
+    return numbers(entry, f"logits of {entry['ids']}, position {entry['position']}", found)
+
+
+def compare_mean_logit(model, entry):
+    """The mean over all positions and all tokens."""
+    mean = float(logits(model, entry).mean())
+    return numbers(entry | {"values": [entry["value"]]}, f"mean of all logits of {entry['ids']}", [mean])
+
+
+def compare_likeliest(model, entry):
+    """The token with the largest logit at one position."""
+    found = int(logits(model, entry)[entry["position"]].argmax())
+    what = f"likeliest token after {entry['ids'][: entry['position'] + 1]}"
+    return Row(what, entry["source"], entry["token"], found, None, found == entry["token"])
+
+
+def compare_probability(model, entry):
+    """The probability of one token at one position."""
+    row = logits(model, entry)[entry["position"]]
+    scores = np.exp(row - row.max())
+    found = scores[entry["token"]] / scores.sum()
+    what = f"probability of {entry['token']} after {entry['ids'][: entry['position'] + 1]}"
+    return numbers(entry | {"values": [entry["value"]]}, what, [found])
+
+
+def compare_loss(model, entry):
+    """The mean loss over batches of B sequences of T tokens that lie one after the other in a stream of ids."""
+    n, B, T = entry["batches"], entry["B"], entry["T"]
+    stream = np.array(entry["ids"][: n * B * T + 1])
+    inputs, targets = (part.reshape(n, B, T) for part in (stream[:-1], stream[1:]))
+    mean = sum(float(model.loss(*batch)) for batch in zip(inputs, targets, strict=True)) / n
+    what = f"loss of {n * B * T} tokens, {n} x {B} x {T}, that begin {entry['ids'][:4]}"
+    return numbers(entry | {"values": [entry["value"]]}, what, [mean])
+
+
+def compare_greedy(model, tokenizer, entry):
+    """The likeliest continuation of a prompt, token for token."""
+    from numgpt.generation import generate
+
+    prompt = tokenizer.encode(entry["prompt"]) if tokenizer else entry["prompt_ids"]
+    out = generate(model, np.array([prompt]), max_new_tokens=len(entry["ids"]), temperature=0)
+    found = out[0, len(prompt) :].tolist()
+    ok = found == entry["ids"]
+    what = f"greedy: {len(found)} tokens after {entry['prompt']!r}"
+    if tokenizer is None:
+        return Row(what, entry["source"], entry["ids"], found, None, ok)
+    return Row(what, entry["source"], entry["text"], tokenizer.decode(found), None, ok)
+
+
+def logits(model, entry):
+    """The logits of an entry's ids, (T, V) in float64."""
+    return to_host(model.forward(np.array([entry["ids"]])))[0].astype(np.float64)
+
+
+def numbers(entry, what, found):
+    """The Row of an entry's values and the numbers at the beginning of `found`."""
+    published = np.array(entry["values"], np.float64)
+    found = np.asarray(found, np.float64)[: len(published)]
+    difference = np.abs(found - published)
+    worst = difference.argmax()  # the first NaN, if there is one, and a NaN is not within any tolerance
+    if len(published) > 1:
+        what += f", {len(published)} values"
+    return Row(
+        what,
+        entry["source"],
+        float(published[worst]),
+        float(found[worst]),
+        entry["tolerance"],
+        bool(difference[worst] <= entry["tolerance"]),
+    )
