@@ -19,6 +19,7 @@ from numgpt.checkpoint.tensors import CHUNK_BYTES, StoredTensor
 from numgpt.errors import InputError
 
 LARGEST_HEADER = 10_000_000  # bytes; GPT-2 needs about 100 a tensor
+MOST_AXES = 8  # GPT-2's masks have four; the product of a million sizes would take minutes
 ITEM_BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
     **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
@@ -85,8 +86,8 @@ def _read_entry(name, entry, path, start):
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise InputError(f"{where} has the unknown dtype {quoted(dtype)}")
-    if not _are_sizes(shape):
-        raise InputError(f"{where}: shape must be a list of whole numbers, not {quoted(shape)}")
+    if not _are_sizes(shape) or len(shape) > MOST_AXES:
+        raise InputError(f"{where}: shape must be a list of up to {MOST_AXES} whole numbers, not {quoted(shape)}")
     if not _are_sizes(offsets) or len(offsets) != 2:
         raise InputError(f"{where}: data_offsets must be two whole numbers, not {quoted(offsets)}")
     begin, end = offsets

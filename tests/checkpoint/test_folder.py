@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 
 CONFIG = GPTConfig(n_vocab=96, n_ctx=16, n_embd=12, n_head=3, n_layer=2)
+SMALLEST = GPTConfig(n_vocab=1, n_ctx=1, n_embd=1, n_head=1, n_layer=1)
 
 
 def read_model(folder, dtype=np.float32):
@@ -27,6 +29,10 @@ def read_model(folder, dtype=np.float32):
         arrays[name], start = buffer[start:stop].reshape(shape), stop
     checkpoint.read_into(arrays)
     return arrays
+
+
+def zeros_of(config):
+    return {name: np.zeros(shape) for name, shape in parameter_shapes(config).items()}
 
 
 def equal(arrays, others):
@@ -168,28 +174,41 @@ def test_what_is_saved_opens(tmp_path, weights, dtype):
 
 
 def test_saved_over_another_model(tmp_path, weights):
-    small = GPTConfig(n_vocab=3, n_ctx=2, n_embd=2, n_head=1, n_layer=1)
-    save_checkpoint(tmp_path, small, {name: np.zeros(shape) for name, shape in parameter_shapes(small).items()})
+    save_checkpoint(tmp_path, SMALLEST, zeros_of(SMALLEST))
     save_checkpoint(tmp_path, CONFIG, weights)
     assert equal(read_model(tmp_path), weights)
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path, weights):
+@contextmanager
+def files_of_at_most(size):
+    """A disk that is full as soon as a file has `size` bytes."""
     resource = pytest.importorskip("resource")
-    zeros = {name: np.zeros_like(value) for name, value in weights.items()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, weights):
+    zeros = {name: np.zeros_like(value) for name, value in weights.items()}
     for was_there in False, True:
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
         assert bool(before) == was_there
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # bytes of a file; the model needs 23,000
-        try:
-            with pytest.raises(OSError, match="File too large"):
-                save_checkpoint(tmp_path, CONFIG, zeros)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        with files_of_at_most(10_000), pytest.raises(OSError, match="File too large"):
+            save_checkpoint(tmp_path, CONFIG, zeros)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
         save_checkpoint(tmp_path, CONFIG, weights)
     assert equal(read_model(tmp_path), weights)
+
+
+def test_a_disk_that_is_full_when_the_weights_are_written(tmp_path, monkeypatch):
+    """The configuration waits in a buffer till the end, and must not fail after the weights have got their name."""
+    monkeypatch.setattr("numgpt.checkpoint.folder.config_json", lambda *_: " " * 6000)
+    with files_of_at_most(5000), pytest.raises(OSError, match="File too large"):
+        save_checkpoint(tmp_path, SMALLEST, zeros_of(SMALLEST))
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("renames", [0, 1])

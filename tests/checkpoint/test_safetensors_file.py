@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
+from numgpt.checkpoint import tensors
 from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
 from numgpt.checkpoint.tensors import CHUNK_BYTES, read_tensors
 from numgpt.errors import InputError
@@ -30,9 +31,9 @@ def entry(shape=(2,), begin=0, end=8, dtype="F32"):
 
 
 def read_all(path, dtype=np.float32):
-    tensors = read_header(path)
-    arrays = {tensor.name: np.full(tensor.shape, 99, dtype) for tensor in tensors}
-    read_tensors((tensor, arrays[tensor.name]) for tensor in tensors)
+    header = read_header(path)
+    arrays = {tensor.name: np.full(tensor.shape, 99, dtype) for tensor in header}
+    read_tensors((tensor, arrays[tensor.name]) for tensor in header)
     return arrays
 
 
@@ -143,6 +144,17 @@ def test_reading_needs_no_second_copy(tmp_path, dtype):
     assert peak < 6 * CHUNK_BYTES  # of 16 or 8 MiB
 
 
+def test_a_disk_that_delivers_little_at_a_time(tmp_path, monkeypatch):
+    class Slow(io.FileIO):
+        def readinto(self, view):
+            return super().readinto(view[:5])
+
+    path = write(tmp_path / "x", ARRAYS)
+    monkeypatch.setattr(tensors, "open", lambda path, mode, buffering: Slow(path), raising=False)
+    read = read_all(path)
+    assert all(np.array_equal(read[name], array) for name, array in ARRAYS.items())
+
+
 def test_a_destination_that_is_not_contiguous_is_refused(tmp_path):
     (tensor, _) = read_header(write(tmp_path / "x", ARRAYS))
     with pytest.raises(ValueError, match="contiguous"):
@@ -176,6 +188,7 @@ DAMAGED = [
     (r"shape must be .* not \[-2, -1\]", pack({"a": entry((-2, -1))}, F32)),
     (r"shape must be .* not \[2.0\]", pack({"a": entry((2.0,))}, F32)),
     (r"shape must be .* not \[True, 2\]", pack({"a": entry((True, 2))}, F32)),
+    (r"shape must be .* not \[10+, 10+, 10+,", pack({"a": entry([10**19] * 400_000)}, F32)),
     ("shape must be .* not 2", pack({"a": {**entry(), "shape": 2}}, F32)),
     (r"data_offsets must be .* not \[0.0, 8\]", pack({"a": entry(begin=0.0)}, F32)),
     (r"data_offsets must be .* not \[-8, 0\]", pack({"a": entry(begin=-8, end=0)}, F32)),
@@ -194,7 +207,7 @@ DAMAGED = [
 ]
 
 
-@pytest.mark.parametrize(("reason", "data"), DAMAGED)
+@pytest.mark.parametrize(("reason", "data"), DAMAGED, ids=[reason for reason, _ in DAMAGED])
 def test_damaged_headers(tmp_path, reason, data):
     path = tmp_path / "model.safetensors"
     path.write_bytes(data)

@@ -1,0 +1,48 @@
+"""A name or a folder becomes a model and its tokenizer."""
+
+import os
+from pathlib import Path
+
+from numgpt.checkpoint import open_checkpoint
+from numgpt.errors import InputError
+from numgpt.model import GPT
+
+
+def load(name_or_folder, dtype="float32", device="cpu", offline=False):
+    """(model, tokenizer) of a folder, or of a published model: "124M", "355M", "774M", "1558M", "gpt2", "gpt2-xl", ...
+
+    A folder holds OpenAI's files or Hugging Face's; one without vocabulary files gives the tokenizer None. A published
+    model that is not on this machine yet is downloaded, which offline=True forbids. dtype: "float32" or "float64",
+    whatever the file has. Raises InputError for an unknown name and for files that are missing, damaged or not a
+    GPT-2's; OSError as the network and the disk do.
+    """
+    from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
+
+    folder = _find_folder(name_or_folder, offline)
+    checkpoint = open_checkpoint(folder)
+    tokenizer = load_tokenizer(folder)
+    if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:
+        raise InputError(
+            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {checkpoint.config.n_vocab}: "
+            "they belong to different models"
+        )
+    model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
+    checkpoint.read_into({name: value for name, value, _ in model.named_parameters()})
+    return model, tokenizer
+
+
+def _find_folder(name_or_folder, offline):
+    """The folder that is meant; what looks like a path is one, also where nothing lies there."""
+    from numgpt.checkpoint import hub
+
+    text = os.fspath(name_or_folder)
+    if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
+        return Path(text).expanduser()
+    try:
+        name = hub.canonical_name(text)
+    except InputError as error:
+        raise InputError(f"{text!r} is not a folder, and {error}") from None
+    folder = hub.find(name)
+    if folder is None and offline:
+        raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")
+    return folder or hub.download(name)
