@@ -1,0 +1,36 @@
+"""What every tokenizer asks of its arguments."""
+
+from numgpt.errors import InputError
+
+
+def check_text(text):
+    """Raise InputError unless `text` is a str that UTF-8 can hold."""
+    if not isinstance(text, str):
+        hint = "decode the bytes first" if isinstance(text, bytes | bytearray) else "pass one string"
+        raise InputError(f"a text must be a str, not {type(text).__name__}: {hint}")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"character {error.start} of the text is a lone surrogate (U+{ord(text[error.start]):04X}), half of a "
+            "character: read the text with encoding='utf-8', errors='replace', or take it out"
+        ) from None
+
+
+def check_ids(ids, n_vocab):
+    """The ids as a list of int; InputError for one that is no whole number or outside 0 <= id < n_vocab."""
+    try:
+        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        fine = not ids or (set(map(type, ids)) == {int} and min(ids) >= 0 and max(ids) < n_vocab)
+    except TypeError:
+        raise InputError(f"token ids must be a flat sequence of whole numbers, not {ids!r:.60}") from None
+    return ids if fine else [check_id(i, n_vocab) for i in ids]
+
+
+def check_id(token, n_vocab):
+    """The id as an int; InputError if it is no whole number or outside 0 <= id < n_vocab."""
+    if isinstance(token, bool) or not hasattr(token, "__index__"):
+        raise InputError(f"a token id must be a whole number from 0 to {n_vocab - 1}, not {token!r:.60}")
+    if not 0 <= token < n_vocab:
+        raise InputError(f"token id {token} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")
+    return int(token)
