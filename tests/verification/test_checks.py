@@ -226,7 +226,9 @@ def test_every_entry_can_be_computed():
 
 def test_the_texts_and_the_ids_say_the_same(shared):
     """Prompts and continuations were published as texts, or as ids, or as both; here are both."""
-    tokenizer = pytest.importorskip("numgpt.tokenizer").load_tokenizer(shared / "gpt2")
+    from numgpt.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(shared / "gpt2")
     for _, section, entry in all_entries():
         if section == "greedy":
             assert tokenizer.encode(entry["prompt"]) == entry["prompt_ids"]
@@ -236,7 +238,9 @@ def test_the_texts_and_the_ids_say_the_same(shared):
 
 
 def test_the_stream_of_tokens_is_the_beginning_of_the_play(shared):
-    tokenizer = pytest.importorskip("numgpt.tokenizer").load_tokenizer(shared / "gpt2")
+    from numgpt.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(shared / "gpt2")
     text = (shared / "data" / "tinyshakespeare.txt").read_text("utf-8")
     ids = [token for part in text.split("\n\n")[:100] for token in [50256, *tokenizer.encode(part + "\n\n")]]
     stream = read_published("124M")["losses"][-1]["ids"]
