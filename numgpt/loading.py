@@ -11,14 +11,15 @@ from numgpt.model import GPT
 def load(name_or_folder, dtype="float32", device="cpu", offline=False):
     """(model, tokenizer) of a folder, or of a published model: "124M", "355M", "774M", "1558M", "gpt2", "gpt2-xl", ...
 
-    A folder holds OpenAI's files or Hugging Face's; one without vocabulary files gives the tokenizer None. A published
+    A folder holds OpenAI's files or Hugging Face's; one without vocabulary files gives the tokenizer None. The folder of
+    a training run gives the newest checkpoint in it. A published
     model that is not on this machine yet is downloaded, which offline=True forbids. dtype: "float32" or "float64",
     whatever the file has. Raises InputError for an unknown name and for files that are missing, damaged or not a
     GPT-2's; OSError as the network and the disk do.
     """
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
-    folder = _find_folder(name_or_folder, offline)
+    folder = _newest_checkpoint(_find_folder(name_or_folder, offline))
     checkpoint = open_checkpoint(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:
@@ -29,6 +30,17 @@ def load(name_or_folder, dtype="float32", device="cpu", offline=False):
     model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
     checkpoint.read_into({name: value for name, value, _ in model.named_parameters()})
     return model, tokenizer
+
+
+def _newest_checkpoint(folder):
+    """The checkpoint that the file `latest` names, in the folder of a training run; any other folder itself."""
+    try:
+        name = (folder / "latest").read_text("utf-8", errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return folder
+    if not name.startswith("step-") or Path(name).name != name:
+        raise InputError(f"{folder / 'latest'} does not name a checkpoint of the run")
+    return folder / name
 
 
 def _find_folder(name_or_folder, offline):

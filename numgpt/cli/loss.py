@@ -1,0 +1,112 @@
+"""`numgpt loss`: how surprised a model is by a text."""
+
+import json
+import math
+from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
+
+from numgpt.cli.arguments import add_model_arguments
+from numgpt.errors import InputError
+
+EPILOG = """examples:
+  numgpt loss text.txt                     under GPT-2
+  numgpt loss text.txt --model run --json
+
+Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
+would have been as unsure. The first token is not predicted, as nothing comes before it. A text longer than the
+context is read in pieces that do not overlap.
+"""
+LONGEST_TABLE = 200  # tokens
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "loss",
+        help="show the cross-entropy of a text, token by token",
+        description="Show the cross-entropy of the text in FILE under a model, and under random weights of the same "
+        f"shape, which have learnt nothing: the mean, and token by token for a text of at most {LONGEST_TABLE} tokens.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", type=Path, help="a text in UTF-8")
+    add_model_arguments(parser)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws the random weights (default 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with every token's loss")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from numgpt.generation.rules import check_whole
+    from numgpt.loading import load
+    from numgpt.model import GPT
+    from numgpt.training.data import read_text
+    from numgpt.training.evaluate import token_losses
+
+    check_whole(args.seed, "--seed", "any number will do")
+    text = read_text(args.file)
+    trained, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    if tokenizer is None:
+        raise InputError(f"{args.model} has no vocabulary files: put vocab.json and merges.txt beside the model")
+    ids = tokenizer.encode(text)
+    if len(ids) < 2:
+        raise InputError(f"{args.file} has only {len(ids)} token: the first is not predicted, so there must be two")
+    losses = {"trained": token_losses(trained, ids, trained.config.n_ctx)}
+    config = trained.config
+    del trained  # the two need not be in memory together
+    random = GPT(config, seed=args.seed, dtype=args.dtype, device=args.device)
+    losses["random"] = token_losses(random, ids, config.n_ctx)
+    tokens = [tokenizer.decode([token]) for token in ids[1:]]
+    means = {name: summary(nats, len(tokenizer.decode(ids[1:]))) for name, nats in losses.items()}
+    if args.json:
+        print_json(args, config, ids[1:], tokens, losses, means)
+    else:
+        print_table(config, tokens, losses, means)
+    return 0
+
+
+def summary(nats, n_characters):
+    """The means of a text's losses (nats, one a token)."""
+    per_token = float(nats.mean())
+    perplexity = math.exp(per_token) if per_token < 700 else math.inf
+    return {
+        "nats_per_token": per_token,
+        "nats_per_character": float(nats.sum()) / n_characters if n_characters else None,
+        "perplexity": perplexity,
+    }
+
+
+def print_table(config, tokens, losses, means):
+    """A row per token, if they are few, and the means."""
+    if len(tokens) <= LONGEST_TABLE:
+        shown = [quoted(token) for token in tokens]
+        width = max(5, *(len(token) for token in shown))
+        print(f"{'token':{width}}  {'random':>8}  {'trained':>8}   nats")
+        for token, random, trained in zip(shown, losses["random"], losses["trained"], strict=True):
+            print(f"{token:{width}}  {random:8.3f}  {trained:8.3f}")
+        print()
+    V = config.n_vocab
+    print(f"{len(tokens):,} tokens; knowing nothing costs ln({V}) = {math.log(V):.3f} nats each")
+    print(f"{'':20}  {'random':>12}  {'trained':>12}")
+    for name in "nats_per_token", "nats_per_character", "perplexity":
+        values = [means[which][name] for which in ("random", "trained")]
+        cells = "  ".join(f"{'-' if value is None else format(value, ',.4f'):>12}" for value in values)
+        print(f"{name.replace('_', ' '):20}  {cells}")
+
+
+def quoted(token):
+    """A token as it can stand in a table: quoted, with line breaks and control characters escaped."""
+    return repr(token)
+
+
+def print_json(args, config, ids, tokens, losses, means):
+    """Everything, on one line."""
+    rows = zip(ids, tokens, losses["random"].tolist(), losses["trained"].tolist(), strict=True)
+    result = {
+        "file": str(args.file),
+        "model": args.model,
+        "n_vocab": config.n_vocab,
+        "ln_n_vocab": math.log(config.n_vocab),
+        **means,
+        "tokens": [dict(zip(("id", "text", "random", "trained"), row, strict=True)) for row in rows],
+    }
+    print(json.dumps(result))

@@ -1,0 +1,129 @@
+"""`numgpt train`: from a text file to a model."""
+
+import argparse
+import signal
+import sys
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+from numgpt.errors import InputError
+
+EPILOG = """examples:
+  numgpt train --data text.txt --out run              some minutes; then: numgpt generate --model run "..."
+  numgpt train --data text.txt --out run --preset char-small --max-steps 500
+  numgpt train --resume run                           go on where a run stopped, bit for bit
+  numgpt train --data text.txt --out run --init 124M  fine-tune a published model
+
+The folder of a run holds its checkpoints (any of them, and the folder itself, is a model for numgpt generate --model),
+metrics.jsonl with a line per step, and loss.svg.
+"""
+STATUS_INTERRUPTED = 130
+
+
+def add_parser(subparsers):
+    from numgpt.training.presets import PRESETS
+    from numgpt.training.settings import Settings, option
+
+    presets = "\n".join(f"  {name:12}{preset.purpose}" for name, preset in PRESETS.items())
+    parser = subparsers.add_parser(
+        "train",
+        help="train a model on a text, or go on with a run",
+        description="Train a GPT on a text file, or on tokens in a .npy file, and save it as it learns. "
+        "The end of the text is held out to see what the model makes of what it has not read.\n\npresets:\n" + presets,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", metavar="FILE", type=Path, help="UTF-8 text, or whole numbers in a .npy file")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
+    parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
+    parser.add_argument("--preset", metavar="NAME", help="start from these settings (default small); options override")
+    settings = parser.add_argument_group("settings (defaults of the preset small)")
+    for here in fields(Settings):
+        kind = here.type if here.type in (int, float) else str
+        settings.add_argument(
+            option(here.name),
+            type=kind,
+            default=argparse.SUPPRESS,  # so that only what the user names overrides the preset
+            metavar={int: "N", float: "X", str: "NAME"}[kind],
+            help=f"{here.metadata['help']} (default {here.default})".replace("%", "%%"),
+        )
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from numgpt.cli.train_report import Report
+    from numgpt.training.loop import train
+    from numgpt.training.settings import Settings
+
+    options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
+    session = resumed(args, options) if args.resume else begun(args, options)
+    if session.trainer.finished:
+        print(f"{session.run} is finished: all {session.settings.max_steps} steps are made")
+        return 0
+    with interrupt_flag() as interrupted, Report(session) as report:
+        finished = train(session, report, interrupted)
+    if finished:
+        print(f'finished; try it: numgpt generate --model {session.run} "..."')
+        return 0
+    print(f"stopped after step {session.trainer.steps}, saved; go on with: numgpt train --resume {session.run}")
+    return STATUS_INTERRUPTED
+
+
+def begun(args, options):
+    """A new Session."""
+    from numgpt.training.presets import choose
+    from numgpt.training.session import begin, check_vacant
+
+    if args.data is None or args.out is None:
+        raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
+    settings = choose(args.preset, options)
+    check_vacant(args.out)
+    with learning_bar() as progress:
+        return begin(args.out, args.data, settings, progress)
+
+
+def resumed(args, options):
+    """The Session of a run that exists."""
+    from numgpt.training.presets import named
+    from numgpt.training.session import resume
+
+    if args.out is not None and args.out.resolve() != args.resume.resolve():
+        raise InputError("--resume goes on in the run's own folder: leave out --out")
+    if args.preset is not None:
+        options = named(args.preset).options | options
+    return resume(args.resume, options, args.data)
+
+
+@contextmanager
+def learning_bar():
+    """A function progress(done, total) that draws a bar for the merges being learnt; None where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc="learning the tokenizer", unit=" merges", leave=False, delay=0.5) as bar:
+
+        def progress(done, total):
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+@contextmanager
+def interrupt_flag():
+    """A function that says whether Ctrl-C was pressed: the step is then ended and saved. The second Ctrl-C ends all."""
+    pressed = []
+
+    def remember(*_):
+        pressed.append(True)
+        signal.signal(signal.SIGINT, before)
+        print("\nending this step, then saving; Ctrl-C again stops at once", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)

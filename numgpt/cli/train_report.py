@@ -1,0 +1,104 @@
+"""What the terminal shows of a run: a bar that moves, evaluations with a sample of text, and at the end a curve."""
+
+import math
+import sys
+import time
+
+SAMPLE_TOKENS = 120
+
+
+class Report:
+    """Shows the steps of a Session: a bar on a terminal; elsewhere a line per evaluation."""
+
+    def __init__(self, session):
+        self.session = session
+        self.bar = None
+        self.started, self.first_step = time.perf_counter(), session.trainer.steps
+
+    def __enter__(self):
+        print(introduction(self.session), flush=True)
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            total = self.session.settings.max_steps
+            self.bar = tqdm(total=total, initial=self.first_step, unit="step", dynamic_ncols=True)
+        return self
+
+    def __exit__(self, *_):
+        if self.bar is not None:
+            self.bar.close()
+        from numgpt.training.plot import draw_losses
+
+        said = draw_losses(self.session.run)
+        if said:
+            print(said)
+
+    def step(self, record):
+        """Move the bar."""
+        if self.bar is not None:
+            self.bar.update()
+            self.bar.set_postfix_str(f"loss {record['loss']:.3f}, {record['tokens_per_second']:,.0f} tokens/s")
+
+    def evaluated(self, record, model):
+        """Show the losses and what the model writes."""
+        text = sample(model, self.session)
+        self.say(self.line(record) + (f"\n{indented(text)}\n" if text else ""))
+
+    def saved(self, step):
+        """Nothing to show: the next line would only say what the first has promised."""
+
+    def say(self, text):
+        """Print above the bar."""
+        if self.bar is not None:
+            self.bar.clear()
+        print(text, flush=True)
+
+    def line(self, record):
+        """The record in words."""
+        parts = [f"step {record['step']:5}"]
+        if "loss" in record:
+            parts.append(f"loss {record['loss']:.4f}")
+        parts.append(f"held out {record['val_loss']:.4f}")
+        if "val_loss_per_character" in record:
+            parts.append(f"({record['val_loss_per_character']:.4f} a character)")
+        if "tokens_per_second" in record:
+            done = record["step"] - self.first_step
+            left = (time.perf_counter() - self.started) / done * (self.session.settings.max_steps - record["step"])
+            parts.append(f" {record['tokens_per_second']:,.0f} tokens/s, {duration(left)} left")
+        return " ".join(parts)
+
+
+def introduction(session):
+    """What is trained, and what its loss means."""
+    model, trainer = session.trainer.model, session.trainer
+    V = model.config.n_vocab
+    begun = "" if trainer.steps == 0 else f" Going on after step {trainer.steps}."
+    return (
+        f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
+        f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
+        f"{len(trainer.windows.tokens):,} tokens to train on, {len(session.held_out.tokens):,} held out.{begun}"
+    )
+
+
+def sample(model, session):
+    """Text that the model adds to the first held-out token, which is shown too; None without a tokenizer."""
+    from numgpt.generation import generate
+
+    if session.tokenizer is None:
+        return None
+    prompt = [session.held_out.tokens[:1].tolist()]
+    ids = generate(model, prompt, SAMPLE_TOKENS, temperature=0.8, top_k=40, seed=session.settings.seed)
+    return session.tokenizer.decode(ids[0].tolist())
+
+
+def indented(text):
+    """The text, its lines set off from those of the report; control characters would move the terminal's cursor."""
+    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    return "\n".join(f"    {line}" for line in shown.strip("\n").split("\n"))
+
+
+def duration(seconds):
+    """Seconds as "35 s", "12 min" or "3.4 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

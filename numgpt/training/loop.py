@@ -1,0 +1,82 @@
+"""The loop: step, evaluate, write down, save."""
+
+import time
+from dataclasses import asdict
+
+from numgpt.training import state
+from numgpt.training.metrics import Metrics
+from numgpt.training.trainer import Diverged
+
+
+def train(session, report, stopped=lambda: False):
+    """Take the steps of a Session that are left; return whether all were taken.
+
+    Evaluates and saves before the first step, as often as the settings say, and after the last. stopped() is asked
+    after every step; once it is true, a checkpoint is saved and the loop ends.
+
+    report gets report.step(record) after every step, report.evaluated(record, model) after every evaluation, with
+    the model as it would be saved, and report.saved(step). A record is what metrics.jsonl has of the step:
+    step, loss, lr, norm, tokens_per_second, and after an evaluation val_loss and val_loss_per_character, in nats.
+
+    Raises Diverged, the last checkpoint being whole and from before, and OSError as the disk does.
+    """
+    try:
+        return _train(session, report, stopped)
+    except Diverged as error:
+        good = state.latest(session.run)
+        advice = (
+            f"; {good} is whole and from before: go on from it with --init {good} and a smaller --lr" if good else ""
+        )
+        raise Diverged(f"{error}{advice}") from None
+
+
+def _train(session, report, stopped):
+    trainer = session.trainer
+    with Metrics(session.run, trainer.steps) as metrics:
+        if trainer.steps == 0:
+            metrics.append(evaluate(session, {"step": 0}, report))
+            save(session, metrics, report)
+        while not trainer.finished:
+            record = timed_step(trainer)
+            if is_due(trainer, session.settings.eval_every):
+                record = evaluate(session, record, report)
+            metrics.append(record)
+            report.step(record)
+            ending = stopped()
+            if ending or is_due(trainer, session.settings.save_every):
+                save(session, metrics, report)
+            if ending:
+                break
+    return trainer.finished
+
+
+def timed_step(trainer):
+    """Make a step; return its record."""
+    settings = trainer.settings
+    started = time.perf_counter()
+    step = trainer.step()
+    n_tokens = settings.batch_size * settings.context * settings.accumulate
+    return {**asdict(step), "tokens_per_second": n_tokens / (time.perf_counter() - started)}
+
+
+def evaluate(session, record, report):
+    """The record with the loss on held-out text added."""
+    with session.trainer.weights_to_keep() as model:
+        loss = session.held_out.loss(model)
+        record = {**record, "val_loss": loss.per_token}
+        if loss.per_character is not None:
+            record["val_loss_per_character"] = loss.per_character
+        report.evaluated(record, model)
+    return record
+
+
+def save(session, metrics, report):
+    """Write a checkpoint, with the diary up to it on the disk first."""
+    metrics.sync()
+    session.save()
+    report.saved(session.trainer.steps)
+
+
+def is_due(trainer, every):
+    """Whether something is to be done after this step that is done every so many steps, and at the end."""
+    return trainer.finished or trainer.steps % every == 0

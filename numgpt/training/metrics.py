@@ -1,0 +1,55 @@
+"""The diary of a run: one JSON object a step, in metrics.jsonl, each on its own line."""
+
+import json
+import os
+
+from numgpt.files import atomic_write
+
+NAME = "metrics.jsonl"
+
+
+class Metrics:
+    """Appends records to the diary in the folder `run`; one that is there already is first cut back to `step`.
+
+    So a run that goes on from the checkpoint of `step` has no step twice. Raises OSError as the disk does.
+    """
+
+    def __init__(self, run, step):
+        path = run / NAME
+        if path.exists():
+            kept = [record for record in read(run) if record["step"] <= step]
+            with atomic_write(path, "w") as file:
+                file.writelines(_line(record) for record in kept)
+        self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def append(self, record):
+        """Add a record (name -> number, "step" among them); whoever reads the file sees it at once."""
+        self.file.write(_line(record))
+        self.file.flush()
+
+    def sync(self):
+        """Have the disk hold all records."""
+        os.fsync(self.file.fileno())
+
+
+def read(run):
+    """The records of a run, in order; a line that was cut off, or is none of ours, is passed over."""
+    records = []
+    for line in (run / NAME).read_text("utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            records.append(record)
+    return records
+
+
+def _line(record):
+    return json.dumps(record) + "\n"

@@ -1,0 +1,132 @@
+"""Setting a run up: from a data file and settings, or from the checkpoint where it stopped."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from numgpt.config import GPTConfig
+from numgpt.errors import InputError
+from numgpt.loading import load
+from numgpt.model import GPT
+from numgpt.tokenizer import load_tokenizer
+from numgpt.training import state
+from numgpt.training.data import DataRecord, check_tokens, hash_file, open_tokens, prepare, read_source
+from numgpt.training.evaluate import HeldOut
+from numgpt.training.metrics import NAME as METRICS
+from numgpt.training.settings import Settings
+from numgpt.training.tokenizers import choose_tokenizer
+from numgpt.training.trainer import Trainer
+
+DATA = "data"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run that can take its next step. run: its folder. tokenizer is None where the data are tokens only."""
+
+    run: Path
+    settings: Settings
+    data: DataRecord
+    tokenizer: object
+    trainer: Trainer
+    held_out: HeldOut
+
+    def save(self):
+        """Write a checkpoint. Raises OSError as the disk does, Diverged for weights that are no finite numbers."""
+        self.trainer.check_finite()
+        about = {"settings": self.settings.as_dict(), "data": self.data.as_dict()}
+        state.save(self.run, self.trainer, self.tokenizer, about, self.settings.keep)
+
+
+def begin(run, data, settings, progress=None):
+    """A new run in the folder `run`, which is made, on the file `data`.
+
+    progress: see `choose_tokenizer`. Raises InputError for a folder that holds a run already, for data that cannot be
+    used and for settings that do not go together; OSError as the disk does.
+    """
+    check_vacant(run)
+    source = read_source(data)
+    start = None
+    if settings.init:
+        start, tokenizer = load(settings.init, dtype=settings.dtype)
+    else:
+        tokenizer = choose_tokenizer(source, settings, progress)
+    if tokenizer is None and source.tokens is None:
+        raise InputError(f"{settings.init} has no vocabulary files, and {data} is a text: give tokens (.npy) instead")
+    model = build(settings, source, tokenizer, start)
+    try:
+        record = prepare(source, tokenizer, run / DATA, settings.val_fraction, model.config.n_vocab)
+        return open_session(run, settings, record, tokenizer, model)
+    except BaseException:
+        shutil.rmtree(run / DATA, ignore_errors=True)  # or the next try would find a run there
+        raise
+
+
+def resume(run, options, data=None):
+    """The run in the folder `run`, at its newest checkpoint, with all that an interrupted save left swept away.
+
+    options: the settings that the caller names (name -> value), data: the file that he names; both must be what the
+    run was begun with. Raises InputError where they are not, and where there is no checkpoint.
+    """
+    checkpoint = find_checkpoint(run)
+    stored = state.read_state(checkpoint)
+    try:
+        settings = Settings(**stored["settings"])
+        record = DataRecord(**stored["data"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{checkpoint / state.STATE} does not hold the settings of a run: {error}") from None
+    differences = settings.differences(options)
+    if data is not None and hash_file(data) != record.sha256:
+        differences.append(f"{data} is not the file {record.file} that it was begun with")
+    if differences:
+        raise InputError(f"{run} cannot go on: {'; '.join(differences)}; leave that out, or begin another run")
+    check_tokens(run / DATA, record)
+    state.sweep(run)
+    config = state.read_config(checkpoint, settings.dropout)
+    session = open_session(
+        run, settings, record, load_tokenizer(checkpoint), GPT(config, seed=None, dtype=settings.dtype)
+    )
+    state.restore(checkpoint, session.trainer, stored)
+    return session
+
+
+def open_session(run, settings, record, tokenizer, model):
+    """The Session of a model and the tokens that lie in the folder of the run."""
+    train, held_out = open_tokens(run / DATA, settings.context)
+    evaluation = HeldOut(held_out, settings.context, settings.batch_size, settings.eval_batches, tokenizer)
+    return Session(run, settings, record, tokenizer, Trainer(model, train, settings), evaluation)
+
+
+def build(settings, source, tokenizer, start):
+    """The model to train: a new one, or one with the weights of `start`. Raises InputError for a context too long."""
+    if start is None:
+        n_vocab = tokenizer.n_vocab if tokenizer else int(source.tokens.max()) + 1
+        shape = settings.n_embd, settings.n_head, settings.n_layer
+        return GPT(GPTConfig(n_vocab, settings.context, *shape, settings.dropout), settings.seed, settings.dtype)
+    shape = start.config
+    if settings.context > shape.n_ctx:
+        raise InputError(f"--context {settings.context} is more than the {shape.n_ctx} that {settings.init} can read")
+    config = GPTConfig(shape.n_vocab, shape.n_ctx, shape.n_embd, shape.n_head, shape.n_layer, settings.dropout)
+    model = GPT(config, settings.seed, settings.dtype)
+    model.values[...] = start.values
+    return model
+
+
+def check_vacant(run):
+    """Raise InputError where a run, or anything else that is no folder, stands at `run` already."""
+    if run.exists() and not run.is_dir():
+        raise InputError(f"{run} is a file: give a folder for the run")
+    if (run / state.LATEST).exists():
+        raise InputError(f"{run} already holds a run: go on with it (--resume {run}), or give another folder")
+    if (run / METRICS).exists() or (run / DATA).exists():
+        raise InputError(f"{run} holds a run without a checkpoint: remove it, or give another folder")
+
+
+def find_checkpoint(run):
+    """The newest checkpoint of the run. Raises InputError where there is none."""
+    if not run.is_dir():
+        raise InputError(f"{run} is not a folder with a run")
+    checkpoint = state.latest(run)
+    if checkpoint is None:
+        raise InputError(f"{run} holds no whole checkpoint yet: nothing can be resumed; begin again in another folder")
+    return checkpoint

@@ -1,0 +1,88 @@
+"""Everything that a training run can be told, with its default and what is allowed."""
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+
+from numgpt.errors import InputError
+
+
+def setting(default, text, low=None, below=None, above=None):
+    """A field of Settings: its default, what the help says, and its range: low <= value, above < value < below."""
+    return field(default=default, metadata={"help": text, "low": low, "below": below, "above": above})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One training run. The defaults suit a text of about a megabyte and some minutes on a laptop.
+
+    Raises InputError for a value of the wrong type or outside its range.
+    """
+
+    tokenizer: str = setting("bpe", "char, word, bpe (learnt from the text), gpt2, or a folder with vocabulary files")
+    vocab_size: int = setting(1024, "how many tokens bpe learns", low=257)
+    n_layer: int = setting(4, "transformer blocks", low=1)
+    n_head: int = setting(4, "attention heads, a divisor of --n-embd", low=1)
+    n_embd: int = setting(192, "channels", low=1)
+    context: int = setting(128, "tokens in a training sequence; of a new model, the longest it can read", low=1)
+    dropout: float = setting(0.1, "probability of dropping an activation in training", low=0, below=1)
+    batch_size: int = setting(16, "sequences in a batch", low=1)
+    accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)
+    max_steps: int = setting(3000, "steps in all", low=1)
+    lr: float = setting(1e-3, "learning rate at its highest", above=0)
+    min_lr: float = setting(1e-4, "learning rate at the end", low=0)
+    warmup: int = setting(100, "steps in which the learning rate rises to --lr", low=0)
+    beta1: float = setting(0.9, "AdamW's memory of the gradient", low=0, below=1)
+    beta2: float = setting(0.99, "AdamW's memory of the squared gradient", low=0, below=1)
+    weight_decay: float = setting(0.1, "AdamW's weight decay, on matrices only", low=0)
+    clip: float = setting(1.0, "longest gradient; 0: any", low=0)
+    ema: float = setting(0.0, "decay of the weights' moving average, which is then kept; 0: none", low=0, below=1)
+    eval_every: int = setting(250, "steps from one evaluation to the next", low=1)
+    eval_batches: int = setting(200, "batches of held-out text in an evaluation at most; 0: all of it", low=0)
+    save_every: int = setting(250, "steps from one checkpoint to the next", low=1)
+    keep: int = setting(2, "how many checkpoints are kept, the newest", low=1)
+    seed: int = setting(0, "draws the first weights, the batches and dropout", low=0)
+    dtype: str = setting("float32", "float32 or float64")
+    val_fraction: float = setting(0.1, "share of the text, its end, that is held out", above=0, below=1)
+    init: str | None = setting(None, "start from this model, a published name or a folder, with its tokenizer")
+
+    def __post_init__(self):
+        for here in fields(self):
+            check(here, getattr(self, here.name))
+
+    def differences(self, options):
+        """ "--lr is 0.1 here, but 0.001 in the run" for each of `options` (name -> value) that is not as set here."""
+        return [
+            f"{option(name)} is {value} here, but {getattr(self, name)} in the run"
+            for name, value in options.items()
+            if value != getattr(self, name)
+        ]
+
+    def as_dict(self):
+        """name -> value of all settings, for JSON."""
+        return asdict(self)
+
+
+def option(name):
+    """The command line's word for a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def check(here, value):
+    """Raise InputError unless `value` suits the field `here` of Settings."""
+    if value is None and here.default is None:
+        return
+    if here.type not in (int, float):
+        if not isinstance(value, str) or not value:
+            raise InputError(f"{option(here.name)} must be a text, not {value!r}")
+        return
+    number = int if here.type is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, number) or not math.isfinite(value):
+        raise InputError(f"{option(here.name)} must be a {'whole ' if here.type is int else ''}number, not {value!r}")
+    low, below, above = (here.metadata[name] for name in ("low", "below", "above"))
+    if low is not None and value < low or below is not None and value >= below or above is not None and value <= above:
+        parts = [
+            *([f"at least {low}"] if low is not None else []),
+            *([f"above {above}"] if above is not None else []),
+            *([f"below {below}"] if below is not None else []),
+        ]
+        raise InputError(f"{option(here.name)} must be {' and '.join(parts)}, not {value!r}")

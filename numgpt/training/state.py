@@ -1,0 +1,162 @@
+"""Checkpoints that cannot be lost.
+
+A run's folder holds
+
+    step-00000500/     a checkpoint: model.safetensors and config.json (any program that reads GPT-2 can use them),
+                       the tokenizer's files, training.safetensors (weights, both moments of AdamW, flat), state.json
+    latest             the name of the newest checkpoint that is whole
+    data/              the tokens
+    metrics.jsonl      a line per step
+
+A checkpoint is written to a folder whose name ends in .tmp, flushed to the disk, renamed; then `latest` is replaced.
+Whenever the process or the machine stops, `latest` names a whole checkpoint, and what else lies there is swept away.
+"""
+
+import json
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from numgpt.backend import to_host
+from numgpt.checkpoint import open_checkpoint, save_checkpoint
+from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
+from numgpt.checkpoint.tensors import read_tensors
+from numgpt.errors import InputError
+from numgpt.files import atomic_write
+
+LATEST = "latest"
+STATE = "state.json"
+ARRAYS = "training.safetensors"
+TEMPORARY = ".tmp"
+NAME = re.compile(r"step-(\d{8,})")
+FORMAT = 1
+
+
+def save(run, trainer, tokenizer, about, keep):
+    """Write a checkpoint of `trainer` to the folder `run`; then only the newest `keep` stay.
+
+    about: what else state.json is to hold (name -> value). Raises OSError as the disk does; what was there before is
+    then untouched, and nothing of the new checkpoint is left.
+    """
+    final = run / f"step-{trainer.steps:08d}"
+    temporary = final.with_name(final.name + TEMPORARY)
+    try:
+        _write(temporary, trainer, tokenizer, about)
+        os.replace(temporary, final)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    flush(run)
+    with atomic_write(run / LATEST, "w") as file:
+        file.write(final.name + "\n")
+    flush(run)
+    for old in _checkpoints(run)[:-keep]:
+        _remove(old)
+
+
+def _write(folder, trainer, tokenizer, about):
+    """All files of a checkpoint, flushed."""
+    folder.mkdir()
+    with trainer.weights_to_keep() as model:
+        save_checkpoint(folder, model.config, {name: to_host(value) for name, value, _ in model.named_parameters()})
+    if tokenizer is not None:
+        tokenizer.save(folder)
+    with atomic_write(folder / ARRAYS) as file:
+        write_safetensors(file, {name: to_host(array) for name, array in trainer.arrays().items()})
+    with atomic_write(folder / STATE, "w") as file:
+        json.dump({"format": FORMAT, **trainer.state(), **about}, file, indent=1)
+    for path in folder.iterdir():
+        flush(path)
+    flush(folder)
+
+
+def latest(run):
+    """The folder of the newest whole checkpoint in `run`; None where there is none yet.
+
+    Raises InputError where `latest` does not name a checkpoint.
+    """
+    try:
+        name = (run / LATEST).read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        name = ""
+    if not NAME.fullmatch(name) or not (run / name).is_dir():
+        raise InputError(f"{run / LATEST} names no checkpoint of the run: write the name of one into it")
+    return run / name
+
+
+def read_state(checkpoint):
+    """The fields of state.json. Raises InputError for a file that is damaged or of another version."""
+    path = checkpoint / STATE
+    try:
+        state = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on") from None
+    except ValueError as error:
+        raise InputError(f"{path} is not usable JSON: {error}") from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise InputError(f"{path} was not written by this version of numgpt")
+    return state
+
+
+def read_config(checkpoint, dropout):
+    """The GPTConfig of a checkpoint, with the dropout that config.json does not decide."""
+    return replace(open_checkpoint(checkpoint).config, dropout=dropout)
+
+
+def restore(checkpoint, trainer, state):
+    """Set `trainer` to what `save` found in one of the same settings. Raises InputError for files that do not fit."""
+    path = checkpoint / ARRAYS
+    arrays = trainer.arrays()
+    stored = {tensor.name: tensor for tensor in read_header(path)}
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if {name: tensor.shape for name, tensor in stored.items()} != shapes:
+        raise InputError(f"{path} does not fit the settings in {STATE}")
+    read_tensors((stored[name], array) for name, array in arrays.items())
+    try:
+        trainer.set_state(state)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{checkpoint / STATE} does not tell where the run was: {error!r}") from None
+
+
+def sweep(run):
+    """Remove what an interrupted save left: temporary files, and checkpoints newer than the one `latest` names."""
+    newest = latest(run)
+    for path in run.iterdir():
+        if path.name.endswith(TEMPORARY) and path.is_dir():
+            shutil.rmtree(path)
+        elif path.name.endswith(TEMPORARY):
+            path.unlink()
+    for path in _checkpoints(run):
+        if newest is None or _number(path) > _number(newest):
+            _remove(path)
+
+
+def flush(path):
+    """Have the disk hold what was written to the file or folder `path` (on Windows, folders need no such thing)."""
+    if os.name == "nt" and Path(path).is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _checkpoints(run):
+    """The folders of all checkpoints, oldest first."""
+    return sorted((path for path in run.iterdir() if NAME.fullmatch(path.name)), key=_number)
+
+
+def _number(path):
+    return int(NAME.fullmatch(path.name)[1])
+
+
+def _remove(checkpoint):
+    """Remove a checkpoint; renamed first, so that half of one never stands under its name."""
+    doomed = checkpoint.with_name(checkpoint.name + TEMPORARY)
+    os.replace(checkpoint, doomed)
+    shutil.rmtree(doomed)

@@ -1,0 +1,128 @@
+"""One training run in memory: a model, its optimizer, its batches, and the step that joins them."""
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from numgpt.errors import InputError
+from numgpt.kernels import scale, squared_norm
+from numgpt.training.data import Windows
+from numgpt.training.optimizer import AdamW, clip_gradients
+from numgpt.training.schedule import learning_rate
+
+
+class Diverged(InputError):
+    """The loss or the gradient is no longer a finite number; nothing was updated with it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did. step: how many have been made; loss: before it, in nats per token; norm: before clipping."""
+
+    step: int
+    loss: float
+    lr: float
+    norm: float
+
+
+class Trainer:
+    """Everything that a step changes, so that what `state` returns and the arrays are the whole of the run.
+
+    model: a GPT, which is put in train mode. tokens: (N,) whole numbers, N > settings.context. settings: a Settings.
+    All randomness comes from two generators, one for batches and the model's own, for dropout.
+    """
+
+    def __init__(self, model, tokens, settings):
+        self.model, self.settings = model.train(), settings
+        rng = np.random.default_rng([settings.seed, 1])
+        self.windows = Windows(tokens, settings.batch_size, settings.context, rng)
+        betas = settings.beta1, settings.beta2
+        self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay)
+        self.average = model.values.copy() if settings.ema else None
+
+    @property
+    def steps(self):
+        """How many steps have been made."""
+        return self.optimizer.steps
+
+    @property
+    def finished(self):
+        """Whether all steps of the settings have been made."""
+        return self.steps >= self.settings.max_steps
+
+    def step(self):
+        """Make one step; return the Step. Raises Diverged, the weights being those of the step before."""
+        settings, optimizer = self.settings, self.optimizer
+        loss = self.accumulate_gradients()
+        norm = clip_gradients(self.model, settings.clip or math.inf)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise Diverged(f"step {self.steps + 1}: the loss is {loss}, the gradient's norm {norm}: training diverged")
+        optimizer.lr = learning_rate(self.steps, settings.lr, settings.min_lr, settings.warmup, settings.max_steps)
+        optimizer.step()
+        if self.average is not None:
+            self.update_average()
+        return Step(self.steps, loss, optimizer.lr, norm)
+
+    def accumulate_gradients(self):
+        """Set the gradients to those of the mean loss over `accumulate` fresh batches; return that loss."""
+        n = self.settings.accumulate
+        self.model.zero_grad()
+        loss = 0.0
+        for _ in range(n):
+            loss += self.model.loss(*self.windows.draw())
+            self.model.backward()
+        if n > 1:
+            scale(self.model.grads, 1 / n)
+        return loss / n
+
+    def update_average(self):
+        """average += (1 - decay) (weights - average), where decay rises to the one that is set.
+
+        Early on the average would consist of the first, random weights; (1 + t) / (10 + t) lets go of them (as
+        TensorFlow's ExponentialMovingAverage does).
+        """
+        decay = min(self.settings.ema, (1 + self.steps) / (10 + self.steps))
+        difference = self.model.values - self.average
+        difference *= 1 - decay
+        self.average += difference
+
+    def check_finite(self):
+        """Raise Diverged unless all weights are finite numbers."""
+        if not math.isfinite(squared_norm(self.model.values)):
+            raise Diverged(f"after step {self.steps} the weights are no longer finite numbers: training diverged")
+
+    @contextmanager
+    def weights_to_keep(self):
+        """While this lasts, the model has the averaged weights, if there are any, and is in eval mode."""
+        self.model.eval()
+        raw = None
+        if self.average is not None:
+            raw = self.model.values.copy()
+            self.model.values[...] = self.average
+        try:
+            yield self.model
+        finally:
+            if raw is not None:
+                self.model.values[...] = raw
+            self.model.train()
+
+    def arrays(self):
+        """name -> flat array of all numbers that the next step depends on; live."""
+        arrays = {"weights": self.model.values, "m": self.optimizer.m, "v": self.optimizer.v}
+        return arrays if self.average is None else {**arrays, "average": self.average}
+
+    def state(self):
+        """The number of steps and the generators' states, for JSON; integers have up to 128 bits."""
+        return {
+            "step": self.steps,
+            "batches": self.windows.rng.bit_generator.state,
+            "dropout": self.model.rng.bit_generator.state,
+        }
+
+    def set_state(self, state):
+        """Go on from what `state` returned. Raises KeyError, TypeError or ValueError for anything else."""
+        self.optimizer.steps = state["step"]
+        self.windows.rng.bit_generator.state = state["batches"]
+        self.model.rng.bit_generator.state = state["dropout"]
