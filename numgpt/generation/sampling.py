@@ -85,10 +85,11 @@ def keep_top_p(scores, p):
     for row, out in zip(scores, kept, strict=True):
         possible, probability = softmax_of_possible(row)
         # All tokens below (1 - p)/V have less than 1 - p together: the rest reaches p, and only it needs sorting.
-        likely = probability >= (1 - p) / len(row)
-        possible, probability = possible[likely], probability[likely]
-        order = np.argsort(-probability, kind="stable")
-        nucleus = possible[order[: np.searchsorted(np.cumsum(probability[order]), p) + 1]]
+        descending = np.sort(probability[probability >= (1 - p) / len(row)])[::-1]
+        n = min(np.searchsorted(np.cumsum(descending), p) + 1, len(descending))
+        above = probability > descending[n - 1]
+        equal = np.flatnonzero(probability == descending[n - 1])[: n - np.count_nonzero(above)]
+        nucleus = np.append(possible[above], possible[equal])
         out[nucleus] = row[nucleus]
     return kept
 

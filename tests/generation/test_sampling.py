@@ -62,36 +62,30 @@ def test_chi_square_tail_is_that_of_the_tables():
         assert chi_square_tail(x, degrees) == pytest.approx(0.05, rel=1e-5)
 
 
+def check_distribution(rngs, expected, rules):
+    """Draw once with each of `rngs` and compare how often each token comes with its probability."""
+    n = len(rngs)
+    tokens = sampling.choose(np.broadcast_to(LOGITS, (n, len(LOGITS))), [[]] * n, rules, rngs)
+    counts = np.bincount(tokens, minlength=len(LOGITS))
+    assert set(np.flatnonzero(counts).tolist()) <= set(expected)
+    chi_square = sum((counts[token] - n * p) ** 2 / (n * p) for token, p in expected.items())
+    assert chi_square_tail(chi_square, len(expected) - 1) > 1e-4
+
+
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 1.7])
 @pytest.mark.parametrize(
     "settings",
-    [
-        {},
-        {"top_k": 5},
-        {"top_p": 0.8},
-        {"min_p": 0.1},
-        {"top_k": 7, "top_p": 0.9, "min_p": 0.2},
-    ],
+    [{}, {"top_k": 5}, {"top_p": 0.8}, {"min_p": 0.1}, {"top_k": 7, "top_p": 0.9, "min_p": 0.2}],
     ids=lambda settings: "+".join(settings) or "none",
 )
 def test_draws_have_the_distribution_of_the_definition(temperature, settings):
     expected = defined_distribution(LOGITS, temperature, **settings)
-    rngs = [np.random.default_rng([7, draw]) for draw in range(N_DRAWS)]  # as many rows, each with its own seed
-    logits = np.broadcast_to(LOGITS, (N_DRAWS, len(LOGITS)))
-    tokens = sampling.choose(logits, [[]] * N_DRAWS, Rules(temperature, **settings), rngs)
-    counts = np.bincount(tokens, minlength=len(LOGITS))
-    assert set(np.flatnonzero(counts).tolist()) <= set(expected)
-    chi_square = sum((counts[token] - N_DRAWS * p) ** 2 / (N_DRAWS * p) for token, p in expected.items())
-    assert chi_square_tail(chi_square, len(expected) - 1) > 1e-4
+    check_distribution([np.random.default_rng([7, 0])] * N_DRAWS, expected, Rules(temperature, **settings))
 
 
-def test_consecutive_draws_of_one_generator_have_the_distribution_too():
-    expected = defined_distribution(LOGITS, 0.8, top_k=6)
-    rng, rules = [np.random.default_rng([1, 0])], Rules(0.8, top_k=6)
-    tokens = [int(sampling.choose(LOGITS[None], [[]], rules, rng)[0]) for _ in range(5000)]
-    counts = np.bincount(tokens, minlength=len(LOGITS))
-    chi_square = sum((counts[token] - 5000 * p) ** 2 / (5000 * p) for token, p in expected.items())
-    assert chi_square_tail(chi_square, 5) > 1e-4
+def test_first_draws_of_the_rows_of_a_batch_have_it_too():
+    rngs = [np.random.default_rng([7, row]) for row in range(N_DRAWS)]
+    check_distribution(rngs, defined_distribution(LOGITS, 0.8, top_k=6), Rules(0.8, top_k=6))
 
 
 scores = st.lists(st.integers(-40, 40), min_size=1, max_size=60).map(lambda values: np.array([values]) / 4)

@@ -106,7 +106,7 @@ def test_overlap():
 
 def test_the_end_of_text_token_ends_the_text_and_shows_what_was_held_back():
     pieces = ["Once", " up", "<|endoftext|>", "more"]
-    assert pieces_of(PieceTokenizer(pieces), range(4), stop=("upon",), end_ids=(2,)) == (
+    assert pieces_of(PieceTokenizer(pieces), range(4), stop=("upon",), end_id=2) == (
         ["Once", " ", "up"],
         "end_of_text",
     )

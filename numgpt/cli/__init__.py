@@ -1,0 +1,83 @@
+"""The command line: one file a subcommand, each with `add_parser(subparsers)` and `run(args)` -> exit status."""
+
+import argparse
+import os
+import sys
+
+from numgpt import __version__
+from numgpt.cli import download, generate, gradcheck, info, loss, tokenizer, train, verify
+from numgpt.errors import InputError
+
+EPILOG = """examples:
+  numgpt generate "Once upon a time"      GPT-2 goes on; the first time, it is downloaded
+  numgpt gradcheck                        prove every gradient
+  numgpt COMMAND --help                   what a command can do, with examples
+"""
+STATUS_USER_ERROR = 2
+STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
+
+
+def main(argv=None):
+    """Run one command line, `argv` or the process's own; return the exit status.
+
+    What the user can mend (InputError, OSError, no memory) is one line on standard error and status 2; Ctrl-C and a
+    reader that closes the pipe end quietly.
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without a character must not end the text
+    try:
+        args = build_parser().parse_args(argv)
+        status = args.run(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except SystemExit as end:  # argparse: --help, --version, or a wrong argument
+        return end.code
+    except KeyboardInterrupt:
+        return STATUS_INTERRUPTED
+    except BrokenPipeError:
+        return STATUS_CLOSED_PIPE
+    except (InputError, OSError) as error:
+        return complain(error)
+    except MemoryError as error:
+        return complain(f"there is not enough memory: {error}")
+    finally:
+        drop_what_cannot_be_written()
+
+
+def build_parser():
+    """The parser of all subcommands; a parsed line's `run` is the function to call."""
+    parser = Parser(
+        prog="numgpt",
+        description="GPT-2 in NumPy, with every gradient derived and written by hand.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"numgpt {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (generate, train, loss, download, verify, tokenizer, gradcheck, info):
+        command.add_parser(subparsers)
+    return parser
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with one line for a wrong argument where it has the whole usage."""
+
+    def error(self, message):
+        self.exit(STATUS_USER_ERROR, f"numgpt: {message}; see {self.prog} --help\n")
+
+
+def complain(error):
+    """Print `error` as one line on standard error; return the exit status."""
+    print(f"numgpt: {' '.join(str(error).split())}", file=sys.stderr)
+    return STATUS_USER_ERROR
+
+
+def drop_what_cannot_be_written():
+    """Point standard output at nothing if it is closed or full, so that Python does not complain about it at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

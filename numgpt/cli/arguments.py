@@ -1,0 +1,50 @@
+"""What several subcommands take: a model, and a text from the command line or from standard input."""
+
+import sys
+
+from numgpt.errors import InputError
+
+DEFAULT_MODEL = "124M"
+
+
+def add_model_arguments(parser):
+    """--model and how it is loaded."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help=f"a published name (124M, 355M, 774M, 1558M) or a folder with a model (default {DEFAULT_MODEL})",
+    )
+    parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
+    parser.add_argument("--device", default="cpu", help="where to compute (default cpu)")
+    parser.add_argument("--offline", action="store_true", help="never download anything")
+
+
+def read_text(argument, name):
+    """`argument`, or where it is None what standard input has, without the line break at its end.
+
+    Raises InputError for what is not UTF-8; `name` says what the text is.
+    """
+    if argument is not None:
+        return check_utf8(argument, name)
+    if sys.stdin is None:
+        raise InputError(f"{name} is missing, and there is no standard input to read it from")
+    if sys.stdin.isatty():
+        print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
+    data = sys.stdin.buffer.read()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"standard input is not valid UTF-8: byte {error.start} is 0x{data[error.start]:02x}"
+        ) from None
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+
+
+def check_utf8(argument, name):
+    """`argument`; raises InputError if it has lone surrogates, which Python makes of bytes that are not UTF-8."""
+    try:
+        argument.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(f"{name} is not valid UTF-8: {argument!a}") from None
+    return argument

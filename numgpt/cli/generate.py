@@ -1,0 +1,172 @@
+"""`numgpt generate`: GPT-2 goes on from a text."""
+
+import json
+import os
+import time
+from argparse import RawDescriptionHelpFormatter
+
+from numgpt.cli.arguments import add_model_arguments, check_utf8, read_text
+from numgpt.errors import InputError
+
+EPILOG = """examples:
+  numgpt generate "Once upon a time"
+  numgpt generate $'Q: Why is the sky blue?\\nA:' --temperature 0 --stop $'\\n'
+  numgpt generate "The king" --num-samples 3 --seed 1 --top-p 0.9 --top-k 0
+  numgpt generate --model path/to/folder --json < prompt.txt
+  numgpt generate -- "- a prompt that begins with a dash"
+
+Standard input is read where there is no PROMPT, without the line break at its end. --seed makes a text come again;
+without it every call draws a seed, which --json tells. When the context is full, the second half of it is read again
+and the text goes on from there.
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "generate",
+        help="go on from a text",
+        description="Print PROMPT and what the model adds to it, as it is sampled. "
+        "It ends after --max-new-tokens, at <|endoftext|> or before a --stop string.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to go on from")
+    add_model_arguments(parser)
+    number = {"type": int, "metavar": "N"}
+    share = {"type": float, "metavar": "X"}
+    parser.add_argument("--max-new-tokens", **number, default=100, help="how many tokens to add at most (default 100)")
+    parser.add_argument(
+        "--temperature", **share, default=0.8, help="above 1 bolder, 0 always the likeliest (default 0.8)"
+    )
+    parser.add_argument(
+        "--top-k", **number, default=40, help="draw from the N likeliest tokens; 0: from all (default 40)"
+    )
+    parser.add_argument("--top-p", **share, help="draw from the fewest tokens with probability X together")
+    parser.add_argument("--min-p", **share, help="draw from tokens with X times the likeliest one's probability")
+    parser.add_argument("--repetition-penalty", **share, help="above 1: avoid the tokens that the text already has")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before TEXT (may be repeated)")
+    parser.add_argument("--seed", **number, help="the same seed gives the same text")
+    parser.add_argument("--num-samples", **number, default=1, help="how many continuations (default 1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with ids and log-probabilities")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    if args.num_samples < 1:
+        raise InputError(f"--num-samples must be at least 1, not {args.num_samples}")
+    prompt = read_text(args.prompt, "the prompt")
+
+    from numgpt.generation.generate import steps
+    from numgpt.generation.text import check_stop_strings, encode_prompt
+    from numgpt.loading import load
+
+    settings = sampling_settings(args)  # checked before a model is loaded, perhaps downloaded
+    stop = check_stop_strings(check_utf8(string, "the stop string") for string in args.stop)
+    model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    if tokenizer is None:
+        raise InputError(f"{args.model} has no vocabulary files: put vocab.json and merges.txt beside the model")
+    ids = encode_prompt(tokenizer, prompt)
+    samples = [Sample(tokenizer, stop) for _ in range(args.num_samples)]
+    chosen = steps(model, [ids] * args.num_samples, args.max_new_tokens, **settings)
+    started = time.perf_counter()
+    if args.json:
+        collect(chosen, samples)
+        print_json(args, prompt, ids, settings, samples, time.perf_counter() - started)
+    else:
+        print_texts(prompt, chosen, samples)
+    return 0
+
+
+def sampling_settings(args):
+    """The keywords of `steps` that stand in `args`, checked; a seed is drawn here if none is given, to be told."""
+    from numgpt.generation.rules import Rules, check_whole
+
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    rules = {name: getattr(args, name) for name in names}
+    Rules(**rules)
+    seed = int.from_bytes(os.urandom(4), "big") if args.seed is None else args.seed
+    check_whole(seed, "seed", "without it a fresh one is drawn")
+    check_whole(args.max_new_tokens, "max_new_tokens", "0 adds nothing")
+    return rules | {"seed": seed}
+
+
+class Sample:
+    """One continuation: its ids and their log-probabilities, its text so far, and why it ended."""
+
+    def __init__(self, tokenizer, stop):
+        from numgpt.generation.text import TextStream
+
+        self.stream = TextStream(tokenizer, stop, tokenizer.end_of_text)
+        self.ids, self.logprobs, self.text = [], [], ""
+
+    @property
+    def ended(self):
+        return self.stream.reason is not None
+
+    def push(self, token, logprob):
+        """Add a token; return the text that it makes certain, nothing once the sample has ended."""
+        if self.ended:
+            return ""
+        self.ids.append(int(token))
+        self.logprobs.append(float(logprob))
+        return self._add(self.stream.push(int(token)))
+
+    def finish(self):
+        """The text that was still held back."""
+        return self._add("" if self.ended else self.stream.finish())
+
+    def _add(self, piece):
+        self.text += piece
+        return piece
+
+
+def collect(chosen, samples, show=lambda piece: None):
+    """Hand every row's tokens to its sample until all have ended; `show` gets the pieces of the first one's text."""
+    for tokens, logprobs in chosen:
+        pieces = [sample.push(*pair) for sample, *pair in zip(samples, tokens, logprobs, strict=True)]
+        show(pieces[0])
+        if all(sample.ended for sample in samples):
+            break
+    pieces = [sample.finish() for sample in samples]
+    show(pieces[0])
+
+
+def print_texts(prompt, chosen, samples):
+    """Print the first sample as it comes and the others after it."""
+
+    def show(piece):
+        if piece:
+            print(piece, end="", flush=True)
+
+    def heading(n):
+        return f"--- sample {n} of {len(samples)} ---\n" if len(samples) > 1 else ""
+
+    show(heading(1) + prompt)
+    collect(chosen, samples, show)
+    print()
+    for n, sample in enumerate(samples[1:], 2):
+        print(f"{heading(n)}{prompt}{sample.text}")
+
+
+def print_json(args, prompt, ids, settings, samples, seconds):
+    """Print what was asked and what came as one JSON object on one line."""
+    n_new = sum(len(sample.ids) for sample in samples)
+    result = {
+        "model": args.model,
+        "dtype": args.dtype,
+        "device": args.device,
+        "prompt": prompt,
+        "prompt_ids": ids,
+        "settings": settings | {"max_new_tokens": args.max_new_tokens, "stop": args.stop},
+        "samples": [
+            {
+                "text": sample.text,
+                "ids": sample.ids,
+                "logprobs": sample.logprobs,
+                "stop_reason": sample.stream.reason or "max_new_tokens",
+            }
+            for sample in samples
+        ],
+        "tokens_per_second": n_new / seconds,
+    }
+    print(json.dumps(result))

@@ -1,0 +1,99 @@
+"""`numgpt info`: what numgpt runs on, and what a model is."""
+
+import math
+import os
+import platform
+from argparse import RawDescriptionHelpFormatter
+from dataclasses import asdict
+from pathlib import Path
+
+EPILOG = """examples:
+  numgpt info                     versions, threads, and where models are looked for
+  numgpt info 124M                a published model, downloaded or not
+  numgpt info path/to/folder      a model on disk
+"""
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "info",
+        help="show versions, threads and folders, and what a model is",
+        description="Show what numgpt runs on and where it looks for models; of a MODEL, its configuration, how many "
+        "parameters it has and the memory it takes. Nothing is downloaded.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="a published name or a folder with a model")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    lines = system() if args.model is None else model(args.model)
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        print(f"{name:{width}}  {value}")
+    return 0
+
+
+def system():
+    """(name, value) of what numgpt runs on."""
+    import numpy as np
+
+    from numgpt import __version__
+    from numgpt.checkpoint import hub, releases
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    found = {size: hub.find(size) for size in releases.RELEASES["openai"]}
+    return [
+        ("numgpt", __version__),
+        ("Python", platform.python_version()),
+        ("NumPy", np.__version__),
+        ("BLAS", f"{blas['name']} {blas.get('version', '')}".strip()),
+        ("BLAS threads", blas_threads()),
+        ("processor cores", os.cpu_count()),
+        ("device", "cpu"),
+        ("models", hub.home()),
+        *((size, folder or f"not downloaded (numgpt download {size})") for size, folder in found.items()),
+    ]
+
+
+def blas_threads():
+    """How many threads matrix products use, as far as can be told without asking the library itself."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        named = [f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ]
+        return ", ".join(named) or "not limited"
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return ", ".join(str(pool["num_threads"]) for pool in pools) or "unknown"
+
+
+def model(name):
+    """(name, value) of a model: its configuration and sizes."""
+    from numgpt.checkpoint import hub, open_checkpoint
+    from numgpt.checkpoint.names import parameter_shapes
+    from numgpt.config import OFFICIAL_SIZES
+
+    if Path(name).is_dir() or any(separator in name for separator in "/\\"):
+        folder, config = name, open_checkpoint(name).config
+    else:
+        size = hub.canonical_name(name)
+        folder, config = hub.find(size) or f"not downloaded (numgpt download {size})", OFFICIAL_SIZES[size]
+    n_parameters = sum(math.prod(shape) for shape in parameter_shapes(config).values())
+    n_cached = 2 * config.n_layer * config.n_ctx * config.n_embd
+    return [
+        ("folder", folder),
+        *asdict(config).items(),
+        ("parameters", f"{n_parameters:,}"),
+        (
+            "memory for the parameters",
+            f"{megabytes(n_parameters, 4)} in float32, {megabytes(n_parameters, 8)} in float64",
+        ),
+        ("and for each text's keys and values", f"up to {megabytes(n_cached, 4)}, {megabytes(n_cached, 8)}"),
+    ]
+
+
+def megabytes(count, size):
+    """The memory of `count` numbers of `size` bytes."""
+    return f"{count * size / 1e6:,.1f} MB"

@@ -1,0 +1,91 @@
+"""`numgpt tokenizer`: text to token ids and back."""
+
+import json
+import re
+from argparse import RawDescriptionHelpFormatter
+
+from numgpt.cli.arguments import DEFAULT_MODEL, read_text
+from numgpt.errors import InputError
+
+EPILOG = """examples:
+  numgpt tokenizer encode "Hello world"           15496 995
+  numgpt tokenizer decode 15496 995               Hello world
+  numgpt tokenizer encode --json < book.txt       with the text of every token
+  numgpt tokenizer encode "Hi" --vocab folder     encoder.json and vocab.bpe, or their Hugging Face twins, are enough
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "tokenizer",
+        help="turn text into token ids, and ids into text",
+        description="Turn text into token ids, or ids into text.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="what to do", metavar="encode|decode", required=True)
+    encode = actions.add_parser(
+        "encode",
+        help="text to ids",
+        description="Print the ids of TEXT, or of standard input without the line break at its end.",
+    )
+    encode.add_argument("text", nargs="?", metavar="TEXT")
+    encode.add_argument("--allow-special", action="store_true", help="take <|endoftext|> in the text for the token")
+    encode.set_defaults(run=run_encode)
+    decode = actions.add_parser(
+        "decode", help="ids to text", description="Print the text of IDs, or of those on standard input."
+    )
+    decode.add_argument("ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between them")
+    decode.set_defaults(run=run_decode)
+    for action in (encode, decode):
+        source = action.add_mutually_exclusive_group()
+        source.add_argument(
+            "--model",
+            metavar="NAME",
+            help=f"a published name or a folder with a model, whose vocabulary is used (default {DEFAULT_MODEL})",
+        )
+        source.add_argument("--vocab", metavar="FOLDER", help="a folder with vocabulary files")
+        action.add_argument("--offline", action="store_true", help="never download anything")
+        action.add_argument("--json", action="store_true", help="print one JSON object, with the text of every token")
+
+
+def run_encode(args):
+    text = read_text(args.text, "the text")
+    tokenizer = find_tokenizer(args)
+    ids = tokenizer.encode(text, allowed_special="all" if args.allow_special else ())
+    print(describe(tokenizer, text, ids) if args.json else " ".join(map(str, ids)))
+    return 0
+
+
+def run_decode(args):
+    ids = parse_ids(" ".join(args.ids) if args.ids else read_text(None, "the ids"))
+    tokenizer = find_tokenizer(args)
+    text = tokenizer.decode(ids)
+    print(describe(tokenizer, text, ids) if args.json else text)
+    return 0
+
+
+def find_tokenizer(args):
+    """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
+    from numgpt.loading import _find_folder as find_folder
+    from numgpt.tokenizer import load_tokenizer
+
+    folder = args.vocab or find_folder(args.model or DEFAULT_MODEL, args.offline)
+    tokenizer = load_tokenizer(folder)
+    if tokenizer is None:
+        raise InputError(f"{folder} has no vocabulary files: encoder.json and vocab.bpe, or vocab.json and merges.txt")
+    return tokenizer
+
+
+def parse_ids(text):
+    """Whole numbers with spaces or commas between them, in brackets or not, as a list of int."""
+    words = re.findall(r"[^\s,\[\]]+", text)
+    wrong = [word for word in words if not re.fullmatch(r"[0-9]{1,18}", word)]
+    if wrong:
+        raise InputError(f"a token id is a whole number of at least 0, not {wrong[0]!a:.60}")
+    return [int(word) for word in words]
+
+
+def describe(tokenizer, text, ids):
+    """The JSON object that --json prints."""
+    return json.dumps({"text": text, "ids": ids, "tokens": [tokenizer.decode([token]) for token in ids]})

@@ -1,0 +1,23 @@
+"""A model that answers at once."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A folder with a random model whose tokens are the 256 bytes and <|endoftext|>."""
+    import numgpt
+
+    folder = tmp_path_factory.mktemp("tiny-model")
+    model = numgpt.GPT(numgpt.GPTConfig(n_vocab=257, n_ctx=64, n_embd=8, n_head=2, n_layer=1), seed=0)
+    model.values *= 12
+    model.save(folder)
+    visible = {*range(33, 127), *range(161, 173), *range(174, 256)}  # stand for themselves in GPT-2's vocabulary files
+    others = iter(range(256, 512))
+    symbols = [chr(byte if byte in visible else next(others)) for byte in range(256)]
+    vocabulary = {symbol: i for i, symbol in enumerate([*symbols, "<|endoftext|>"])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    return str(folder)

@@ -1,0 +1,61 @@
+"""`numgpt info`."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import numgpt
+from numgpt.cli import main
+
+
+@pytest.fixture
+def info(capsys, monkeypatch, tmp_path):
+    """A function: run `numgpt info` on a machine without downloads; return its lines as a dict."""
+    monkeypatch.setenv("NUMGPT_HOME", str(tmp_path))
+
+    def run(*arguments):
+        assert main(["info", *arguments]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        return dict(line.split("  ", 1) for line in lines)
+
+    return lambda *arguments: {name: value.strip() for name, value in run(*arguments).items()}
+
+
+def test_the_system(info, tmp_path):
+    lines = info()
+    assert lines["numgpt"] == numgpt.__version__
+    assert lines["NumPy"] == np.__version__
+    assert lines["Python"] == ".".join(map(str, sys.version_info[:3]))
+    assert lines["models"] == str(tmp_path)
+    assert lines["124M"] == "not downloaded (numgpt download 124M)"
+    assert lines["BLAS threads"]
+
+
+def test_threads_without_threadpoolctl(info, monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    assert "OPENBLAS_NUM_THREADS=3" in info()["BLAS threads"]
+
+
+def test_a_published_model(info):
+    lines = info("gpt2")
+    assert lines["parameters"] == "124,439,808"
+    assert lines["n_layer"] == "12"
+    assert "497.8 MB" in lines["memory for the parameters"]
+
+
+def test_a_folder(info, tiny_model):
+    lines = info(tiny_model)
+    model, _ = numgpt.load(tiny_model)
+    assert lines["parameters"] == f"{model.values.size:,}"
+    assert lines["folder"] == tiny_model
+    assert lines["n_ctx"] == "64"
+
+
+@pytest.mark.parametrize(("model", "message"), [("gpt3", "124M"), ("./nowhere", "nowhere"), (__file__, "file")])
+def test_what_is_no_model(model, message, capsys):
+    assert main(["info", model]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1

@@ -1,0 +1,79 @@
+"""`numgpt tokenizer`."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from numgpt.cli import main
+
+
+@pytest.fixture
+def run(tiny_model, capsys):
+    """A function: run `numgpt tokenizer` with the tiny model's vocabulary; return (status, output, complaints)."""
+
+    def tokenizer(action, *arguments):
+        status = main(["tokenizer", action, "--vocab", tiny_model, *arguments])
+        return status, *capsys.readouterr()
+
+    return tokenizer
+
+
+def test_encode_and_decode(run):
+    assert run("encode", "Hé") == (0, "72 195 169\n", "")
+    for arguments in (["72", "195", "169"], ["72,195, 169"], ["[72, 195, 169]"]):
+        assert run("decode", *arguments) == (0, "Hé\n", "")
+
+
+def test_from_standard_input(run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("Hé\n".encode())))
+    assert run("encode")[1] == "72 195 169\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"72 195\n169\n")))
+    assert run("decode")[1] == "Hé\n"
+
+
+def test_json(run):
+    expected = {"text": "Hi", "ids": [72, 105], "tokens": ["H", "i"]}
+    assert json.loads(run("encode", "Hi", "--json")[1]) == expected
+    assert json.loads(run("decode", "72", "105", "--json")[1]) == expected
+
+
+def test_special_tokens_are_text_unless_allowed(run):
+    assert run("encode", "<|endoftext|>", "--allow-special")[1] == "256\n"
+    assert len(run("encode", "<|endoftext|>")[1].split()) == 13
+
+
+def test_nothing_is_nothing(run):
+    assert run("encode", "") == (0, "\n", "")
+
+
+def test_a_folder_with_a_model(tiny_model, capsys):
+    assert main(["tokenizer", "encode", "Hi", "--model", tiny_model]) == 0
+    assert capsys.readouterr().out == "72 105\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["decode", "72", "x"], "a token id is a whole number of at least 0, not 'x'"),
+        (["decode", "--", "-1"], "not '-1'"),
+        (["decode", "1.5"], "not '1.5'"),
+        (["decode", "257"], "257 is out of range"),
+        (["decode", "9" * 5000], "not '999"),
+        (["encode", "a\udcff"], "the text is not valid UTF-8"),
+        (["encode", "a", "--model", "124M"], "not allowed with"),
+        (["sing"], "invalid choice: 'sing'"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_status_2(run, arguments, message):
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert len(err) < 300
+
+
+def test_a_folder_without_vocabulary(tmp_path, capsys):
+    assert main(["tokenizer", "encode", "a", "--vocab", str(tmp_path)]) == 2
+    assert "has no vocabulary files" in capsys.readouterr().err
