@@ -4,6 +4,8 @@ import math
 import sys
 import time
 
+from numgpt.errors import InputError
+
 SAMPLE_TOKENS = 120
 
 
@@ -24,9 +26,11 @@ class Report:
             self.bar = tqdm(total=total, initial=self.first_step, unit="step", dynamic_ncols=True)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         if self.bar is not None:
             self.bar.close()
+        if kind is not None and not issubclass(kind, InputError):
+            return
         from numgpt.training.plot import draw_losses
 
         said = draw_losses(self.session.run)

@@ -33,7 +33,7 @@ def train(session, report, stopped=lambda: False):
 def _train(session, report, stopped):
     trainer = session.trainer
     with Metrics(session.run, trainer.steps) as metrics:
-        if trainer.steps == 0:
+        if state.latest(session.run) is None:
             metrics.append(evaluate(session, {"step": 0}, report))
             save(session, metrics, report)
         while not trainer.finished:

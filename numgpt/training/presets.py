@@ -1,9 +1,11 @@
 """Named settings: whole runs that are known to go well."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from numgpt.errors import InputError
-from numgpt.training.settings import Settings
+from numgpt.training.settings import Settings, option
+
+SHAPE = ("tokenizer", "vocab_size", "n_layer", "n_head", "n_embd")
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,20 @@ PRESETS = {
 def choose(preset, options):
     """The Settings of a preset's name (None: "small", or "fine-tune" with --init) with `options` (name -> value) set.
 
-    Raises InputError for an unknown preset and for a setting outside its range.
+    min_lr and warmup follow lr and max_steps where only these are among the options, so that the learning rate still
+    rises and falls. Raises InputError for an unknown preset, for a setting outside its range, and for options on the
+    shape of a model that exists.
     """
+    fixed = [option(name) for name in SHAPE if name in options and options.get("init")]
+    if fixed:
+        raise InputError(f"{' and '.join(fixed)} cannot be chosen: --init {options['init']} has them already")
     preset = named(preset or ("fine-tune" if options.get("init") else "small"))
-    return Settings(**{**preset.options, **options})
+    settings = Settings(**{**preset.options, **options})
+    if "lr" in options and "min_lr" not in options:
+        settings = replace(settings, min_lr=settings.lr / 10)
+    if "warmup" not in options:
+        settings = replace(settings, warmup=min(settings.warmup, settings.max_steps // 10))
+    return settings
 
 
 def named(name):

@@ -1,7 +1,7 @@
 """Setting a run up: from a data file and settings, or from the checkpoint where it stopped."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from numgpt.config import GPTConfig
@@ -54,6 +54,7 @@ def begin(run, data, settings, progress=None):
     if tokenizer is None and source.tokens is None:
         raise InputError(f"{settings.init} has no vocabulary files, and {data} is a text: give tokens (.npy) instead")
     model = build(settings, source, tokenizer, start)
+    settings = replace(settings, **{name: getattr(model.config, name) for name in ("n_layer", "n_head", "n_embd")})
     try:
         record = prepare(source, tokenizer, run / DATA, settings.val_fraction, model.config.n_vocab)
         return open_session(run, settings, record, tokenizer, model)

@@ -3,6 +3,8 @@
 import math
 from dataclasses import asdict, dataclass, field, fields
 
+from numgpt.backend import float_type
+from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 
 
@@ -29,8 +31,8 @@ class Settings:
     accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)
     max_steps: int = setting(3000, "steps in all", low=1)
     lr: float = setting(1e-3, "learning rate at its highest", above=0)
-    min_lr: float = setting(1e-4, "learning rate at the end", low=0)
-    warmup: int = setting(100, "steps in which the learning rate rises to --lr", low=0)
+    min_lr: float = setting(1e-4, "learning rate at the end; where only --lr is named, a tenth of it", low=0)
+    warmup: int = setting(100, "steps in which the rate rises to --lr; not named, a tenth of the steps at most", low=0)
     beta1: float = setting(0.9, "AdamW's memory of the gradient", low=0, below=1)
     beta2: float = setting(0.99, "AdamW's memory of the squared gradient", low=0, below=1)
     weight_decay: float = setting(0.1, "AdamW's weight decay, on matrices only", low=0)
@@ -48,6 +50,8 @@ class Settings:
     def __post_init__(self):
         for here in fields(self):
             check(here, getattr(self, here.name))
+        GPTConfig(1, self.context, self.n_embd, self.n_head, self.n_layer, self.dropout)
+        float_type(self.dtype)
 
     def differences(self, options):
         """ "--lr is 0.1 here, but 0.001 in the run" for each of `options` (name -> value) that is not as set here."""

@@ -45,12 +45,14 @@ def save(run, trainer, tokenizer, about, keep):
     try:
         _write(temporary, trainer, tokenizer, about)
         os.replace(temporary, final)
+        flush(run)
+        with atomic_write(run / LATEST, "w") as file:
+            file.write(final.name + "\n")
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        if latest(run) != final:
+            shutil.rmtree(final, ignore_errors=True)
         raise
-    flush(run)
-    with atomic_write(run / LATEST, "w") as file:
-        file.write(final.name + "\n")
     flush(run)
     for old in _checkpoints(run)[:-keep]:
         _remove(old)
