@@ -39,33 +39,29 @@ BATCH = range(50, 2**16)  # pieces in a batch: fewer are faster one by one, more
 class BPETokenizer:
     """Text to token ids and back.
 
-    tokens: the bytes of every id, a list; special ones included. merges: (left id, right id) in the order they were
-    learned. special: {text: id} of the tokens that stand for no text, such as <|endoftext|>. The 256 bytes and
-    what each merge makes must be among the tokens; `load_tokenizer` makes sure of it for files.
+    tokens: the bytes of every id, a list, in which the 256 single bytes must be. merges: {(left id, right id): id of
+    what they make}, in the order they were learned. special: {text: id} of the tokens that stand for no text, such
+    as <|endoftext|>. `load_tokenizer` makes sure that what comes from files fits together.
 
         >>> tokenizer.encode("Hello world")
         [15496, 995]
         >>> tokenizer.decode([15496, 995])
         'Hello world'
 
-    `special` is also an attribute, `n_vocab` the number of ids, `end_of_text` the id of <|endoftext|> or None.
+    These are attributes too; `n_vocab` is the number of ids, `end_of_text` the id of <|endoftext|> or None.
     """
 
     def __init__(self, tokens, merges, special=None):
+        import regex  # here, so that `import numgpt` needs only NumPy
+
         self.tokens = tokens
+        self.merges = merges
         self.special = dict(special or {})
         self.n_vocab = len(tokens)
         self.end_of_text = self.special.get(END_OF_TEXT)
-        names = set(self.special.values())
-        ids = {token: i for i, token in enumerate(tokens) if i not in names}
-        made = [ids[tokens[left] + tokens[right]] for left, right in merges]
-        self._merges = Merges([ids[bytes([byte])] for byte in range(256)], merges, made)
+        self._merges = Merges(self._byte_ids(), merges)
+        self._pattern = regex.compile(PATTERN)
         self._memory, self._room = {}, MEMORY
-
-    @property
-    def merges(self):
-        """(left id, right id) of every merge, in the order they were learned."""
-        return self._merges.pairs
 
     def encode(self, text, allowed_special=()):
         """str -> list of int.
@@ -101,6 +97,11 @@ class BPETokenizer:
         with atomic_write(f"{folder}/vocab.bpe") as file:
             file.write(format_merges(self.tokens, self.merges))
 
+    def _byte_ids(self):
+        special = self.special.values()
+        ids = {token: i for i, token in enumerate(self.tokens) if len(token) == 1 and i not in special}
+        return [ids[bytes([byte])] for byte in range(256)]
+
     def _check_special(self, allowed):
         """The allowed special tokens, the longest first, so that none hides behind its own beginning."""
         allowed = self.special if allowed == "all" else {allowed} if isinstance(allowed, str) else set(allowed)
@@ -122,21 +123,27 @@ class BPETokenizer:
             return list(chain.from_iterable(map(memory.__getitem__, chunks)))
 
     def _learn(self, chunks):
-        """Remember the ids of `chunks`; return the memory, which has them all.
+        """Remember the ids of the chunks of a text; return the memory, which has them all.
 
-        A piece, encoded by itself, is one piece again, so pieces and chunks can share the memory. A full one
-        is replaced, not emptied, since another thread may be reading it.
+        A piece by itself is one piece again, so pieces and chunks share the memory. A full one is replaced,
+        not emptied, since another thread may be reading it.
         """
         if self._room < 0:
             self._memory, self._room = {}, MEMORY
         memory = self._memory
-        cuts = {chunk: self._pattern.findall(chunk) for chunk in set(chunks).difference(memory)}
-        pieces = list(set(chain.from_iterable(cuts.values())).difference(memory))
+        new = [chunk for chunk in dict.fromkeys(chunks) if chunk not in memory]
+        cut = self._pattern.findall("".join(new))  # as in the text: only the first may have no whitespace in front
+        pieces = [piece for piece in dict.fromkeys(cut) if piece not in memory]
         memory.update(zip(pieces, self._merge([piece.encode() for piece in pieces]), strict=True))
-        for chunk, cut in cuts.items():
-            if len(cut) != 1:
-                memory[chunk] = tuple(chain.from_iterable(map(memory.__getitem__, cut)))
-        self._room -= sum(map(len, cuts)) + sum(map(len, pieces))
+        cut = iter(cut)
+        for chunk in new:
+            ids, rest = [], len(chunk)
+            while rest:
+                piece = next(cut)
+                ids += memory[piece]
+                rest -= len(piece)
+            memory[chunk] = tuple(ids)
+        self._room -= sum(map(len, new)) + sum(map(len, pieces))
         return memory
 
     def _merge(self, pieces):
@@ -151,9 +158,3 @@ class BPETokenizer:
     @cached_property
     def _batch(self):
         return BatchMerger(self._merges, self.n_vocab)
-
-    @cached_property
-    def _pattern(self):
-        import regex  # here, so that `import numgpt` needs only NumPy
-
-        return regex.compile(PATTERN)

@@ -1,5 +1,9 @@
 """What every tokenizer asks of its arguments."""
 
+from array import array
+
+import numpy as np
+
 from numgpt.errors import InputError
 
 
@@ -20,16 +24,20 @@ def check_text(text):
 def check_ids(ids, n_vocab):
     """The ids as a list of int; InputError for one that is no whole number or outside 0 <= id < n_vocab."""
     try:
-        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-        fine = not ids or (set(map(type, ids)) == {int} and min(ids) >= 0 and max(ids) < n_vocab)
+        ids = list(ids.tolist() if hasattr(ids, "tolist") else ids)
     except TypeError:
-        raise InputError(f"token ids must be a flat sequence of whole numbers, not {ids!r:.60}") from None
+        raise InputError(f"token ids must be a sequence of whole numbers, not {ids!r:.60}") from None
+    try:
+        numbers = np.asarray(array("q", ids))  # refuses what is no whole number, faster than a loop would
+        fine = not ids or (numbers.min() >= 0 and numbers.max() < n_vocab)
+    except (TypeError, OverflowError):
+        fine = False
     return ids if fine else [check_id(i, n_vocab) for i in ids]
 
 
 def check_id(token, n_vocab):
     """The id as an int; InputError if it is no whole number or outside 0 <= id < n_vocab."""
-    if isinstance(token, bool) or not hasattr(token, "__index__"):
+    if not hasattr(token, "__index__"):
         raise InputError(f"a token id must be a whole number from 0 to {n_vocab - 1}, not {token!r:.60}")
     if not 0 <= token < n_vocab:
         raise InputError(f"token id {token} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")

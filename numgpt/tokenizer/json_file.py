@@ -17,33 +17,32 @@ def read_text(path):
 
 def read_object(path):
     """The JSON object of a file, as a dict. Raises InputError naming the line where it is none."""
+    text = read_text(path)
     try:
-        found = json.loads(read_text(path))
+        found = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}): fetch the file again"
-        ) from None
-    except RecursionError:
-        raise InputError(f"{path}: brackets nested too deeply for a vocabulary") from None
-    except InputError:
-        raise
-    except ValueError as error:  # a number of thousands of digits
-        raise InputError(f"{path}: {error}") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"{path}, {place}: not JSON ({error.msg}): fetch the file again") from None
+    except (RecursionError, ValueError) as error:  # brackets nested by the thousand, a number as long
+        raise InputError(f"{path}: not usable JSON ({error})") from None
     if not isinstance(found, dict):
         raise InputError(f"{path}: expected a JSON object, {{...}}, but found a {type(found).__name__}")
     return found
 
 
-def read_vocabulary(vocabulary, path):
-    """The tokens of a {token: id} by their ids, a list of str. Raises InputError unless the ids are 0 to n - 1."""
-    if not isinstance(vocabulary, dict) or not vocabulary:
-        raise InputError(f"{path}: the vocabulary must be an object of tokens and their ids, with at least one")
-    by_id = {}
-    for token, i in vocabulary.items():
-        if type(i) is not int or not 0 <= i < len(vocabulary):
-            raise InputError(
-                f"{path}: token {token!r} has the id {i!r:.40}, not a number from 0 to {len(vocabulary) - 1}"
-            )
-        if by_id.setdefault(i, token) is not token:
-            raise InputError(f"{path}: tokens {by_id[i]!r} and {token!r} have the same id {i}")
+def tokens_by_id(vocabulary, path):
+    """The tokens of a {token: id} in the order of their ids. Raises InputError unless the ids are 0 to n - 1."""
+    ids, last = list(vocabulary.values()), len(vocabulary) - 1
+    wrong = next((i for i in ids if type(i) is not int or not 0 <= i <= last), None)
+    if wrong is not None or None in ids:
+        token = next(token for token, i in vocabulary.items() if i is wrong)
+        raise InputError(
+            f"{path}: the id of {token!r:.60} is {wrong!r:.40}; {last + 1} tokens have the ids 0 to {last}"
+        )
+    by_id = dict(zip(ids, vocabulary, strict=True))
+    if len(by_id) < len(ids):
+        token = next(token for token, i in vocabulary.items() if by_id[i] != token)
+        raise InputError(
+            f"{path}: {token!r:.60} and {by_id[vocabulary[token]]!r:.60} have the same id {vocabulary[token]}"
+        )
     return [by_id[i] for i in range(len(by_id))]

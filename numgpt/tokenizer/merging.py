@@ -13,15 +13,13 @@ from heapq import heapify, heappop, heappush
 class Merges:
     """The merges in the order they were learned; that place in the order is a merge's rank.
 
-    byte_ids: the id of each of the 256 bytes. pairs: the (left id, right id) of each merge.
-    made: the id that each merge makes.
+    byte_ids: the id of each of the 256 bytes. merges: {(left id, right id): id of what they make}.
     """
 
-    def __init__(self, byte_ids, pairs, made):
+    def __init__(self, byte_ids, merges):
         self.byte_ids = byte_ids
-        self.pairs = pairs
-        self.made = made
-        self._rank = dict(zip(pairs, range(len(pairs)), strict=True))
+        self.made = list(merges.values())
+        self.rank = dict(zip(merges, range(len(merges)), strict=True))
 
     def merge(self, piece):
         """bytes -> tuple of ids, in O(n log n) for n bytes.
@@ -31,7 +29,7 @@ class Merges:
         """
         symbols = [*map(self.byte_ids.__getitem__, piece), None]
         size = len(symbols)
-        rank_of = self._rank.get
+        rank_of = self.rank.get
         before, after = [*range(-1, size - 1)], [*range(1, size), 0]
         ranks = [*map(rank_of, zip(symbols, symbols[1:], strict=False)), None]
         heap = [rank * size + place for place, rank in enumerate(ranks) if rank is not None]
