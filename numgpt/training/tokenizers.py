@@ -29,13 +29,16 @@ def choose_tokenizer(source, settings, progress=None):
 
 def learn(kind, source, settings, progress):
     """A tokenizer made of the text."""
-    from numgpt.tokenizer import CharTokenizer, WordTokenizer
-    from numgpt.tokenizer.trainer import train_bpe
-
     if kind == "char":
+        from numgpt.tokenizer import CharTokenizer
+
         return CharTokenizer.from_text(source.text)
     if kind == "word":
+        from numgpt.tokenizer import WordTokenizer
+
         return WordTokenizer.from_text(source.text)
+    from numgpt.tokenizer.trainer import train_bpe
+
     text, _ = source.split(settings.val_fraction)
     return train_bpe(text, settings.vocab_size, progress)
 
