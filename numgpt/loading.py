@@ -9,17 +9,17 @@ from numgpt.model import GPT
 
 
 def load(name_or_folder, dtype="float32", device="cpu", offline=False):
-    """(model, tokenizer) of a folder, or of a published model: "124M", "355M", "774M", "1558M", "gpt2", "gpt2-xl", ...
+    """(model, tokenizer) of a folder, of the model that comes with numgpt, "shakespeare", or of a published one.
 
-    A folder holds OpenAI's files or Hugging Face's; one without vocabulary files gives the tokenizer None. The folder of
-    a training run gives the newest checkpoint in it. A published
-    model that is not on this machine yet is downloaded, which offline=True forbids. dtype: "float32" or "float64",
-    whatever the file has. Raises InputError for an unknown name and for files that are missing, damaged or not a
-    GPT-2's; OSError as the network and the disk do.
+    Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not on
+    this machine yet is downloaded, which offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
+    without vocabulary files gives the tokenizer None. The folder of a training run gives the newest checkpoint in it.
+    dtype: "float32" or "float64", whatever the file has. Raises InputError for an unknown name and for files that are
+    missing, damaged or not a GPT-2's; OSError as the network and the disk do.
     """
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
-    folder = _newest_checkpoint(_find_folder(name_or_folder, offline))
+    folder = _newest_checkpoint(find_folder(name_or_folder, offline))
     checkpoint = open_checkpoint(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:
@@ -43,17 +43,21 @@ def _newest_checkpoint(folder):
     return folder / name
 
 
-def _find_folder(name_or_folder, offline):
-    """The folder that is meant; what looks like a path is one, also where nothing lies there."""
+def find_folder(name_or_folder, offline):
+    """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there."""
     from numgpt.checkpoint import hub
+    from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
         return Path(text).expanduser()
+    shipped = find_shipped(text)
+    if shipped:
+        return shipped
     try:
         name = hub.canonical_name(text)
     except InputError as error:
-        raise InputError(f"{text!r} is not a folder, and {error}") from None
+        raise InputError(f"{text!r} is not a folder, and {error}; {', '.join(SHIPPED)} comes with numgpt") from None
     folder = hub.find(name)
     if folder is None and offline:
         raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")

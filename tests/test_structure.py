@@ -1,6 +1,7 @@
 """What holds the house together: imports run one way, and `import numgpt` needs only NumPy."""
 
 import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,11 @@ def test_numpy_alone_is_enough(module):
         f"import {module}"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+
+
+def test_every_package_is_installed():
+    setup = configparser.ConfigParser()
+    setup.read(PACKAGE.parent / "setup.cfg", "utf-8")
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    found = {".".join(folder.relative_to(PACKAGE.parent).parts) for folder in folders}
+    assert set(setup["options"]["packages"].split()) == found | {"numgpt.weights"}

@@ -4,7 +4,7 @@ import sys
 
 from numgpt.errors import InputError
 
-DEFAULT_MODEL = "124M"
+DEFAULT_MODEL = "shakespeare"
 
 
 def add_model_arguments(parser):
@@ -13,7 +13,7 @@ def add_model_arguments(parser):
         "--model",
         default=DEFAULT_MODEL,
         metavar="NAME",
-        help=f"a published name (124M, 355M, 774M, 1558M) or a folder with a model (default {DEFAULT_MODEL})",
+        help="shakespeare, which comes with numgpt (default), a published name (124M, 355M, 774M, 1558M) or a folder",
     )
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
     parser.add_argument("--device", default="cpu", help="where to compute (default cpu)")

@@ -4,8 +4,10 @@ import json
 import re
 from argparse import RawDescriptionHelpFormatter
 
-from numgpt.cli.arguments import DEFAULT_MODEL, read_text
+from numgpt.cli.arguments import read_text
 from numgpt.errors import InputError
+
+GPT2 = "124M"  # all published sizes have the same vocabulary
 
 EPILOG = """examples:
   numgpt tokenizer encode "Hello world"           15496 995
@@ -42,7 +44,7 @@ def add_parser(subparsers):
         source.add_argument(
             "--model",
             metavar="NAME",
-            help=f"a published name or a folder with a model, whose vocabulary is used (default {DEFAULT_MODEL})",
+            help=f"a published name or a folder with a model, whose vocabulary is used (default {GPT2})",
         )
         source.add_argument("--vocab", metavar="FOLDER", help="a folder with vocabulary files")
         action.add_argument("--offline", action="store_true", help="never download anything")
@@ -67,10 +69,10 @@ def run_decode(args):
 
 def find_tokenizer(args):
     """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
-    from numgpt.loading import _find_folder as find_folder
+    from numgpt.loading import find_folder
     from numgpt.tokenizer import load_tokenizer
 
-    folder = args.vocab or find_folder(args.model or DEFAULT_MODEL, args.offline)
+    folder = args.vocab or find_folder(args.model or GPT2, args.offline)
     tokenizer = load_tokenizer(folder)
     if tokenizer is None:
         raise InputError(f"{folder} has no vocabulary files: encoder.json and vocab.bpe, or vocab.json and merges.txt")
