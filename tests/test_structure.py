@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "generation": BASE | {"model"},
     "gradcheck": BASE | {"layers", "model"},
     "training": BASE | {"kernels", "model", "tokenizer", "checkpoint", "loading", "generation"},
-    "verification": BASE | {"model", "tokenizer", "generation"},
+    "verification": BASE | {"model", "tokenizer", "generation", "training"},
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numgpt import GPT, GPTConfig, InputError, gradcheck
+from numgpt import GPT, AdamW, GPTConfig, InputError, gradcheck
 from numgpt.config import OFFICIAL_SIZES
 from numgpt.verification import checks
 from numgpt.verification.checks import compare, read_published, verify
@@ -91,10 +91,34 @@ def sections(model, reference):
                 "ids": longer[4:],
             }
         ],
+        "training": [entry | AT_ONCE | {"ids": STREAM, "values": losses_of_training(model)}],
     }
 
 
-ENTRIES = 10
+AT_ONCE = {"B": 2, "T": 4, "lr": 0.01, "betas": [0.9, 0.99], "eps": 1e-8, "weight_decay": 0.1}
+
+
+def losses_of_training(model):
+    """The losses before three steps, by hand; the model that is asked must not learn from the question."""
+    learner = GPT(CONFIG, dtype="float64")
+    learner.values[...] = model.values
+    optimizer = AdamW(learner, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1)
+    found = []
+    for _ in range(3):
+        learner.zero_grad()
+        found.append(learner.loss([STREAM[0:4], STREAM[4:8]], [STREAM[1:5], STREAM[5:9]]))
+        learner.backward()
+        optimizer.step()
+    return found
+
+
+def test_training_puts_the_weights_back(model, sections):
+    before = model.values.copy()
+    assert list(compare(model, None, {"training": sections["training"]}))
+    assert np.array_equal(model.values, before)
+
+
+ENTRIES = 11
 
 
 @pytest.mark.parametrize("tokenizer", [Letters(), None])
@@ -183,6 +207,7 @@ def test_every_entry_has_what_its_comparison_reads():
         "probabilities": {"ids", "position", "token", "value", "tolerance"},
         "losses": {"ids", "batches", "B", "T", "value", "tolerance"},
         "greedy": {"prompt", "prompt_ids", "text", "ids"},
+        "training": {"ids", "B", "T", "lr", "betas", "eps", "weight_decay", "values", "tolerance"},
     }
     for _, section, entry in all_entries():
         assert entry.keys() == needed[section] | {"source"}
@@ -218,6 +243,7 @@ def test_every_entry_can_be_computed():
     model = GPT(GPTConfig(n_embd=12, n_head=3, n_layer=1), seed=0)
     sections = read_published("124M")
     sections["losses"] = [entry | {"batches": 1, "B": 1, "T": 3} for entry in sections["losses"]]
+    sections["training"] = [entry | {"B": 1, "T": 3, "values": entry["values"][:2]} for entry in sections["training"]]
     sections["greedy"] = [entry | {"ids": entry["ids"][:2]} for entry in sections["greedy"]]
     rows = list(compare(model, None, sections))
     assert len(rows) == sum(len(entries) for entries in sections.values())
