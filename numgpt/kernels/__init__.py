@@ -3,6 +3,7 @@
 from numgpt.kernels.cpu import (
     adamw_update,
     add_product,
+    cross_entropy,
     draw_dropped,
     drop,
     gelu,
@@ -18,6 +19,7 @@ from numgpt.kernels.cpu_attention import attention, attention_backward
 __all__ = [
     "adamw_update",
     "add_product",
+    "cross_entropy",
     "attention",
     "attention_backward",
     "draw_dropped",

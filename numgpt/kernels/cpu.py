@@ -116,6 +116,31 @@ def layernorm_backward(dy, xhat, rstd, weight, dweight, dbias):
     return dx
 
 
+def cross_entropy(logits, targets, ignore):
+    """The mean of -log p[n, targets[n]] over the N rows whose target is not `ignore`, and its gradient at the logits.
+
+        p = softmax_V(logits)        dlogits[n,v] = (p[n,v] - [v = targets[n]]) / N, and 0 in the other rows
+
+    logits is (rows, V), targets (rows,); at least one must count. Returns a float and dlogits, (rows, V).
+    """
+    counted = targets != ignore
+    n = int(counted.sum())
+    dlogits = np.empty(logits.shape, logits.dtype)
+    nll = np.empty((len(logits), 1), logits.dtype)
+    for z, target, d, nll_ in row_chunks(logits, targets[:, None], dlogits, nll):
+        np.subtract(z, z.max(-1, keepdims=True), out=d)
+        score = np.take_along_axis(d, target, -1)
+        np.exp(d, out=d)
+        total = d.sum(-1, keepdims=True)
+        np.subtract(np.log(total), score, out=nll_)
+        d *= 1 / (n * total)
+    at_target = np.flatnonzero(counted)
+    dlogits[at_target, targets[at_target]] -= 1 / n
+    if n < len(logits):
+        dlogits[~counted] = 0
+    return float(nll[counted].sum(dtype=np.float64)) / n, dlogits
+
+
 def add_product(out, a, b):
     """out += a @ b; where `out` is still all zero, the product is written straight into it."""
     if out[0, 0] == 0 and not out.any():

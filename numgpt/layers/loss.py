@@ -1,8 +1,7 @@
 """Softmax with cross-entropy: what training minimises."""
 
-import numpy as np
-
 from numgpt.errors import InputError
+from numgpt.kernels import cross_entropy
 from numgpt.layers.base import Layer
 
 IGNORE = -1  # a target that does not count
@@ -24,27 +23,18 @@ class CrossEntropy(Layer):
 
         dlogits[n,v] = (p[n,v] - [v = targets[n]]) / N         and 0 in rows whose target is -1
 
-    The gradient is "what was predicted minus what came"; in each row it sums to 0.
+    The gradient is "what was predicted minus what came"; in each row it sums to 0. As forward has p at hand, it
+    makes dlogits there and then.
     """
 
     def forward(self, logits, targets):
         """The loss, a float. Raises InputError when no target counts."""
-        p = logits.reshape(-1, logits.shape[-1])
-        targets = targets.reshape(-1)
-        counted = np.flatnonzero(targets != IGNORE)
-        n = len(counted)
-        if n == 0:
+        if (targets == IGNORE).all():
             raise InputError("there is no target to learn from: every one is -1 (ignored)")
-        p = p - p.max(-1, keepdims=True)
-        score = p[counted, targets[counted]]
-        np.exp(p, out=p)
-        total = p.sum(-1, keepdims=True)
-        p /= total
-        self.keep(p, targets, counted, logits.shape)
-        return float((np.log(total[counted, 0]) - score).sum() / n)
+        loss, dlogits = cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), IGNORE)
+        self.keep(dlogits.reshape(logits.shape))
+        return loss
 
     def backward(self):
-        p, targets, counted, shape = self.take()
-        p[counted, targets[counted]] -= 1
-        p *= ((targets != IGNORE) / len(counted)).astype(p.dtype)[:, None]
-        return p.reshape(shape)
+        (dlogits,) = self.take()
+        return dlogits

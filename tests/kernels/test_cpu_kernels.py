@@ -151,6 +151,49 @@ def test_an_error_in_a_thread_is_not_lost():
 
 
 @few
+@given(seeds, st.integers(1, 9), st.integers(2, 30), st.sampled_from([1.0, 100.0]))
+def test_cross_entropy(seed, rows, V, spread):
+    rng = np.random.default_rng(seed)
+    logits, targets = spread * rng.standard_normal((rows, V)), rng.integers(-1, V, rows)
+    targets[0] = V - 1
+    before = logits.copy()
+    loss, dlogits = kernels.cross_entropy(logits, targets, -1)
+    counted = np.flatnonzero(targets >= 0)
+    shifted = logits - logits.max(-1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    one_hot = np.eye(V)[targets]
+    expected = (np.exp(log_p) - one_hot) / len(counted)
+    expected[targets == -1] = 0
+    assert loss == pytest.approx(-log_p[counted, targets[counted]].mean(), rel=1e-12)
+    assert np.allclose(dlogits, expected, rtol=1e-12, atol=1e-14)
+    assert np.array_equal(logits, before)
+
+
+@few
+@given(seeds, st.integers(1, 200), st.integers(1, 30), st.sampled_from([0.0, 0.1]))
+def test_adamw_update(seed, size, t, decay):
+    rng = np.random.default_rng(seed)
+    w, g, m = rng.standard_normal((3, size))
+    v = rng.random(size)
+    m1, v1 = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+    step = (m1 / (1 - 0.9**t)) / (np.sqrt(v1 / (1 - 0.99**t)) + 1e-8)
+    expected = w * (1 - decay) - 0.01 * step
+    kernels.adamw_update(w, g, m, v, 0.01 / (1 - 0.9**t), 0.9, 0.99, (1 - 0.99**t) ** -0.5, 1e-8, decay)
+    for found, plain in ((w, expected), (m, m1), (v, v1)):
+        assert np.allclose(found, plain, rtol=1e-10, atol=1e-12)
+
+
+@few
+@given(seeds, st.integers(1, 200))
+def test_squared_norm_and_scale(seed, size):
+    x = np.random.default_rng(seed).standard_normal(size)
+    expected = (x * x).sum(), 3 * x
+    assert kernels.squared_norm(x) == pytest.approx(expected[0], rel=1e-13)
+    kernels.scale(x, 3)
+    assert np.array_equal(x, expected[1])
+
+
+@few
 @given(seeds, st.booleans())
 def test_add_product(seed, fresh):
     rng = np.random.default_rng(seed)
