@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from numgpt.errors import InputError
 from numgpt.files import atomic_write
@@ -67,8 +68,8 @@ def decode_utf8(data, where):
 
 def _read_tokens(path):
     try:
-        tokens = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        tokens = open_memmap(path, mode="r")
+    except ValueError as error:
         raise InputError(f"{path} is not a .npy file of numbers: {error}") from None
     if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
         raise InputError(f"{path} holds {tokens.dtype} of shape {tokens.shape}: tokens are one row of whole numbers")
@@ -127,7 +128,7 @@ def open_tokens(folder, context):
 
     Raises InputError where there are too few for one sequence of `context` tokens and what follows each of them.
     """
-    train, held_out = (np.load(_token_file(folder, name), mmap_mode="r", allow_pickle=False) for name in PARTS)
+    train, held_out = (open_memmap(_token_file(folder, name), mode="r") for name in PARTS)
     if len(train) <= context:
         raise InputError(
             f"the text to train on has {len(train)} tokens, too few for a context of {context}: "

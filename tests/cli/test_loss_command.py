@@ -1,0 +1,81 @@
+"""`numgpt loss`: token by token, and the means."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import numgpt
+from numgpt.cli import main
+
+
+@pytest.fixture
+def text_file(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("Größe\n", "utf-8")
+    return str(path)
+
+
+def test_the_table(text_file, tiny_model, capsys):
+    assert main(["loss", text_file, "--model", tiny_model]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["token", "random", "trained", "nats"]
+    assert len(lines) == 1 + 7 + 1 + 2 + 3
+    assert lines[1].startswith("'r' ")
+    assert lines[7].startswith("'\\n'")
+    assert lines[9] == f"7 tokens; knowing nothing costs ln(257) = {math.log(257):.3f} nats each"
+    assert [line.split("  ")[0] for line in lines[11:]] == ["nats per token", "nats per character", "perplexity"]
+
+
+def test_the_numbers(text_file, tiny_model, capsys):
+    assert main(["loss", text_file, "--model", tiny_model, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    model, tokenizer = numgpt.load(tiny_model)
+    ids = tokenizer.encode("Größe\n")
+    assert [row["id"] for row in result["tokens"]] == ids[1:]
+    random = numgpt.GPT(model.config, seed=0)
+    for name, of in ("trained", model), ("random", random):
+        nats = np.array([row[name] for row in result["tokens"]])
+        mean = of.loss([ids[:-1]], [ids[1:]])
+        assert result[name]["nats_per_token"] == pytest.approx(mean, abs=1e-5)
+        assert result[name]["nats_per_token"] == pytest.approx(nats.mean())
+        assert result[name]["nats_per_character"] == pytest.approx(nats.sum() / 5)
+        assert result[name]["perplexity"] == pytest.approx(math.exp(nats.mean()))
+    assert abs(result["random"]["nats_per_token"] - result["ln_n_vocab"]) < 0.1
+
+
+def test_a_text_longer_than_the_context(tmp_path, tiny_model, capsys):
+    (tmp_path / "long.txt").write_text("ab " * 100)
+    assert main(["loss", str(tmp_path / "long.txt"), "--model", tiny_model]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("299 tokens; ")
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "is empty"), (b"a", "has only 1 token"), (b"ab\n\xff", "byte 0xff at offset 3, in line 2")],
+)
+def test_a_user_s_mistakes(tmp_path, tiny_model, capsys, content, reason):
+    (tmp_path / "a.txt").write_bytes(content)
+    assert main(["loss", str(tmp_path / "a.txt"), "--model", tiny_model]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+
+
+def test_other_mistakes(tmp_path, text_file, tiny_model, golden, capsys):
+    for words, reason in [
+        ([str(tmp_path), "--model", tiny_model], "is a folder"),
+        ([text_file, "--model", tiny_model, "--seed", "-1"], "--seed must be a whole number of at least 0"),
+        ([text_file, "--model", str(golden / "tiny-gpt2" / "hf")], "has no vocabulary files"),
+        ([text_file, "--model", "nothing"], "'nothing' is not a folder"),
+    ]:
+        assert main(["loss", *words]) == 2
+        assert reason in capsys.readouterr().err
+
+
+def test_help_has_examples(capsys):
+    assert main(["loss", "--help"]) == 0
+    assert "numgpt loss text.txt --model run" in capsys.readouterr().out

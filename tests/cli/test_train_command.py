@@ -1,0 +1,209 @@
+"""`numgpt train`: options, what it prints, how it ends."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numgpt.cli import main, train, train_report
+from numgpt.training import loop
+from numgpt.training.settings import Settings, option
+
+ROOT = Path(__file__).parents[2]
+SIZES = {"n-layer": 1, "n-head": 2, "n-embd": 8, "context": 8, "batch-size": 2, "dropout": 0.2, "vocab-size": 300}
+TIMES = {"eval-every": 5, "eval-batches": 1, "save-every": 5, "max-steps": 10}
+TINY = [f"--{name}={value}" for name, value in {**SIZES, **TIMES}.items()]
+
+
+@pytest.fixture
+def text_file(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"{n} times {n} is {n * n};\n" for n in range(60)), "utf-8")
+    return path
+
+
+@pytest.fixture
+def command(text_file, tmp_path):
+    """The words of a run that takes milliseconds."""
+    return ["train", "--data", str(text_file), "--out", str(tmp_path / "run"), *TINY]
+
+
+def checkpoint(run):
+    """What the newest checkpoint holds: name -> bytes."""
+    return {path.name: path.read_bytes() for path in (run / (run / "latest").read_text().strip()).iterdir()}
+
+
+def test_a_run(command, tmp_path, capsys):
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(
+        f"The loss of an untrained model is ln(V) = ln(300) = {math.log(300):.2f} nats per token"
+    )
+    shown = [line for line in lines if line.startswith("step ")]
+    assert [line.split()[1] for line in shown] == ["0", "5", "10"]
+    assert " left" in shown[1]
+    assert lines[-1] == f'finished; try it: numgpt generate --model {tmp_path / "run"} "..."'
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 11
+    assert main(["generate", "1", "--model", str(tmp_path / "run"), "--max-new-tokens", "3"]) == 0
+
+
+def test_a_finished_run(command, tmp_path, capsys):
+    main(command)
+    capsys.readouterr()
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'run'} is finished: all 10 steps are made\n"
+
+
+def test_every_setting_has_an_option(monkeypatch, tmp_path):
+    """Each option reaches the settings, with a value that is not its default."""
+    others = {"tokenizer": "char", "dtype": "float64", "n_embd": 12, "n_head": 3, "vocab_size": 300}
+    named = {}
+    for here in fields(Settings):
+        if here.name != "init":
+            named[here.name] = others.get(here.name, 2 if here.type is int else 0.25)
+    words = [word for name, value in named.items() for word in (option(name), str(value))]
+    asked = []
+    monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, progress: asked.append(settings))
+    with pytest.raises(AttributeError):
+        main(["train", "--data", "x", "--out", str(tmp_path / "run"), *words])
+    assert asked[0] == Settings(**named)
+    assert all(getattr(Settings(), name) != value for name, value in named.items())
+
+
+def test_presets_and_init_are_passed_on(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, progress: asked.append(settings))
+    for words in ["--preset", "char-small", "--n-layer", "5"], ["--init", "124M"]:
+        with pytest.raises(AttributeError):
+            main(["train", "--data", "x", "--out", str(tmp_path / "run"), *words])
+    assert (asked[0].n_layer, asked[0].n_embd, asked[0].tokenizer) == (5, 128, "char")
+    assert (asked[1].init, asked[1].lr) == ("124M", 3e-5)
+
+
+def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
+    """Each is one line on standard error, and status 2; no folder is left behind."""
+    run, empty = tmp_path / "run", tmp_path / "empty.txt"
+    empty.touch()
+    (tmp_path / "folder").mkdir()
+    data = ["--data", str(text_file)]
+    for words, reason in [
+        ([], "give --data FILE and --out DIR"),
+        (data, "give --data FILE and --out DIR"),
+        (["--data", str(empty), "--out", str(run)], "empty.txt is empty"),
+        (["--data", str(tmp_path / "folder"), "--out", str(run)], "is a folder: give one text file"),
+        (["--data", str(tmp_path / "none"), "--out", str(run)], "No such file"),
+        ([*data, "--out", str(text_file)], "is a file: give a folder"),
+        ([*command[1:], "--n-embd", "9"], "n_embd (9) must be divisible by n_head (2)"),
+        ([*command[1:], "--context", "1000000"], "too few for a context of 1000000"),
+        ([*command[1:], "--tokenizer", "runes"], "--tokenizer runes: neither char, word, bpe, gpt2 nor a folder"),
+        ([*command[1:], "--tokenizer", str(tmp_path / "folder")], "there are no vocabulary files"),
+        ([*command[1:], "--preset", "huge"], "there is no preset 'huge'"),
+        ([*command[1:], "--lr", "-1"], "--lr must be above 0"),
+        ([*command[1:], "--lr", "fast"], "invalid float value: 'fast'"),
+        (["--resume", str(run)], "is not a folder with a run"),
+        (["--resume", str(tmp_path / "folder")], "no whole checkpoint yet"),
+        (["--resume", str(run), "--out", str(tmp_path)], "leave out --out"),
+    ]:
+        assert main(["train", *words]) == 2, words
+        error = capsys.readouterr().err
+        assert reason in error
+        assert error.count("\n") == 1
+        assert not run.exists() or not any(run.iterdir())
+
+
+def test_resume_refuses_what_differs(command, tmp_path, text_file, capsys):
+    main(command)
+    run = str(tmp_path / "run")
+    assert main(command) == 2
+    assert "already holds a run" in capsys.readouterr().err
+    text_file.write_text("another text")
+    assert main(["train", "--resume", run, "--lr", "0.5", "--data", str(text_file)]) == 2
+    error = capsys.readouterr().err
+    assert "--lr is 0.5 here, but 0.001 in the run; " in error
+    assert "text.txt is not the file text.txt that it was begun with" in error
+    assert main(["train", "--resume", run, "--preset", "char-small"]) == 2
+    assert "--n-layer is 4 here, but 1 in the run" in capsys.readouterr().err
+
+
+def test_twenty_steps_are_ten_and_ten_in_three_processes(command, tmp_path):
+    """Ctrl-C stops a run after a step; the one that goes on ends where the undisturbed one does."""
+
+    def numgpt(*words):
+        return [sys.executable, "-m", "numgpt", *words]
+
+    command = [*command, "--max-steps", "400", "--eval-every", "400", "--save-every", "400"]
+    straight = subprocess.Popen(numgpt(*command, "--out", str(tmp_path / "straight")), cwd=ROOT)
+    process = subprocess.Popen(numgpt(*command), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    while process.poll() is None and (not metrics.exists() or metrics.read_text().count("\n") < 10):
+        pass
+    os.kill(process.pid, signal.SIGINT)
+    out, error = process.communicate()
+    assert process.returncode == 130
+    assert out.splitlines()[-1].endswith(f"saved; go on with: numgpt train --resume {tmp_path / 'run'}")
+    assert "Traceback" not in error
+    stopped = json.loads(checkpoint(tmp_path / "run")["state.json"])["step"]
+    assert 9 <= stopped < 400
+    subprocess.run(numgpt("train", "--resume", str(tmp_path / "run")), cwd=ROOT, check=True)
+    assert straight.wait() == 0
+    assert checkpoint(tmp_path / "run") == checkpoint(tmp_path / "straight")
+
+
+def test_killed_while_saving():
+    """scripts/kill_saving.py says more, and kills more often."""
+    command = [sys.executable, "scripts/kill_saving.py", "--kills", "2", "--steps", "20"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the very numbers of the undisturbed one" in done.stdout
+
+
+def test_a_bar_on_a_terminal(command, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert "10/10" in printed.err
+    assert "tokens/s" in printed.err
+    assert "held out" in printed.out
+
+
+def test_a_sample_cannot_move_the_cursor():
+    assert train_report.indented("a\x1b[2Jb\n\tc\n") == "    a\ufffd[2Jb\n    \ufffdc"
+
+
+def test_durations():
+    assert [train_report.duration(s) for s in (35.2, 720, 12240)] == ["35 s", "12 min", "3.4 h"]
+
+
+def test_the_second_interrupt_ends_all():
+    with train.interrupt_flag() as interrupted:
+        assert not interrupted()
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_disk_that_is_full(command, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(loop.state, "write_safetensors", full)
+    assert main(command) == 2
+    assert capsys.readouterr().err == "numgpt: [Errno 28] No space left on device\n"
+
+
+def test_tokens_without_a_tokenizer(tmp_path, capsys):
+    np.save(tmp_path / "tokens.npy", np.arange(600) % 7)
+    data = ["--data", str(tmp_path / "tokens.npy"), "--out", str(tmp_path / "run")]
+    assert main(["train", *data, *TINY]) == 0
+    out = capsys.readouterr().out
+    assert "ln(7) = 1.95" in out
+    assert "a character" not in out
