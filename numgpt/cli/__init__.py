@@ -9,7 +9,8 @@ from numgpt.cli import download, generate, gradcheck, info, loss, tokenizer, tra
 from numgpt.errors import InputError
 
 EPILOG = """examples:
-  numgpt generate "Once upon a time"      GPT-2 goes on; the first time, it is downloaded
+  numgpt generate "ROMEO:"                the model that comes along goes on
+  numgpt generate --model 124M "The dog"  GPT-2 goes on; the first time, it is downloaded
   numgpt gradcheck                        prove every gradient
   numgpt COMMAND --help                   what a command can do, with examples
 """

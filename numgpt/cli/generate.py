@@ -9,8 +9,8 @@ from numgpt.cli.arguments import add_model_arguments, check_utf8, read_text
 from numgpt.errors import InputError
 
 EPILOG = """examples:
-  numgpt generate "Once upon a time"
-  numgpt generate $'Q: Why is the sky blue?\\nA:' --temperature 0 --stop $'\\n'
+  numgpt generate "ROMEO:"
+  numgpt generate --model 124M "The capital of France is" --temperature 0 --stop .
   numgpt generate "The king" --num-samples 3 --seed 1 --top-p 0.9 --top-k 0
   numgpt generate --model path/to/folder --json < prompt.txt
   numgpt generate -- "- a prompt that begins with a dash"

@@ -10,6 +10,7 @@ from pathlib import Path
 EPILOG = """examples:
   numgpt info                     versions, threads, and where models are looked for
   numgpt info 124M                a published model, downloaded or not
+  numgpt info shakespeare         the model that comes along
   numgpt info path/to/folder      a model on disk
 """
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
@@ -42,6 +43,7 @@ def system():
 
     from numgpt import __version__
     from numgpt.checkpoint import hub, releases
+    from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     found = {size: hub.find(size) for size in releases.RELEASES["openai"]}
@@ -53,7 +55,8 @@ def system():
         ("BLAS threads", blas_threads()),
         ("processor cores", os.cpu_count()),
         ("device", "cpu"),
-        ("models", hub.home()),
+        *((name, find_shipped(name)) for name in SHIPPED),
+        ("downloads", hub.home()),
         *((size, folder or f"not downloaded (numgpt download {size})") for size, folder in found.items()),
     ]
 
@@ -73,10 +76,14 @@ def model(name):
     """(name, value) of a model: its configuration and sizes."""
     from numgpt.checkpoint import hub, open_checkpoint
     from numgpt.checkpoint.names import parameter_shapes
+    from numgpt.checkpoint.shipped import find_shipped
     from numgpt.config import OFFICIAL_SIZES
 
+    folder = find_shipped(name)
     if Path(name).is_dir() or any(separator in name for separator in "/\\"):
-        folder, config = name, open_checkpoint(name).config
+        folder = name
+    if folder is not None:
+        config = open_checkpoint(folder).config
     else:
         size = hub.canonical_name(name)
         folder, config = hub.find(size) or f"not downloaded (numgpt download {size})", OFFICIAL_SIZES[size]

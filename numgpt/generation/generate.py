@@ -123,7 +123,7 @@ def _steps(model, rows, max_new_tokens, rules, rngs, stops):
             tokens[b], logprobs[b] = rows[b][-1], 0
         for b, token in enumerate(tokens.tolist()):
             rows[b].append(token)
-            ended[b] |= token in stops
+            ended[b] = token in stops
         yield tokens, logprobs
         if ended.all():
             return

@@ -107,6 +107,15 @@ def test_stop_strings_cut_the_text(run):
     assert run("ab", "--seed", "2", "--max-new-tokens", "60", "--stop", second)[1] == f"ab{sample['text']}\n"
 
 
+def test_a_sample_that_ends_leaves_the_others_to_go_on(run):
+    arguments = ("ab", "--seed", "2", "--max-new-tokens", "30", "--num-samples", "3", "--json")
+    texts = [sample["text"] for sample in as_json(run(*arguments))["samples"]]
+    stop = next(texts[0][i : i + 3] for i in range(9) if texts[0][i : i + 3] not in texts[1] + texts[2])
+    samples = as_json(run(*arguments, "--stop", stop))["samples"]
+    assert [sample["text"] for sample in samples] == [texts[0][: texts[0].index(stop)], *texts[1:]]
+    assert samples[0]["stop_reason"] == "stop_string"
+
+
 def test_the_end_of_text_ends_the_text(run, tiny_model, tmp_path):
     model, _ = numgpt.load(tiny_model)
     shutil.copytree(tiny_model, tmp_path / "ends")
@@ -205,5 +214,5 @@ def test_damaged_weights(run, tiny_model, tmp_path):
 
 def test_a_model_that_is_not_here_while_offline(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("NUMGPT_HOME", str(tmp_path))
-    assert main(["generate", "a", "--offline"]) == 2
+    assert main(["generate", "a", "--model", "124M", "--offline"]) == 2
     assert "numgpt download 124M" in capsys.readouterr().err

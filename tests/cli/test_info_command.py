@@ -27,7 +27,7 @@ def test_the_system(info, tmp_path):
     assert lines["numgpt"] == numgpt.__version__
     assert lines["NumPy"] == np.__version__
     assert lines["Python"] == ".".join(map(str, sys.version_info[:3]))
-    assert lines["models"] == str(tmp_path)
+    assert lines["downloads"] == str(tmp_path)
     assert lines["124M"] == "not downloaded (numgpt download 124M)"
     assert lines["BLAS threads"]
 
@@ -43,6 +43,11 @@ def test_a_published_model(info):
     assert lines["parameters"] == "124,439,808"
     assert lines["n_layer"] == "12"
     assert "497.8 MB" in lines["memory for the parameters"]
+
+
+def test_the_model_that_comes_along(info, tiny_model, monkeypatch):
+    monkeypatch.setattr("numgpt.checkpoint.shipped.find_shipped", {"shakespeare": tiny_model}.get)
+    assert info()["shakespeare"] == info("shakespeare")["folder"] == tiny_model
 
 
 def test_a_folder(info, tiny_model):

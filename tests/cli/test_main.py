@@ -22,7 +22,9 @@ def command(*arguments):
 
 
 def environment(**changes):
-    return {**os.environ, "PYTHONPATH": str(ROOT), **changes}
+    """That of these tests, with Python's output buffered as it is by default."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return inherited | {"PYTHONPATH": str(ROOT)} | changes
 
 
 @pytest.fixture

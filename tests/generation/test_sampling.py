@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numgpt import InputError
@@ -13,6 +13,7 @@ from numgpt.generation.rules import Rules
 
 LOGITS = np.array([2.0, 1.1, -0.4, 0.9, 3.1, -2.0, 0.1, 1.9, -1.2, 2.6, 0.6, -0.9])
 N_DRAWS = 20000
+slow_machine = settings(deadline=None)
 
 
 def survivors(row):
@@ -74,13 +75,13 @@ def check_distribution(rngs, expected, rules):
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 1.7])
 @pytest.mark.parametrize(
-    "settings",
+    "rules",
     [{}, {"top_k": 5}, {"top_p": 0.8}, {"min_p": 0.1}, {"top_k": 7, "top_p": 0.9, "min_p": 0.2}],
-    ids=lambda settings: "+".join(settings) or "none",
+    ids=lambda rules: "+".join(rules) or "none",
 )
-def test_draws_have_the_distribution_of_the_definition(temperature, settings):
-    expected = defined_distribution(LOGITS, temperature, **settings)
-    check_distribution([np.random.default_rng([7, 0])] * N_DRAWS, expected, Rules(temperature, **settings))
+def test_draws_have_the_distribution_of_the_definition(temperature, rules):
+    expected = defined_distribution(LOGITS, temperature, **rules)
+    check_distribution([np.random.default_rng([7, 0])] * N_DRAWS, expected, Rules(temperature, **rules))
 
 
 def test_first_draws_of_the_rows_of_a_batch_have_it_too():
@@ -91,12 +92,14 @@ def test_first_draws_of_the_rows_of_a_batch_have_it_too():
 scores = st.lists(st.integers(-40, 40), min_size=1, max_size=60).map(lambda values: np.array([values]) / 4)
 
 
+@slow_machine
 @given(scores, st.integers(1, 70))
 def test_top_k_keeps_the_k_largest_and_what_equals_the_last(row, k):
     kth = sorted(row[0], reverse=True)[:k][-1]
     assert survivors(sampling.keep_top_k(row, k)[0]) == {i for i, score in enumerate(row[0]) if score >= kth}
 
 
+@slow_machine
 @given(scores, st.floats(0.01, 1))
 def test_top_p_keeps_the_fewest_whose_probability_reaches_p(row, p):
     kept = survivors(sampling.keep_top_p(row, p)[0])
@@ -112,6 +115,7 @@ def test_top_p_of_equals_takes_the_lower_ids_and_only_as_many_as_it_needs():
     assert survivors(sampling.keep_top_p(np.zeros((1, 8)), 0.5)[0]) == {0, 1, 2, 3}
 
 
+@slow_machine
 @given(scores, st.floats(0, 1))
 def test_min_p_keeps_what_has_that_share_of_the_largest(row, min_p):
     ratio = np.exp(row[0] - row.max())
@@ -150,6 +154,7 @@ def test_greedy_sees_the_repetition_penalty():
     assert sampling.choose(LOGITS[None], [[4]], Rules(0.0, repetition_penalty=3.0), [None])[0] == 9
 
 
+@slow_machine
 @given(scores)
 def test_log_probabilities_are_those_of_the_whole_vocabulary(row):
     p = np.array([math.exp(score - row.max()) for score in row[0]])

@@ -4,15 +4,20 @@ import codecs
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import numgpt
 from numgpt import InputError
-from numgpt.generation.text import TextStream, overlap
+from numgpt.generation.text import TextStream, overlap, stream_text
+
+slow_machine = settings(deadline=None)
 
 
 class ByteTokenizer:
     """One id a byte: every character beyond ASCII is split over tokens."""
+
+    end_of_text = None
 
     def encode(self, string):
         return list(string.encode("utf-8"))
@@ -45,6 +50,7 @@ def pieces_of(tokenizer, ids, **settings):
     return [*pieces, stream.finish()], stream.reason
 
 
+@slow_machine
 @given(st.text())
 def test_valid_text_comes_whole_and_never_half_a_character(string):
     tokenizer = ByteTokenizer()
@@ -75,6 +81,7 @@ splits = st.lists(st.text("ab", max_size=4), max_size=12)
 stop_strings = st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=3)
 
 
+@slow_machine
 @given(splits, stop_strings)
 def test_the_text_ends_before_the_stop_string_however_it_is_split_over_tokens(parts, stops):
     # a token completes several stop strings at once: which one counts must not depend on the split
@@ -87,6 +94,7 @@ def test_the_text_ends_before_the_stop_string_however_it_is_split_over_tokens(pa
     assert (shown, reason) == (expected, why)
 
 
+@slow_machine
 @given(splits, stop_strings)
 def test_no_more_is_held_back_than_could_begin_a_stop_string(parts, stops):
     stream, shown = TextStream(PieceTokenizer(parts), stops), ""
@@ -96,6 +104,12 @@ def test_no_more_is_held_back_than_could_begin_a_stop_string(parts, stops):
             return
         so_far = "".join(parts[: n + 1])
         assert any(stop.startswith(so_far[len(shown) :]) for stop in stops)
+
+
+@pytest.mark.parametrize("parts", [["abcd"], ["ab", "cd"], ["abc", "d"], ["a", "b", "c", "d"]])
+def test_of_two_stop_strings_the_one_that_is_complete_first_counts(parts):
+    pieces, _ = pieces_of(PieceTokenizer(parts), range(len(parts)), stop=("abcd", "bc"))
+    assert "".join(pieces) == "a"
 
 
 def test_overlap():
@@ -125,3 +139,46 @@ def test_a_stop_string_has_at_least_one_character(stop):
 
 def test_one_stop_string_is_not_taken_for_its_letters():
     assert TextStream(ByteTokenizer(), "end").stop == ("end",)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A model of bytes with random weights."""
+    model = numgpt.GPT(numgpt.GPTConfig(n_vocab=256, n_ctx=16, n_embd=8, n_head=2, n_layer=1), seed=1)
+    model.values *= 12
+    return model
+
+
+def test_streamed_text_is_the_text_of_the_generated_ids(model):
+    tokenizer = ByteTokenizer()
+    out = numgpt.generate(model, [tokenizer.encode("Hé")], 50, seed=3, top_k=20)[0].tolist()
+    assert "".join(stream_text(model, tokenizer, "Hé", 50, seed=3, top_k=20)) == tokenizer.decode(out[3:])
+
+
+def test_streamed_text_ends_at_a_stop_string_or_the_end_of_text(model):
+    tokenizer = ByteTokenizer()
+    new = numgpt.generate(model, [tokenizer.encode("a")], 50, seed=3)[0, 1:].tolist()
+    tokenizer.end_of_text = new[20]
+    n = new.index(new[20])
+    assert "".join(stream_text(model, tokenizer, "a", 50, seed=3)) == tokenizer.decode(new[:n])
+    whole = "".join(stream_text(model, tokenizer, "a", 50, seed=3, stop_at_end_of_text=False))
+    assert whole == tokenizer.decode(new)
+    stop = whole[4:6]
+    assert (
+        "".join(stream_text(model, tokenizer, "a", 50, seed=3, stop=stop, stop_at_end_of_text=False))
+        == (whole[: whole.index(stop)])
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "keywords", "message"),
+    [
+        ("", {}, "the prompt is empty"),
+        ("a" * 17, {}, "17 tokens do not fit"),
+        ("a", {"top_p": 0}, "top_p"),
+        ("a", {"stop": ""}, "stop string"),
+    ],
+)
+def test_mistakes_are_refused_at_the_call(model, prompt, keywords, message):
+    with pytest.raises(InputError, match=message):
+        stream_text(model, ByteTokenizer(), prompt, **keywords)
