@@ -65,6 +65,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(ALL)}")
     parser.add_argument("--quick", action="store_true", help="a third of the runs")
+    parser.add_argument("--text", metavar="FILE", help="a text of about a megabyte for what works on texts")
     parser.add_argument("--json", metavar="FILE", help="write the figures here as well")
     parser.add_argument("--peak", choices=["ours", "theirs"], help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -75,10 +76,16 @@ def main():
         getattr(ALL[args.names[0]], args.peak)()()
         print(own_peak_kb())
         return
+    text = Path(args.text).read_text(encoding="utf-8") if args.text else None
     results = {}
     print(f"{'work':20} {'peer':24} {'peer s':>9} {'numgpt s':>9} {'ratio':>7}  {'spread':11} peak MB: peer, numgpt")
     for name in args.names or ALL:
         bench = ALL[name]
+        if hasattr(bench, "text"):
+            if text is None:
+                print(f"{name:20} not measured: it needs a text, --text FILE")
+                continue
+            bench.text = text
         try:
             row = measure(bench, max(2, bench.runs // 3) if args.quick else bench.runs)
         except ImportError as error:

@@ -174,10 +174,50 @@ class TrainingStep:
             assert abs(ours() - theirs()) < 1e-3
 
 
+@dataclass
+class LearnMerges:
+    """BPE merges from a text, to a vocabulary of 1024."""
+
+    text: str = ""  # set by bench.py from --text
+
+    peer = "tokenizers' trainer"
+    runs = 9
+    memory = False
+
+    def ours(self):
+        from numgpt.tokenizer.symbols import to_symbols
+        from numgpt.tokenizer.trainer import train_bpe
+
+        def learn():
+            learnt = train_bpe(self.text, 1024)
+            return [[to_symbols(learnt.tokens[part]) for part in pair] for pair in learnt.merges]
+
+        return learn
+
+    def theirs(self):
+        import json
+
+        from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+        def learn():
+            tokenizer = Tokenizer(models.BPE())
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            trainer = trainers.BpeTrainer(vocab_size=1023, initial_alphabet=alphabet, show_progress=False)
+            tokenizer.train_from_iterator([self.text], trainer)
+            return json.loads(tokenizer.to_str())["model"]["merges"]
+
+        return learn
+
+    def check(self, ours, theirs):
+        assert ours() == theirs()
+
+
 ALL = {
     "decode": Decode(),
     "load": Load(),
     "train-characters": TrainingStep(CHARACTERS, 12, 64, plain_torch_model, 60),
     "train-124M-4x64": TrainingStep(SMALL, 4, 64, transformers_model, 7, memory=True),
     "train-124M-1x1024": TrainingStep(SMALL, 1, 1024, transformers_model, 5, memory=True),
+    "learn-merges": LearnMerges(),
 }
