@@ -19,7 +19,7 @@ def load(name_or_folder, dtype="float32", device="cpu", offline=False):
     """
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
-    folder = _newest_checkpoint(find_folder(name_or_folder, offline))
+    folder = find_folder(name_or_folder, offline)
     checkpoint = open_checkpoint(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:
@@ -44,13 +44,16 @@ def _newest_checkpoint(folder):
 
 
 def find_folder(name_or_folder, offline):
-    """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there."""
+    """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
+
+    Of a training run it is the newest checkpoint.
+    """
     from numgpt.checkpoint import hub
     from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
-        return Path(text).expanduser()
+        return _newest_checkpoint(Path(text).expanduser())
     shipped = find_shipped(text)
     if shipped:
         return shipped

@@ -19,6 +19,7 @@ The folder of a run holds its checkpoints (any of them, and the folder itself, i
 metrics.jsonl with a line per step, and loss.svg.
 """
 STATUS_INTERRUPTED = 130
+BUSY = "numgpt: another process is training in this folder; waiting for it to end"
 
 
 def add_parser(subparsers):
@@ -52,12 +53,27 @@ def add_parser(subparsers):
 
 
 def run(args):
-    from numgpt.cli.train_report import Report
-    from numgpt.training.loop import train
+    from numgpt.checkpoint.lock import exclusive
+    from numgpt.training.session import find_checkpoint
     from numgpt.training.settings import Settings
 
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
-    session = resumed(args, options) if args.resume else begun(args, options)
+    if args.resume:
+        if args.out is not None:
+            raise InputError("--resume goes on in the run's own folder: leave out --out")
+        find_checkpoint(args.resume)
+        with exclusive(args.resume / "lock", BUSY):
+            return go_on(resumed(args, options))
+    session = begun(args, options)
+    with exclusive(session.run / "lock", BUSY):
+        return go_on(session)
+
+
+def go_on(session):
+    """Take the steps that are left and say how it ended; return the exit status."""
+    from numgpt.cli.train_report import Report
+    from numgpt.training.loop import train
+
     if session.trainer.finished:
         print(f"{session.run} is finished: all {session.settings.max_steps} steps are made")
         return 0
@@ -88,8 +104,6 @@ def resumed(args, options):
     from numgpt.training.presets import named
     from numgpt.training.session import resume
 
-    if args.out is not None and args.out.resolve() != args.resume.resolve():
-        raise InputError("--resume goes on in the run's own folder: leave out --out")
     if args.preset is not None:
         options = named(args.preset).options | options
     return resume(args.resume, options, args.data)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numgpt.backend import to_host
+from numgpt.generation.sampling import log_probabilities
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -70,8 +73,6 @@ def token_losses(model, tokens, context):
     losses = []
     for start in range(0, len(tokens) - 1, context):
         ids = np.asarray(tokens[start : start + context + 1], np.int64)
-        logits = model.forward(ids[None, :-1])[0].astype(np.float64)
-        logits -= logits.max(-1, keepdims=True)
-        target = logits[np.arange(len(logits)), ids[1:]]
-        losses.append(np.log(np.exp(logits, out=logits).sum(-1)) - target)
+        logits = to_host(model.forward(ids[None, :-1]))[0]
+        losses.append(-log_probabilities(logits, ids[1:]))
     return np.concatenate(losses)

@@ -45,6 +45,7 @@ def begin(run, data, settings, progress=None):
     used and for settings that do not go together; OSError as the disk does.
     """
     check_vacant(run)
+    existed = run.exists()
     source = read_source(data)
     start = None
     if settings.init:
@@ -59,7 +60,7 @@ def begin(run, data, settings, progress=None):
         record = prepare(source, tokenizer, run / DATA, settings.val_fraction, model.config.n_vocab)
         return open_session(run, settings, record, tokenizer, model)
     except BaseException:
-        shutil.rmtree(run / DATA, ignore_errors=True)  # or the next try would find a run there
+        shutil.rmtree(run / DATA if existed else run, ignore_errors=True)  # or the next try would find a run there
         raise
 
 

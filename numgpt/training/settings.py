@@ -20,7 +20,7 @@ class Settings:
     Raises InputError for a value of the wrong type or outside its range.
     """
 
-    tokenizer: str = setting("bpe", "char, word, bpe (learnt from the text), gpt2, or a folder with vocabulary files")
+    tokenizer: str = setting("bpe", "char, word or bpe (made of the text), gpt2, or a folder with vocabulary files")
     vocab_size: int = setting(1024, "how many tokens bpe learns", low=257)
     n_layer: int = setting(4, "transformer blocks", low=1)
     n_head: int = setting(4, "attention heads, a divisor of --n-embd", low=1)

@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from numgpt.checkpoint.lock import exclusive
 from numgpt.cli import main, train, train_report
 from numgpt.training import loop
 from numgpt.training.settings import Settings, option
@@ -63,7 +66,7 @@ def test_a_finished_run(command, tmp_path, capsys):
 
 def test_every_setting_has_an_option(monkeypatch, tmp_path):
     """Each option reaches the settings, with a value that is not its default."""
-    others = {"tokenizer": "char", "dtype": "float64", "n_embd": 12, "n_head": 3, "vocab_size": 300}
+    others = {"tokenizer": "char", "dtype": "float64", "n_embd": 12, "n_head": 3, "vocab_size": 300, "keep": 5}
     named = {}
     for here in fields(Settings):
         if here.name != "init":
@@ -102,7 +105,7 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         ([*data, "--out", str(text_file)], "is a file: give a folder"),
         ([*command[1:], "--n-embd", "9"], "n_embd (9) must be divisible by n_head (2)"),
         ([*command[1:], "--context", "1000000"], "too few for a context of 1000000"),
-        ([*command[1:], "--tokenizer", "runes"], "--tokenizer runes: neither char, word, bpe, gpt2 nor a folder"),
+        ([*command[1:], "--tokenizer", "runes"], "'runes' is not a folder"),
         ([*command[1:], "--tokenizer", str(tmp_path / "folder")], "there are no vocabulary files"),
         ([*command[1:], "--preset", "huge"], "there is no preset 'huge'"),
         ([*command[1:], "--lr", "-1"], "--lr must be above 0"),
@@ -115,7 +118,7 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         error = capsys.readouterr().err
         assert reason in error
         assert error.count("\n") == 1
-        assert not run.exists() or not any(run.iterdir())
+        assert not run.exists()
 
 
 def test_resume_refuses_what_differs(command, tmp_path, text_file, capsys):
@@ -207,3 +210,18 @@ def test_tokens_without_a_tokenizer(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "ln(7) = 1.95" in out
     assert "a character" not in out
+
+
+def test_one_process_at_a_time(command, tmp_path, capsys):
+    """Whoever resumes a run that another process is at waits for it to end."""
+    main(command)
+    capsys.readouterr()
+    with exclusive(tmp_path / "run" / "lock", "busy"):
+        other = threading.Thread(target=main, args=[["train", "--resume", str(tmp_path / "run")]])
+        other.start()
+        while "another process is training in this folder" not in capsys.readouterr().err:
+            time.sleep(0.001)
+        assert other.is_alive()
+    other.join()
+    assert "is finished" in capsys.readouterr().out
+    assert not (tmp_path / "run" / "lock").exists()
