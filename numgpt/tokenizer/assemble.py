@@ -9,12 +9,13 @@ from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_bytes
 _BYTE_SYMBOLS = set(SYMBOL_OF_BYTE.values())
 
 
-def assemble(vocabulary, merges, path, where):
+def assemble(vocabulary, merges, path, where, added=()):
     """The tokenizer of a vocabulary {token: id} and of merges, lists of str that should be pairs of tokens.
 
     path: the vocabulary's file, for errors. where: from the number of a merge to its place in a file, for errors.
-    Raises InputError unless the ids are 0 to n - 1, all bytes are there, each merge joins what is there by then
-    into a token, and each token is a byte, comes of a merge or has a name like <|endoftext|> or [PAD].
+    added: tokens that no merge has to make. Raises InputError unless the ids are 0 to n - 1, all bytes are there,
+    each merge joins what is there by then into a token, and each token is a byte, or made by a merge, or
+    added, or has a name like <|endoftext|> or [PAD].
     """
     tokens = tokens_by_id(vocabulary, path)
     missing = sorted(_BYTE_SYMBOLS - vocabulary.keys())
@@ -26,7 +27,7 @@ def assemble(vocabulary, merges, path, where):
     pairs = _number_merges(vocabulary, merges, where)
     made = _BYTE_SYMBOLS.union([tokens[i] for i in pairs.values()])
     special = {token: vocabulary[token] for token in tokens if token not in made}
-    _check_special(special, path)
+    _check_special(special, added, path)
     return BPETokenizer([token.encode() if token in special else to_bytes(token) for token in tokens], pairs, special)
 
 
@@ -54,11 +55,14 @@ def _number_merges(vocabulary, merges, where):
     return pairs
 
 
-def _check_special(special, path):
+def _check_special(special, added, path):
     for token in special:
-        if token[:1] + token[-1:] not in ("<>", "[]"):
+        if token not in added and token[:1] + token[-1:] not in ("<>", "[]"):
             raise InputError(
                 f"{path}: no merge makes {token!r:.60}: the vocabulary and the merges are not of the same tokenizer, "
                 "or one of them was cut short"
             )
-        check_text(token)
+        try:
+            check_text(token)
+        except InputError as error:
+            raise InputError(f"{path}: token {token!r:.60}: {error}") from None

@@ -4,17 +4,24 @@ from pathlib import Path
 
 from numgpt.errors import InputError
 from numgpt.tokenizer.assemble import assemble
+from numgpt.tokenizer.char import CharTokenizer
 from numgpt.tokenizer.json_file import read_object, read_text
 from numgpt.tokenizer.tokenizer_json import load_tokenizer_json
+from numgpt.tokenizer.word import WordTokenizer
 
 _PAIRS = (("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt"))  # OpenAI's names, Hugging Face's
+_SINGLE = (
+    ("tokenizer.json", load_tokenizer_json),
+    (CharTokenizer.FILE, CharTokenizer.load),
+    (WordTokenizer.FILE, WordTokenizer.load),
+)
 
 
 def load_tokenizer(folder):
     """The tokenizer of the vocabulary files in a folder; None when there are none.
 
     Looked for in this order: encoder.json with vocab.bpe (OpenAI's names), vocab.json with merges.txt (Hugging
-    Face's), tokenizer.json. Raises InputError for a file that is damaged, lacks its twin or belongs to another
+    Face's), tokenizer.json, numgpt's own chars.json and words.json. Raises InputError for a file that is damaged, lacks its twin or belongs to another
     kind of tokenizer, naming the file and, where there is one, the line; OSError as the disk does.
     """
     folder = Path(folder)
@@ -25,8 +32,10 @@ def load_tokenizer(folder):
         if there:
             missing = pair[1] if there[0] == pair[0] else pair[0]
             raise InputError(f"{folder}: {there[0]} is of no use without {missing}: put that beside it")
-    path = folder / "tokenizer.json"
-    return load_tokenizer_json(path) if path.exists() else None
+    for name, read in _SINGLE:
+        if (folder / name).exists():
+            return read(folder / name)
+    return None
 
 
 def _load_pair(vocabulary_path, merges_path):

@@ -25,9 +25,9 @@ def load_tokenizer_json(path):
     vocabulary, merges = model.get("vocab"), model.get("merges")
     if not isinstance(vocabulary, dict) or not isinstance(merges, list):
         raise InputError(f"{path}: the model must have a vocab, which is an object, and merges, which are a list")
-    _add_tokens(vocabulary, content.get("added_tokens"), path)
+    added = _add_tokens(vocabulary, content.get("added_tokens"), path)
     merges = [_pair(merge, n, path) for n, merge in enumerate(merges)]
-    return assemble(vocabulary, merges, path, lambda n: f"{path}, merge {n + 1}")
+    return assemble(vocabulary, merges, path, lambda n: f"{path}, merge {n + 1}", added)
 
 
 def _pair(merge, n, path):
@@ -63,10 +63,13 @@ def _check_surroundings(content, path):
 
 
 def _add_tokens(vocabulary, entries, path):
-    """Put the added_tokens, which may be in the vocabulary already, into it."""
+    """Put the added_tokens, which may be in the vocabulary already, into it; return the set of them."""
+    added = set()
     for entry in entries if isinstance(entries, list) else []:
         text, i = (entry.get("content"), entry.get("id")) if isinstance(entry, dict) else (None, None)
         if not isinstance(text, str) or not text:
             raise InputError(f"{path}: each of the added_tokens must have an id and a content, not {entry!r:.60}")
         if vocabulary.setdefault(text, i) != i:
             raise InputError(f"{path}: {text!r} has the id {vocabulary[text]!r} in vocab and {i!r:.40} in added_tokens")
+        added.add(text)
+    return added
