@@ -1,5 +1,6 @@
 """The command line as a whole: help, exit statuses, signals and pipes."""
 
+import io
 import os
 import re
 import signal
@@ -103,12 +104,20 @@ def test_a_closed_pipe_ends_quietly(endless):
     assert (process.returncode, err) == (141, b"")
 
 
-def test_the_text_is_streamed(endless):
-    """The prompt and some of the text are there while the command is far from its end."""
-    with subprocess.Popen(endless, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
-        assert len(process.stdout.read(40)) == 40
-        assert process.poll() is None
-        process.kill()
+def test_the_text_is_streamed(tiny_model, monkeypatch):
+    """What is handed on at each flush: the prompt first, then a little more each time."""
+    handed_on = []
+
+    class Output(io.StringIO):
+        def flush(self):
+            handed_on.append(self.getvalue())
+
+    monkeypatch.setattr(sys, "stdout", Output())
+    assert main(["generate", "--model", tiny_model, "--max-new-tokens", "30", "--seed", "1", "Hi"]) == 0
+    assert handed_on[0] == "Hi"
+    added = [len(after) - len(before) for before, after in zip(handed_on, handed_on[1:], strict=False)]
+    assert sum(added) > 15
+    assert max(added) <= 4  # an id is a byte here: a character, and what broken ones before it became
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
