@@ -24,7 +24,7 @@ class CharTokenizer(TableTokenizer):
     def encode(self, text, allowed_special=()):
         """str -> list of int. There are no special tokens to allow.
 
-        Raises InputError for a character that is not in the vocabulary, with its line and column, and for what is no text.
+        Raises InputError for a character that is not in the vocabulary, with its line and column, and for no text.
         """
         check_text(text)
         try:

@@ -21,8 +21,9 @@ def load_tokenizer(folder):
     """The tokenizer of the vocabulary files in a folder; None when there are none.
 
     Looked for in this order: encoder.json with vocab.bpe (OpenAI's names), vocab.json with merges.txt (Hugging
-    Face's), tokenizer.json, numgpt's own chars.json and words.json. Raises InputError for a file that is damaged, lacks its twin or belongs to another
-    kind of tokenizer, naming the file and, where there is one, the line; OSError as the disk does.
+    Face's), tokenizer.json, numgpt's own chars.json and words.json. Raises InputError for a file that is damaged,
+    lacks its twin or belongs to another kind of tokenizer, naming the file and, where there is one, the line; OSError
+    as the disk does.
     """
     folder = Path(folder)
     for pair in _PAIRS:

@@ -1,8 +1,9 @@
-"""Words as tokens, which is how language models began: short sequences, a large vocabulary, and words it does not have."""
+"""Words as tokens, as language models began: short sequences, a large vocabulary, and words that it does not have."""
 
 import re
 from collections import Counter
 
+from numgpt.errors import InputError
 from numgpt.tokenizer.checks import check_text
 from numgpt.tokenizer.table import TableTokenizer
 
@@ -27,6 +28,13 @@ class WordTokenizer(TableTokenizer):
         """The pieces that occur in `text`, the most frequent first."""
         check_text(text)
         return cls([UNKNOWN, *(piece for piece, _ in Counter(PIECE.findall(text)).most_common())])
+
+    @classmethod
+    def load(cls, path):
+        tokenizer = super().load(path)
+        if UNKNOWN not in tokenizer._id_of:
+            raise InputError(f"{path}: there is no {UNKNOWN} in it, which every vocabulary of words has")
+        return tokenizer
 
     def encode(self, text, allowed_special=()):
         """str -> list of int. There are no special tokens to allow. Raises InputError for what is no text."""

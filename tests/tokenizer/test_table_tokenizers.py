@@ -67,6 +67,12 @@ def test_damaged_files(kind, content, tmp_path):
         load_tokenizer(tmp_path)
 
 
+def test_words_without_the_unknown_one(tmp_path):
+    (tmp_path / "words.json").write_text('{"a": 0}')
+    with pytest.raises(InputError, match="<unk>"):
+        load_tokenizer(tmp_path)
+
+
 def test_files_hold_characters_as_they_are(tmp_path):
     CharTokenizer.from_text("é\n").save(tmp_path)
     assert json.loads((tmp_path / "chars.json").read_text("utf-8")) == {"\n": 0, "é": 1}
