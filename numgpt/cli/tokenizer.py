@@ -1,8 +1,9 @@
-"""`numgpt tokenizer`: text to token ids and back."""
+"""`numgpt tokenizer`: text to token ids and back, and learning how to."""
 
 import json
 import re
 from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
 
 from numgpt.cli.arguments import read_text
 from numgpt.errors import InputError
@@ -14,18 +15,19 @@ EPILOG = """examples:
   numgpt tokenizer decode 15496 995               Hello world
   numgpt tokenizer encode --json < book.txt       with the text of every token
   numgpt tokenizer encode "Hi" --vocab folder     encoder.json and vocab.bpe, or their Hugging Face twins, are enough
+  numgpt tokenizer train book.txt --vocab-size 1024 -o folder
 """
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "tokenizer",
-        help="turn text into token ids, and ids into text",
-        description="Turn text into token ids, or ids into text.",
+        help="turn text into token ids and back, or learn a vocabulary",
+        description="Turn text into token ids, ids into text, or a text into a vocabulary.",
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    actions = parser.add_subparsers(title="what to do", metavar="encode|decode", required=True)
+    actions = parser.add_subparsers(title="what to do", metavar="encode|decode|train", required=True)
     encode = actions.add_parser(
         "encode",
         help="text to ids",
@@ -39,6 +41,16 @@ def add_parser(subparsers):
     )
     decode.add_argument("ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between them")
     decode.set_defaults(run=run_decode)
+    train = actions.add_parser(
+        "train",
+        help="learn a vocabulary from a text",
+        description="Learn the merges of a byte-level BPE from FILE, with GPT-2's pattern, and write encoder.json and "
+        "vocab.bpe as GPT-2 has them.",
+    )
+    train.add_argument("file", type=Path, metavar="FILE", help="a text in UTF-8")
+    train.add_argument("--vocab-size", type=int, default=1024, metavar="N", help="tokens in all (default 1024)")
+    train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
+    train.set_defaults(run=run_train)
     for action in (encode, decode):
         source = action.add_mutually_exclusive_group()
         source.add_argument(
@@ -64,6 +76,21 @@ def run_decode(args):
     tokenizer = find_tokenizer(args)
     text = tokenizer.decode(ids)
     print(describe(tokenizer, text, ids) if args.json else text)
+    return 0
+
+
+def run_train(args):
+    from numgpt.cli.progress import learning_bar
+    from numgpt.tokenizer.trainer import train_bpe
+    from numgpt.training.data import read_text as read_file
+
+    text = read_file(args.file)
+    with learning_bar() as progress:
+        tokenizer = train_bpe(text, args.vocab_size, progress)
+    args.out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(args.out)
+    fewer = f", as {args.file} has no pair left that occurs twice" if tokenizer.n_vocab < args.vocab_size else ""
+    print(f"{tokenizer.n_vocab} tokens in {args.out}{fewer}")
     return 0
 
 

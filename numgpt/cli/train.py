@@ -88,6 +88,7 @@ def go_on(session):
 
 def begun(args, options):
     """A new Session."""
+    from numgpt.cli.progress import learning_bar
     from numgpt.training.presets import choose
     from numgpt.training.session import begin, check_vacant
 
@@ -107,23 +108,6 @@ def resumed(args, options):
     if args.preset is not None:
         options = named(args.preset).options | options
     return resume(args.resume, options, args.data)
-
-
-@contextmanager
-def learning_bar():
-    """A function progress(done, total) that draws a bar for the merges being learnt; None where nobody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(desc="learning the tokenizer", unit=" merges", leave=False, delay=0.5) as bar:
-
-        def progress(done, total):
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
 
 
 @contextmanager

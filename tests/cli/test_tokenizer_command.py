@@ -77,3 +77,32 @@ def test_a_mistake_is_one_clear_line_and_status_2(run, arguments, message):
 def test_a_folder_without_vocabulary(tmp_path, capsys):
     assert main(["tokenizer", "encode", "a", "--vocab", str(tmp_path)]) == 2
     assert "has no vocabulary files" in capsys.readouterr().err
+
+
+def test_train_writes_a_vocabulary_that_encodes(tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("to be, or not to be: to be\n" * 4)
+    folder = str(tmp_path / "new" / "folder")
+    assert main(["tokenizer", "train", str(tmp_path / "text.txt"), "--vocab-size", "260", "-o", folder]) == 0
+    assert "260 tokens" in capsys.readouterr().out
+    assert main(["tokenizer", "encode", "to be", "--vocab", folder]) == 0
+    assert len(capsys.readouterr().out.split()) < len("to be")
+
+
+def test_train_says_when_the_text_is_too_small(tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("abc")
+    assert main(["tokenizer", "train", str(tmp_path / "text.txt"), "-o", str(tmp_path)]) == 0
+    assert "257 tokens" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [(b"", [], "empty"), (b"ab\n\xff", [], "line 2"), (b"ab", ["--vocab-size", "3"], "257"), (None, [], "text.txt")],
+)
+def test_train_refuses(content, options, message, tmp_path, capsys):
+    if content is not None:
+        (tmp_path / "text.txt").write_bytes(content)
+    assert main(["tokenizer", "train", str(tmp_path / "text.txt"), *options, "-o", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
