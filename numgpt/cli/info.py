@@ -78,10 +78,11 @@ def model(name):
     from numgpt.checkpoint.names import parameter_shapes
     from numgpt.checkpoint.shipped import find_shipped
     from numgpt.config import OFFICIAL_SIZES
+    from numgpt.loading import find_folder
 
     folder = find_shipped(name)
     if Path(name).is_dir() or any(separator in name for separator in "/\\"):
-        folder = name
+        folder = find_folder(name, offline=True)
     if folder is not None:
         config = open_checkpoint(folder).config
     else:

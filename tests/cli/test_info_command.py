@@ -1,5 +1,6 @@
 """`numgpt info`."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -56,6 +57,12 @@ def test_a_folder(info, tiny_model):
     assert lines["parameters"] == f"{model.values.size:,}"
     assert lines["folder"] == tiny_model
     assert lines["n_ctx"] == "64"
+
+
+def test_the_folder_of_a_run_is_its_newest_checkpoint(info, tiny_model, tmp_path):
+    shutil.copytree(tiny_model, tmp_path / "run" / "step-00000010")
+    (tmp_path / "run" / "latest").write_text("step-00000010\n", encoding="utf-8")
+    assert info(str(tmp_path / "run"))["folder"] == str(tmp_path / "run" / "step-00000010")
 
 
 @pytest.mark.parametrize(("model", "message"), [("gpt3", "124M"), ("./nowhere", "nowhere"), (__file__, "file")])
