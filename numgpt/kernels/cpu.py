@@ -85,7 +85,7 @@ def layernorm(x, weight, bias, eps):
     y, xhat = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     rstd = np.empty((*x.shape[:-1], 1), x.dtype)
     for x_, y_, xhat_, rstd_ in row_chunks(*(a.reshape(-1, a.shape[-1]) for a in (x, y, xhat, rstd))):
-        np.subtract(x_, x_.mean(-1, keepdims=True), out=xhat_)
+        np.subtract(x_, x_.sum(-1, keepdims=True) / C, out=xhat_)
         variance = np.vecdot(xhat_, xhat_)[:, None] / C
         np.divide(1, np.sqrt(variance + eps), out=rstd_)
         xhat_ *= rstd_
@@ -108,7 +108,7 @@ def layernorm_backward(dy, xhat, rstd, weight, dweight, dbias):
         np.multiply(dy_, xhat_, out=t)
         dweight += t.sum(0)
         np.multiply(dy_, weight, out=dx_)
-        mean, projection = dx_.mean(-1, keepdims=True), np.vecdot(dx_, xhat_)[:, None] / C
+        mean, projection = dx_.sum(-1, keepdims=True) / C, np.vecdot(dx_, xhat_)[:, None] / C
         dx_ -= mean
         np.multiply(xhat_, projection, out=t)
         dx_ -= t
