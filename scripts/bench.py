@@ -78,18 +78,18 @@ def main():
         return
     text = Path(args.text).read_text(encoding="utf-8") if args.text else None
     results = {}
-    print(f"{'work':20} {'peer':24} {'peer s':>9} {'numgpt s':>9} {'ratio':>7}  {'spread':11} peak MB: peer, numgpt")
+    print(f"{'work':24} {'peer':24} {'peer s':>9} {'numgpt s':>9} {'ratio':>7}  {'spread':11} peak MB: peer, numgpt")
     for name in args.names or ALL:
         bench = ALL[name]
         if hasattr(bench, "text"):
             if text is None:
-                print(f"{name:20} not measured: it needs a text, --text FILE")
+                print(f"{name:24} not measured: it needs a text, --text FILE")
                 continue
             bench.text = text
         try:
             row = measure(bench, max(2, bench.runs // 3) if args.quick else bench.runs)
         except ImportError as error:
-            print(f"{name:20} not measured: {error.name} is not installed")
+            print(f"{name:24} not measured: {error.name} is not installed")
             continue
         memory = ""
         if bench.memory:
@@ -97,7 +97,7 @@ def main():
             memory = f"{row['peer_peak_mb']:.0f}, {row['numgpt_peak_mb']:.0f}"
         results[name] = row
         print(
-            f"{name:20} {row['peer']:24} {row['peer_seconds']:9.4f} {row['numgpt_seconds']:9.4f} {row['ratio']:7.2f}"
+            f"{name:24} {row['peer']:24} {row['peer_seconds']:9.4f} {row['numgpt_seconds']:9.4f} {row['ratio']:7.2f}"
             f"  {row['ratio_min']:.2f} - {row['ratio_max']:.2f} {memory}",
             flush=True,
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 import numgpt
 from numgpt import GPT, AdamW, GPTConfig
+from numgpt.model import KVCache
 from numgpt.training import clip_gradients
 
 SMALL = GPTConfig()  # the 124M shape
@@ -57,7 +58,9 @@ def copy_weights(ours, theirs):
 
 @dataclass
 class Decode:
-    """Greedy generation of one sequence: 32 tokens read, 64 written."""
+    """Greedy generation of B sequences at once: 32 tokens read, 64 written."""
+
+    B: int
 
     peer = "transformers generate"
     runs = 9
@@ -65,7 +68,7 @@ class Decode:
 
     @cached_property
     def ids(self):
-        return np.random.default_rng(0).integers(0, SMALL.n_vocab, (1, 32))
+        return np.random.default_rng(0).integers(0, SMALL.n_vocab, (self.B, 32))
 
     def ours(self):
         self.model = GPT(SMALL)
@@ -82,6 +85,44 @@ class Decode:
     def check(self, ours, theirs):
         copy_weights(self.model, self.their_model)
         assert np.array_equal(ours(), theirs())
+
+
+@dataclass
+class Forward:
+    """1024 tokens read at once: the logits of all positions, or of the last alone, which is what generation needs."""
+
+    last_only: bool
+
+    runs = 7
+    memory = False
+    peer = "transformers forward"
+
+    @cached_property
+    def ids(self):
+        return np.random.default_rng(0).integers(0, SMALL.n_vocab, (1, 1024))
+
+    def ours(self):
+        model = self.model = GPT(SMALL)
+        if self.last_only:
+            return lambda: model.next_logits(self.ids, KVCache(model, 1))
+        return lambda: model.forward(self.ids)[0]
+
+    def theirs(self):
+        import torch
+
+        self.their_model = transformers_model(SMALL)
+        ids = torch.from_numpy(self.ids)
+
+        def forward():
+            with torch.no_grad():
+                return self.their_model(ids, use_cache=self.last_only).logits[0].numpy()
+
+        return forward
+
+    def check(self, ours, theirs):
+        copy_weights(self.model, self.their_model)
+        theirs_now = theirs()[-1:] if self.last_only else theirs()
+        assert np.abs(ours() - theirs_now).max() < 1e-4
 
 
 @dataclass
@@ -214,10 +255,15 @@ class LearnMerges:
 
 
 ALL = {
-    "decode": Decode(),
+    "decode": Decode(1),
+    "decode-8": Decode(8),
+    "prefill": Forward(last_only=True),
+    "logits": Forward(last_only=False),
     "load": Load(),
     "train-characters": TrainingStep(CHARACTERS, 12, 64, plain_torch_model, 60),
     "train-124M-4x64": TrainingStep(SMALL, 4, 64, transformers_model, 7, memory=True),
     "train-124M-1x1024": TrainingStep(SMALL, 1, 1024, transformers_model, 5, memory=True),
+    "train-124M-4x64-plain": TrainingStep(SMALL, 4, 64, plain_torch_model, 7, memory=True),
+    "train-124M-1x1024-plain": TrainingStep(SMALL, 1, 1024, plain_torch_model, 5, memory=True),
     "learn-merges": LearnMerges(),
 }
