@@ -2,7 +2,8 @@
 
 from numgpt.errors import InputError
 from numgpt.loading import find_folder
-from numgpt.tokenizer import load_tokenizer
+from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer
+from numgpt.tokenizer.trainer import train_bpe
 
 
 def choose_tokenizer(source, settings, progress=None):
@@ -25,14 +26,8 @@ def choose_tokenizer(source, settings, progress=None):
 def learn(kind, source, settings, progress):
     """A tokenizer made of the text."""
     if kind == "char":
-        from numgpt.tokenizer import CharTokenizer
-
         return CharTokenizer.from_text(source.text)
     if kind == "word":
-        from numgpt.tokenizer import WordTokenizer
-
         return WordTokenizer.from_text(source.text)
-    from numgpt.tokenizer.trainer import train_bpe
-
     text, _ = source.split(settings.val_fraction)
     return train_bpe(text, settings.vocab_size, progress)
