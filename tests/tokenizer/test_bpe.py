@@ -113,6 +113,19 @@ def test_one_text_after_another(golden, texts):
             assert tokenizer.encode(text) == Textbook(tokenizer).encode(text)
 
 
+def test_memory_is_bounded(small_folder, monkeypatch):
+    """A full memory is replaced; a thread that still reads the old one finds everything in it."""
+    monkeypatch.setattr(bpe, "MEMORY", 100)
+    tokenizer = load_tokenizer(small_folder)
+    tokenizer.encode("Alice was late")
+    first = tokenizer._memory
+    for n in range(1000):
+        tokenizer.encode(f"word{n} and{n}")
+    assert sum(map(len, tokenizer._memory)) < 200
+    assert first is not tokenizer._memory
+    assert {"Alice", " was", " late"} <= first.keys()
+
+
 @settings(deadline=None)
 @given(text=st.text())
 def test_decoding_gives_the_text_back(gpt2, text):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numgpt.errors import InputError
-from numgpt.tokenizer import load_tokenizer
+from numgpt.tokenizer import BPETokenizer, load_tokenizer
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_bytes, to_symbols
 
 TEXT = "Alice was sitting by her sister's daisy-chain \u2014 1865 \U0001f600\n\n  \u00a0."
@@ -164,6 +164,14 @@ def test_what_was_saved_is_read_back(small, tmp_path):
     assert same(load_tokenizer(tmp_path), small)
 
 
+def test_special_tokens_are_saved_as_they_are(small, tmp_path):
+    tokens = [*small.tokens, "<deux mots \u00e9>".encode()]
+    BPETokenizer(tokens, small.merges, {**small.special, "<deux mots \u00e9>": 384}).save(tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    assert loaded.special == {"<|endoftext|>": 0, "<deux mots \u00e9>": 384}
+    assert loaded.tokens == tokens
+
+
 def test_a_merges_file_with_windows_lines_or_without_a_version(small, pair):
     path = pair / "merges.txt"
     data = path.read_bytes()
@@ -308,6 +316,7 @@ CUTTER = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, 
         (at("model", "merges", 3, value=["a", 1]), "merge 4: a merge is two symbols"),
         (at("model", "merges", 3, value=["a", "b", "c"]), "merge 4: a merge is two symbols"),
         (at("model", "merges", 3, value="a b c"), "merge 4: a merge is two symbols"),
+        (at("model", "merges", 3, value="a  b"), "merge 4: a merge is two symbols"),
         (at("model", "merges", 3, value=[]), "merge 4: a merge is two symbols"),
         (at("model", "dropout", value=0.1), "dropout is 0.1"),
         (at("model", "end_of_word_suffix", value="</w>"), "end_of_word_suffix is '</w>'"),
