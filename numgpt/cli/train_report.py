@@ -40,16 +40,14 @@ class Report:
     def step(self, record):
         """Move the bar."""
         if self.bar is not None:
+            now = f"loss {record['loss']:.3f}, {record['tokens_per_second']:,.0f} tokens/s"
+            self.bar.set_postfix_str(now, refresh=False)
             self.bar.update()
-            self.bar.set_postfix_str(f"loss {record['loss']:.3f}, {record['tokens_per_second']:,.0f} tokens/s")
 
     def evaluated(self, record, model):
         """Show the losses and what the model writes."""
         text = sample(model, self.session)
         self.say(self.line(record) + (f"\n{indented(text)}\n" if text else ""))
-
-    def saved(self, step):
-        """Nothing to show: the next line would only say what the first has promised."""
 
     def say(self, text):
         """Print above the bar."""

@@ -14,9 +14,9 @@ def train(session, report, stopped=lambda: False):
     Evaluates and saves before the first step, as often as the settings say, and after the last. stopped() is asked
     after every step; once it is true, a checkpoint is saved and the loop ends.
 
-    report gets report.step(record) after every step, report.evaluated(record, model) after every evaluation, with
-    the model as it would be saved, and report.saved(step). A record is what metrics.jsonl has of the step:
-    step, loss, lr, norm, tokens_per_second, and after an evaluation val_loss and val_loss_per_character, in nats.
+    report gets report.step(record) after every step and report.evaluated(record, model) after every evaluation, with
+    the model as it would be saved. A record is what metrics.jsonl has of the step: step, loss, lr, norm,
+    tokens_per_second, and after an evaluation val_loss and val_loss_per_character, in nats.
 
     Raises Diverged, the last checkpoint being whole and from before, and OSError as the disk does.
     """
@@ -35,7 +35,7 @@ def _train(session, report, stopped):
     with Metrics(session.run, trainer.steps) as metrics:
         if state.latest(session.run) is None:
             metrics.append(evaluate(session, {"step": 0}, report))
-            save(session, metrics, report)
+            save(session, metrics)
         while not trainer.finished:
             record = timed_step(trainer)
             if is_due(trainer, session.settings.eval_every):
@@ -44,7 +44,7 @@ def _train(session, report, stopped):
             report.step(record)
             ending = stopped()
             if ending or is_due(trainer, session.settings.save_every):
-                save(session, metrics, report)
+                save(session, metrics)
             if ending:
                 break
     return trainer.finished
@@ -70,11 +70,10 @@ def evaluate(session, record, report):
     return record
 
 
-def save(session, metrics, report):
+def save(session, metrics):
     """Write a checkpoint, with the diary up to it on the disk first."""
     metrics.sync()
     session.save()
-    report.saved(session.trainer.steps)
 
 
 def is_due(trainer, every):

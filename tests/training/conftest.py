@@ -29,7 +29,7 @@ class Quiet:
     """A report that only remembers what it was told."""
 
     def __init__(self):
-        self.steps, self.evaluations, self.saves = [], [], []
+        self.steps, self.evaluations = [], []
 
     def step(self, record):
         self.steps.append(record)
@@ -37,9 +37,6 @@ class Quiet:
     def evaluated(self, record, model):
         assert not model.training
         self.evaluations.append(record)
-
-    def saved(self, step):
-        self.saves.append(step)
 
 
 @pytest.fixture

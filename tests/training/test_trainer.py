@@ -121,7 +121,6 @@ def test_what_a_run_reports_and_writes_down(begin, quiet):
     assert set(records[0]) == {"step", "val_loss", "val_loss_per_character"}
     assert set(records[1]) == {"step", "loss", "lr", "norm", "tokens_per_second"}
     assert all(math.isfinite(value) for record in records for value in record.values())
-    assert quiet.saves == [0, 10, 20]
 
 
 def test_a_loss_that_is_no_number_ends_the_run(begin, quiet):
