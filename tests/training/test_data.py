@@ -77,7 +77,7 @@ def test_texts_that_cannot_be_used(tmp_path, settings):
         (b"", "a.txt is empty"),
         (b"one\ntwo\nth\xffree", "a.txt is not UTF-8: byte 0xff at offset 10, in line 3"),
         (b"ab\xc3", "byte 0xc3 at offset 2, in line 1"),
-        (b"12345678", "has 7 tokens, too few for a context of 8"),
+        (b"123456789", "has 8 tokens, too few for a context of 8"),
         (b"1234567890", "only 1 tokens are held out: give more text, or a larger --val-fraction"),
     ]:
         path.write_bytes(content)

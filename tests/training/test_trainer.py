@@ -88,6 +88,16 @@ def test_held_out_loss_is_that_of_every_token():
     np.testing.assert_allclose(expected[6:12], -logs[np.arange(6), TOKENS[7:13]], rtol=1e-12)
 
 
+def test_held_out_loss_is_without_dropout(begin):
+    model = begin().trainer.model
+    held_out = HeldOut(np.arange(100), 8, 3, 0, None)
+    found = [held_out.loss(mode()).nats for mode in (model.train, model.train, model.eval)]
+    assert found[0] == found[1] == found[2]
+    assert not model.training
+    assert held_out.loss(model.train()).nats == found[0]
+    assert model.training
+
+
 def test_loss_per_character(begin):
     begun = begin(eval_batches=0)
     text = begun.tokenizer.decode(begun.held_out.tokens.tolist())
@@ -121,6 +131,13 @@ def test_what_a_run_reports_and_writes_down(begin, quiet):
     assert set(records[0]) == {"step", "val_loss", "val_loss_per_character"}
     assert set(records[1]) == {"step", "loss", "lr", "norm", "tokens_per_second"}
     assert all(math.isfinite(value) for record in records for value in record.values())
+
+
+def test_the_last_step_is_evaluated_and_saved(begin, quiet):
+    begun = begin(max_steps=7)
+    train(begun, quiet)
+    assert [record["step"] for record in quiet.evaluations] == [0, 5, 7]
+    assert state.latest(begun.run).name == "step-00000007"
 
 
 def test_a_loss_that_is_no_number_ends_the_run(begin, quiet):
