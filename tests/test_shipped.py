@@ -1,0 +1,57 @@
+"""The model that comes along: it loads by name, writes in its manner, and is as good as weights/README.md says."""
+
+import hashlib
+import math
+
+import numpy as np
+import pytest
+
+import numgpt
+from numgpt.checkpoint import shipped
+from numgpt.cli import main
+from numgpt.training.evaluate import HeldOut
+
+HELD_OUT_PER_CHARACTER = 1.488
+SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return numgpt.load("shakespeare")
+
+
+def test_it_fits(loaded):
+    folder = shipped.find_shipped("shakespeare")
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 8e6
+    model, tokenizer = loaded
+    assert model.dtype == np.float32
+    assert tokenizer.n_vocab == model.config.n_vocab
+
+
+def test_it_knows_the_manner(loaded):
+    """Far likelier than chance, on a line that is in no play."""
+    model, tokenizer = loaded
+    ids = np.array([tokenizer.encode("ROMEO:\nI am the king of all the world, my lord.\n\nJULIET:\n")])
+    assert model.loss(ids[:, :-1], ids[:, 1:]) < math.log(model.config.n_vocab) - 3
+
+
+def test_it_is_what_generate_uses(capsys):
+    assert main(["generate", "ROMEO:", "--seed", "1", "--max-new-tokens", "40", "--offline"]) == 0
+    assert capsys.readouterr().out.startswith("ROMEO:\n")
+
+
+def test_the_held_out_loss_is_the_one_that_is_stated(loaded, shared):
+    data = (shared / "data/tinyshakespeare.txt").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == SHA256
+    text = data.decode()
+    model, tokenizer = loaded
+    held_out = np.array(tokenizer.encode(text[int(len(text) * 0.9) :]))
+    loss = HeldOut(held_out, model.config.n_ctx, 32, 0, tokenizer).loss(model)
+    assert loss.per_character == pytest.approx(HELD_OUT_PER_CHARACTER, abs=1e-3)
+
+
+def test_an_installed_package_has_it_inside(tmp_path, monkeypatch):
+    (tmp_path / "weights" / "shakespeare").mkdir(parents=True)
+    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path)
+    assert shipped.find_shipped("shakespeare") == tmp_path / "weights" / "shakespeare"
+    assert shipped.find_shipped("124M") is None
