@@ -10,7 +10,7 @@ _BYTE_SYMBOLS = set(SYMBOL_OF_BYTE.values())
 
 
 def assemble(vocabulary, merges, path, where, added=()):
-    """The tokenizer of a vocabulary {token: id} and of merges, lists of str that should be pairs of tokens.
+    """The tokenizer of a vocabulary {token: id} and an iterable of merges, lists of str that should be pairs of tokens.
 
     path: the vocabulary's file, for errors. where: from the number of a merge to its place in a file, for errors.
     added: tokens that no merge has to make. Raises InputError unless the ids are 0 to n - 1, all bytes are there,

@@ -43,6 +43,6 @@ def _load_pair(vocabulary_path, merges_path):
     """vocabulary: {token: id} as JSON. merges: a line with the version, then one merge a line, left and right."""
     lines = read_text(merges_path).replace("\r\n", "\n").rstrip("\n").split("\n")
     first = 2 if lines[0].startswith("#version") or not lines[0] else 1
-    merges = [line.split(" ") for line in lines[first - 1 :]]
+    merges = (line.split(" ") for line in lines[first - 1 :])
     vocabulary = read_object(vocabulary_path)
     return assemble(vocabulary, merges, vocabulary_path, lambda n: f"{merges_path}, line {first + n}")

@@ -26,7 +26,7 @@ def load_tokenizer_json(path):
     if not isinstance(vocabulary, dict) or not isinstance(merges, list):
         raise InputError(f"{path}: the model must have a vocab, which is an object, and merges, which are a list")
     added = _add_tokens(vocabulary, content.get("added_tokens"), path)
-    merges = [_pair(merge, n, path) for n, merge in enumerate(merges)]
+    merges = (_pair(merge, n, path) for n, merge in enumerate(merges))
     return assemble(vocabulary, merges, path, lambda n: f"{path}, merge {n + 1}", added)
 
 
