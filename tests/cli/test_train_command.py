@@ -146,7 +146,7 @@ def test_twenty_steps_are_ten_and_ten_in_three_processes(command, tmp_path):
     process = subprocess.Popen(numgpt(*command), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     metrics = tmp_path / "run" / "metrics.jsonl"
     while process.poll() is None and (not metrics.exists() or metrics.read_text().count("\n") < 10):
-        pass
+        time.sleep(0.005)
     os.kill(process.pid, signal.SIGINT)
     out, error = process.communicate()
     assert process.returncode == 130
