@@ -11,8 +11,8 @@ from numgpt.model import GPT
 def load(name_or_folder, dtype="float32", device="cpu", offline=False):
     """(model, tokenizer) of a folder, of the model that comes with numgpt, "shakespeare", or of a published one.
 
-    Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not on
-    this machine yet is downloaded, which offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
+    Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not
+    on this machine yet is downloaded, which offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
     without vocabulary files gives the tokenizer None. The folder of a training run gives the newest checkpoint in it.
     dtype: "float32" or "float64", whatever the file has. Raises InputError for an unknown name and for files that are
     missing, damaged or not a GPT-2's; OSError as the network and the disk do.

@@ -1,4 +1,4 @@
-"""AdamW (Loshchilov and Hutter 2019, algorithm 2, after Adam: Kingma and Ba 2015, algorithm 1) and gradient clipping."""
+"""AdamW (Loshchilov and Hutter 2019, algorithm 2, after Kingma and Ba 2015, algorithm 1) and gradient clipping."""
 
 import math
 
