@@ -21,6 +21,11 @@ class CharTokenizer(TableTokenizer):
         check_text(text)
         return cls(sorted(set(text)))
 
+    @staticmethod
+    def is_token(string):
+        """Whether a string is one character, no half of one."""
+        return len(string) == 1 and not "\ud800" <= string <= "\udfff"
+
     def encode(self, text, allowed_special=()):
         """str -> list of int. There are no special tokens to allow.
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from numgpt.errors import InputError
 from numgpt.files import atomic_write
 from numgpt.tokenizer.checks import check_ids
 from numgpt.tokenizer.json_file import read_object, tokens_by_id
@@ -12,7 +13,8 @@ from numgpt.tokenizer.stream import StreamDecoder
 class TableTokenizer:
     """Strings and their places in a list. Joined, the strings of a text's ids are the text again.
 
-    strings: list of different str. A subclass says how a text is cut (`encode`) and the name of its `FILE`.
+    strings: list of different str. A subclass says how a text is cut (`encode`), what can come of that (`is_token`) and
+    the name of its `FILE`.
     """
 
     end_of_text = None
@@ -42,4 +44,8 @@ class TableTokenizer:
     @classmethod
     def load(cls, path):
         """The tokenizer that `save` wrote. Raises InputError, naming the file, for anything else; OSError."""
-        return cls(tokens_by_id(read_object(path), path))
+        strings = tokens_by_id(read_object(path), path)
+        for i, string in enumerate(strings):
+            if not cls.is_token(string):
+                raise InputError(f"{path}: token {i}, {string!a:.60}, does not belong in it: make it again")
+        return cls(strings)

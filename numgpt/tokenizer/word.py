@@ -29,6 +29,11 @@ class WordTokenizer(TableTokenizer):
         check_text(text)
         return cls([UNKNOWN, *(piece for piece, _ in Counter(PIECE.findall(text)).most_common())])
 
+    @staticmethod
+    def is_token(string):
+        """Whether a string is one piece of some text, or the unknown one."""
+        return string == UNKNOWN or bool(PIECE.fullmatch(string)) and not "\ud800" <= string <= "\udfff"
+
     @classmethod
     def load(cls, path):
         tokenizer = super().load(path)

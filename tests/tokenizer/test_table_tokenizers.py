@@ -60,7 +60,19 @@ def test_what_cannot_be_a_text_or_an_id(kind):
 
 
 @BOTH
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": 0, "b": 0}', '{"a": "x"}', "{"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"<unk>": 0, "\\ud800": 1}',
+        '{"<unk>": 0, "a b": 1}',
+        "",
+        "[]",
+        '{"a": 1}',
+        '{"a": 0, "b": 0}',
+        '{"a": "x"}',
+        "{",
+    ],
+)
 def test_damaged_files(kind, content, tmp_path):
     (tmp_path / kind.FILE).write_text(content)
     with pytest.raises(InputError, match=kind.FILE):
