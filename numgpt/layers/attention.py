@@ -24,7 +24,7 @@ class Attention(Layer):
 
         dv = p^T do        (p as dropout left it)
         dp = do v^T        (then back through dropout)
-        ds = p * (dp - sum_u(dp * p))         since dp[t,u]/ds[t,w] = p[t,u] ([u = w] - p[t,w])
+        ds = p * (dp - sum_u(dp * p))         as p[t,u] changes with s[t,w] by p[t,u] ([u = w] - p[t,w])
         dq = ds k / sqrt(D)
         dk = ds^T q / sqrt(D)
 
