@@ -25,7 +25,6 @@ OPTIONS = (
     "--tokenizer {tokenizer} --n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
     "--save-every 1 --eval-every 1000 --eval-batches 1 --max-steps {steps}"
 )
-LONGEST_WAIT = 0.1  # seconds from a save to the kill: some saves
 
 
 def main():
@@ -45,7 +44,7 @@ def compare(folder, kills, steps, rng):
     subprocess.run([*begin, "--out", folder / "quiet"], check=True, stdout=subprocess.DEVNULL)
     command, caught = [*begin, "--out", folder / "killed"], []
     while len(caught) < kills:
-        if not kill_once(command, folder / "killed", rng.uniform(0, LONGEST_WAIT)):
+        if not kill_once(command, folder / "killed", rng):
             print(f"the run ended after {len(caught)} kills: give it more --steps")
             return 1
         caught.append(in_the_middle(folder / "killed"))
@@ -72,18 +71,27 @@ def numgpt(*words):
     return [sys.executable, "-m", "numgpt", "train", *words]
 
 
-def kill_once(command, run, wait):
-    """Kill the command that long after its first save; False where it ended by itself before that."""
-    before = newest(run)
+def kill_once(command, run, rng):
+    """Kill the command at a random moment within its 3rd to 5th save; False where it ended by itself before that.
+
+    Counted in saves and not in seconds, so that a fast disk does not bring the run to its end first.
+    """
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while newest(run) == before and process.poll() is None:
-        time.sleep(0.001)
-    time.sleep(wait)
+    saved_at = [wait_for_save(process, run) for _ in range(rng.randint(2, 4))]
+    time.sleep(rng.uniform(0, saved_at[-1] - saved_at[-2]))
     process.send_signal(signal.SIGKILL)
     status = process.wait()
     if status not in (0, -signal.SIGKILL):
         raise RuntimeError(process.stderr.read().decode())
     return status != 0
+
+
+def wait_for_save(process, run):
+    """Wait until the run has saved once more, or has ended; return the time."""
+    before = newest(run)
+    while newest(run) == before and process.poll() is None:
+        time.sleep(0.0005)
+    return time.perf_counter()
 
 
 def newest(run):
