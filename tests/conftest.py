@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -22,17 +23,28 @@ def golden():
 
 
 @pytest.fixture
-def plain_model_agrees():
-    """A function: do the logits of a small model of weights of order one equal those of tests/reference.py?"""
-    import importlib.util
+def text_file(tmp_path):
+    """Sixty lines to train on."""
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"{n} times {n} is {n * n};\n" for n in range(60)), "utf-8")
+    return path
 
+
+@pytest.fixture(scope="session")
+def reference():
+    """tests/reference.py, the plain twin, as a module."""
+    spec = importlib.util.spec_from_file_location("reference", Path(__file__).parent / "reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def plain_model_agrees(reference):
+    """A function: do the logits of a small model of weights of order one equal those of tests/reference.py?"""
     import numpy as np
 
     from numgpt import GPT, GPTConfig, gradcheck
-
-    spec = importlib.util.spec_from_file_location("reference", Path(__file__).parent / "reference.py")
-    reference = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reference)
 
     def agrees():
         rng = np.random.default_rng(5)

@@ -26,13 +26,6 @@ TINY = [f"--{name}={value}" for name, value in {**SIZES, **TIMES}.items()]
 
 
 @pytest.fixture
-def text_file(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text("".join(f"{n} times {n} is {n * n};\n" for n in range(60)), "utf-8")
-    return path
-
-
-@pytest.fixture
 def command(text_file, tmp_path):
     """The words of a run that takes milliseconds."""
     return ["train", "--data", str(text_file), "--out", str(tmp_path / "run"), *TINY]

@@ -45,13 +45,6 @@ def quiet():
 
 
 @pytest.fixture
-def text_file(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text("".join(f"{n} times {n} is {n * n};\n" for n in range(60)), "utf-8")
-    return path
-
-
-@pytest.fixture
 def byte_folder(tmp_path):
     """A tokenizer whose tokens are the 256 bytes."""
     folder = tmp_path / "bytes"

@@ -1,9 +1,7 @@
 """The comparisons with published numbers, on a small model whose numbers the plain reference makes; and the numbers."""
 
 import copy
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,15 +14,6 @@ from numgpt.verification.checks import compare, read_published, verify
 CONFIG = GPTConfig(n_vocab=13, n_ctx=12, n_embd=12, n_head=3, n_layer=2)
 IDS = [4, 0, 12, 7]
 STREAM = [1, 5, 3, 3, 9, 0, 2, 8, 12, 4, 4, 6, 10, 11, 1, 7, 5]
-
-
-@pytest.fixture(scope="module")
-def reference():
-    path = Path(__file__).parents[1] / "reference.py"
-    spec = importlib.util.spec_from_file_location("reference", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
