@@ -10,7 +10,6 @@ from numgpt.kernels.cpu import (
     gelu_backward,
     layernorm,
     layernorm_backward,
-    scale,
     scatter_add,
     squared_norm,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "gelu_backward",
     "layernorm",
     "layernorm_backward",
-    "scale",
     "scatter_add",
     "squared_norm",
 ]

@@ -203,11 +203,6 @@ def squared_norm(x):
     return math.fsum(float(np.dot(part, part)) for (part,) in chunks(x))
 
 
-def scale(x, factor):
-    """x *= factor, in place."""
-    x *= factor
-
-
 def scatter_add(table, ids, rows):
     """table[ids[i]] += rows[i] for every i; ids that occur twice are added twice.
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from numgpt.kernels import adamw_update, scale, squared_norm
+from numgpt.kernels import adamw_update, squared_norm
 
 
 class AdamW:
@@ -50,5 +50,5 @@ def clip_gradients(model, max_norm):
     """
     norm = math.sqrt(squared_norm(model.grads))
     if norm > max_norm and math.isfinite(norm):
-        scale(model.grads, max_norm / norm)
+        model.grads *= max_norm / norm
     return norm

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numgpt.errors import InputError
-from numgpt.kernels import scale, squared_norm
+from numgpt.kernels import squared_norm
 from numgpt.training.data import Windows
 from numgpt.training.optimizer import AdamW, clip_gradients
 from numgpt.training.schedule import learning_rate
@@ -75,7 +75,7 @@ class Trainer:
             loss += self.model.loss(*self.windows.draw())
             self.model.backward()
         if n > 1:
-            scale(self.model.grads, 1 / n)
+            self.model.grads *= 1 / n
         return loss / n
 
     def update_average(self):

@@ -185,12 +185,9 @@ def test_adamw_update(seed, size, t, decay):
 
 @few
 @given(seeds, st.integers(1, 200))
-def test_squared_norm_and_scale(seed, size):
+def test_squared_norm(seed, size):
     x = np.random.default_rng(seed).standard_normal(size)
-    expected = (x * x).sum(), 3 * x
-    assert kernels.squared_norm(x) == pytest.approx(expected[0], rel=1e-13)
-    kernels.scale(x, 3)
-    assert np.array_equal(x, expected[1])
+    assert kernels.squared_norm(x) == pytest.approx((x * x).sum(), rel=1e-13)
 
 
 @few
