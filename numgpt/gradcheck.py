@@ -24,6 +24,7 @@ from numgpt.layers import (
     LayerNorm,
     Linear,
     ReLU,
+    TiedCrossEntropy,
     TiedHead,
 )
 from numgpt.model import GPT, Block
@@ -147,6 +148,24 @@ def check_tied_head(rng):
     return check_layer(head, rng.standard_normal((B, T, C)), rng)
 
 
+def check_tied_cross_entropy(rng):
+    """The head and the loss in one, with a table of the embedding's; one target is ignored."""
+    table = with_random_weights(Embedding(V, C), rng)
+    layer, x = TiedCrossEntropy(table), rng.standard_normal((B, T, C))
+    targets = rng.integers(0, V, (B, T))
+    targets[0, 1] = -1
+
+    def loss():
+        return layer.forward(x, targets)
+
+    gradients = []
+    for _ in range(2):  # twice, as the table's gradient is to be added to
+        loss()
+        gradients.append(layer.backward())
+    yield compare("input", gradients[1], numeric_gradient(loss, x), LAYER_TOLERANCE)
+    yield compare("weight", table.dweight / 2, numeric_gradient(loss, table.weight), LAYER_TOLERANCE)
+
+
 def check_whole_model(rng, dropout):
     """Two blocks, three heads, one ignored target."""
     model = GPT(GPTConfig(n_vocab=V, n_ctx=T + 1, n_embd=C, n_head=H, n_layer=2, dropout=dropout), dtype="float64")
@@ -189,6 +208,7 @@ CHECKS = {
     "feedforward": layer_case(lambda rng: FeedForward(C)),
     "feedforward-dropout": layer_case(lambda rng: FeedForward(C, 0.2, rng)),
     "cross-entropy": check_cross_entropy,
+    "tied-cross-entropy": check_tied_cross_entropy,
     "block": layer_case(lambda rng: Block(GPTConfig(n_embd=C, n_head=H), rng)),
     "model": lambda rng: check_whole_model(rng, dropout=0.0),
     "model-dropout": lambda rng: check_whole_model(rng, dropout=0.2),

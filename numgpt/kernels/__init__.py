@@ -2,8 +2,6 @@
 
 from numgpt.kernels.cpu import (
     adamw_update,
-    add_product,
-    cross_entropy,
     draw_dropped,
     drop,
     gelu,
@@ -14,11 +12,11 @@ from numgpt.kernels.cpu import (
     squared_norm,
 )
 from numgpt.kernels.cpu_attention import attention, attention_backward
+from numgpt.kernels.cpu_linear import linear, linear_backward, product
+from numgpt.kernels.cpu_loss import tied_cross_entropy, tied_cross_entropy_backward
 
 __all__ = [
     "adamw_update",
-    "add_product",
-    "cross_entropy",
     "attention",
     "attention_backward",
     "draw_dropped",
@@ -27,6 +25,11 @@ __all__ = [
     "gelu_backward",
     "layernorm",
     "layernorm_backward",
+    "linear",
+    "linear_backward",
+    "product",
     "scatter_add",
     "squared_norm",
+    "tied_cross_entropy",
+    "tied_cross_entropy_backward",
 ]

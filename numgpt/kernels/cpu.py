@@ -1,15 +1,20 @@
-"""The hot functions, for NumPy arrays: the formulas of the layers, arranged so that memory is read and written less.
+"""The hot elementwise functions, for NumPy arrays: the formulas of the layers, arranged so that memory is read less.
 
 An elementwise formula of ten operations over a large array reads and writes main memory ten times. Here such a
 formula runs over chunks of it that stay in the processor's second-level cache, with the results of each
-operation written over scratch that is already there.
+operation written over scratch that is already there, and over several chunks at once where the array is large.
 """
 
 import math
 
 import numpy as np
 
-CHUNK = 32768  # elements: 128 KB in float32, so that an input, an output and two scratch arrays share 1 MB
+from numgpt.kernels.memory import empty, empty_like
+from numgpt.kernels.threads import run_side_by_side
+
+CHUNK = 65536  # elements: 256 KB in float32, so that an input, an output and two scratch arrays share 1 MB
+THREADED = 2**19  # elements below which threads cost more than they bring
+SMALL = 2**13  # elements below which BLAS uses one thread anyway
 
 # Python floats: a NumPy float64 scalar would turn float32 arrays into float64 ones.
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
@@ -17,28 +22,51 @@ CUBIC = 0.044715
 TINY = 1e-30
 
 
-def chunks(*arrays):
-    """Slices of equally long 1-d arrays, CHUNK elements at a time."""
-    for start in range(0, arrays[0].size, CHUNK):
-        yield [array[start : start + CHUNK] for array in arrays]
+def over_chunks(work, *arrays):
+    """work(*slices) for CHUNK elements at a time of equally long 1-d arrays."""
+    slices = [slice(i, i + CHUNK) for i in range(0, arrays[0].size, CHUNK)]
+    in_turn_or_side_by_side(lambda here: work(*[array[here] for array in arrays]), slices, arrays[0].size)
 
 
-def row_chunks(*arrays):
-    """Slices of 2-d arrays of equally many rows, about CHUNK elements at a time."""
+def over_rows(work, *arrays):
+    """work(*slices) for about CHUNK elements at a time of 2-d arrays of equally many rows; the results, in order."""
     step = max(1, CHUNK // arrays[0].shape[1])
-    for start in range(0, len(arrays[0]), step):
-        yield [array[start : start + step] for array in arrays]
+    found = [None] * -(-len(arrays[0]) // step)
+
+    def one(i):
+        found[i] = work(*[array[i * step : (i + 1) * step] for array in arrays])
+
+    in_turn_or_side_by_side(one, range(len(found)), arrays[0].size)
+    return found
+
+
+def in_turn_or_side_by_side(work, items, size):
+    """work(item) for every item, side by side if the arrays have THREADED elements."""
+
+    def in_turn(items):
+        for item in items:
+            work(item)
+
+    if size < SMALL:
+        in_turn(items)
+    elif size < THREADED:
+        run_side_by_side(in_turn, [items])
+    else:
+        run_side_by_side(work, items)
 
 
 def gelu(x):
     """y = x (1 + t) / 2 with t = tanh(sqrt(2/pi) (x + 0.044715 x^3))."""
     x = np.ascontiguousarray(x)
-    y = np.empty_like(x)
-    for x_, t in chunks(x.reshape(-1), y.reshape(-1)):
-        gelu_tanh(x_, t)
+    y = empty_like(x)
+
+    def one_chunk(x, t):
+        gelu_tanh(x, t)
         t += 1
-        t *= x_
+        t *= x
         t *= 0.5
+
+    over_chunks(one_chunk, x.reshape(-1), y.reshape(-1))
     return y
 
 
@@ -57,40 +85,47 @@ def gelu_backward(dy, x):
     t is computed again from x: that costs less than to write it in forward and to read it here.
     """
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
-    dx = np.empty_like(x)
-    scratch = np.empty((2, min(CHUNK, x.size)), x.dtype)
-    for x_, dy_, dx_ in chunks(x.reshape(-1), dy.reshape(-1), dx.reshape(-1)):
-        t, u = scratch[:, : x_.size]
-        gelu_tanh(x_, t)
-        np.multiply(x_, x_, out=u)
+    dx = empty_like(x)
+
+    def one_chunk(x, dy, dx):
+        t, u = empty((2, x.size), x.dtype)
+        gelu_tanh(x, t)
+        np.multiply(x, x, out=u)
         u *= 3 * CUBIC * SQRT_2_OVER_PI
         u += SQRT_2_OVER_PI
-        u *= x_
-        np.multiply(t, t, out=dx_)
-        np.subtract(1, dx_, out=dx_)
-        u *= dx_
+        u *= x
+        np.multiply(t, t, out=dx)
+        np.subtract(1, dx, out=dx)
+        u *= dx
         t += 1
         t += u
         t *= 0.5
-        np.multiply(t, dy_, out=dx_)
+        np.multiply(t, dy, out=dx)
+
+    over_chunks(one_chunk, x.reshape(-1), dy.reshape(-1), dx.reshape(-1))
     return dx
 
 
 def layernorm(x, weight, bias, eps):
     """y = xhat weight + bias, with xhat = (x - mean_C(x)) rstd and rstd = 1 / sqrt(mean_C((x - mean)^2) + eps).
 
-    x is (..., C). Returns y, xhat, both (..., C), and rstd, (..., 1).
+    x is (..., C). Returns y, xhat, both (..., C), and rstd, (..., 1). Means are products with a vector of 1/C, as
+    BLAS adds up faster than NumPy does.
     """
     C = x.shape[-1]
-    y, xhat = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
+    y, xhat = empty_like(x), empty_like(x)
     rstd = np.empty((*x.shape[:-1], 1), x.dtype)
-    for x_, y_, xhat_, rstd_ in row_chunks(*(a.reshape(-1, a.shape[-1]) for a in (x, y, xhat, rstd))):
-        np.subtract(x_, x_.sum(-1, keepdims=True) / C, out=xhat_)
-        variance = np.vecdot(xhat_, xhat_)[:, None] / C
-        np.divide(1, np.sqrt(variance + eps), out=rstd_)
-        xhat_ *= rstd_
-        np.multiply(xhat_, weight, out=y_)
-        y_ += bias
+    mean = np.full((C, 1), 1 / C, x.dtype)
+
+    def some_rows(x, y, xhat, rstd):
+        np.subtract(x, x @ mean, out=xhat)
+        np.multiply(xhat, xhat, out=y)
+        np.divide(1, np.sqrt(y @ mean + eps), out=rstd)
+        xhat *= rstd
+        np.multiply(xhat, weight, out=y)
+        y += bias
+
+    over_rows(some_rows, *(a.reshape(-1, a.shape[-1]) for a in (x, y, xhat, rstd)))
     return y, xhat, rstd
 
 
@@ -100,53 +135,25 @@ def layernorm_backward(dy, xhat, rstd, weight, dweight, dbias):
     dweight += sum(dy xhat) and dbias += sum(dy) over all positions.
     """
     C = dy.shape[-1]
-    dx = np.empty(dy.shape, dy.dtype)
-    scratch = np.empty((max(1, CHUNK // C), C), dy.dtype)
-    for dy_, xhat_, rstd_, dx_ in row_chunks(*(a.reshape(-1, a.shape[-1]) for a in (dy, xhat, rstd, dx))):
-        t = scratch[: len(dy_)]
-        dbias += dy_.sum(0)
-        np.multiply(dy_, xhat_, out=t)
-        dweight += t.sum(0)
-        np.multiply(dy_, weight, out=dx_)
-        mean, projection = dx_.sum(-1, keepdims=True) / C, np.vecdot(dx_, xhat_)[:, None] / C
-        dx_ -= mean
-        np.multiply(xhat_, projection, out=t)
-        dx_ -= t
-        dx_ *= rstd_
+    dx = empty_like(dy)
+    mean_of_weighted = (weight / C)[:, None]
+
+    def some_rows(dy, xhat, rstd, dx):
+        ones, t = np.ones(len(dy), dy.dtype), empty_like(dy)
+        np.multiply(dy, xhat, out=t)
+        sums = ones @ t, ones @ dy
+        projection = t @ mean_of_weighted
+        np.multiply(dy, weight, out=dx)
+        dx -= dy @ mean_of_weighted
+        np.multiply(xhat, projection, out=t)
+        dx -= t
+        dx *= rstd
+        return sums
+
+    for dw, db in over_rows(some_rows, *(a.reshape(-1, a.shape[-1]) for a in (dy, xhat, rstd, dx))):
+        dweight += dw
+        dbias += db
     return dx
-
-
-def cross_entropy(logits, targets, ignore):
-    """The mean of -log p[n, targets[n]] over the N rows whose target is not `ignore`, and its gradient at the logits.
-
-        p = softmax_V(logits)        dlogits[n,v] = (p[n,v] - [v = targets[n]]) / N, and 0 in the other rows
-
-    logits is (rows, V), targets (rows,); at least one must count. Returns a float and dlogits, (rows, V).
-    """
-    counted = targets != ignore
-    n = int(counted.sum())
-    dlogits = np.empty(logits.shape, logits.dtype)
-    nll = np.empty((len(logits), 1), logits.dtype)
-    for z, target, d, nll_ in row_chunks(logits, targets[:, None], dlogits, nll):
-        np.subtract(z, z.max(-1, keepdims=True), out=d)
-        score = np.take_along_axis(d, target, -1)
-        np.exp(d, out=d)
-        total = d.sum(-1, keepdims=True)
-        np.subtract(np.log(total), score, out=nll_)
-        d *= 1 / (n * total)
-    at_target = np.flatnonzero(counted)
-    dlogits[at_target, targets[at_target]] -= 1 / n
-    if n < len(logits):
-        dlogits[~counted] = 0
-    return float(nll[counted].sum(dtype=np.float64)) / n, dlogits
-
-
-def add_product(out, a, b):
-    """out += a @ b; where `out` is still all zero, the product is written straight into it."""
-    if out[0, 0] == 0 and not out.any():
-        np.matmul(a, b, out=out)
-    else:
-        out += a @ b
 
 
 def draw_dropped(rng, shape, p):
@@ -161,7 +168,8 @@ def draw_dropped(rng, shape, p):
 
 def drop(x, dropped, keep_rate):
     """x / keep_rate, and 0 where dropped."""
-    y = x * (1 / keep_rate)
+    y = empty_like(x)
+    np.multiply(x, 1 / keep_rate, out=y)
     np.copyto(y, 0, where=dropped)
     return y
 
@@ -176,31 +184,34 @@ def adamw_update(w, g, m, v, lr, beta1, beta2, root, eps, decay):
     gradient, and to its square, so that m and v of a parameter without gradient do not sink into denormal
     numbers, on which arithmetic is several times slower; it is below the rounding of any gradient above 1e-22.
     """
-    scratch = np.empty(min(CHUNK, w.size), w.dtype)
-    for w_, g_, m_, v_ in chunks(w, g, m, v):
-        t = scratch[: w_.size]
-        np.add(g_, TINY, out=t)
-        t -= m_
+
+    def one_chunk(w, g, m, v):
+        t = empty_like(g)
+        np.add(g, TINY, out=t)
+        t -= m
         t *= 1 - beta1
-        m_ += t
-        np.multiply(g_, g_, out=t)
+        m += t
+        np.multiply(g, g, out=t)
         t += TINY
-        t -= v_
+        t -= v
         t *= 1 - beta2
-        v_ += t
-        np.sqrt(v_, out=t)
+        v += t
+        np.sqrt(v, out=t)
         t *= root
         t += eps
-        np.divide(m_, t, out=t)
+        np.divide(m, t, out=t)
         t *= lr
         if decay:
-            w_ *= 1 - decay
-        w_ -= t
+            w *= 1 - decay
+        w -= t
+
+    over_chunks(one_chunk, w, g, m, v)
 
 
 def squared_norm(x):
-    """sum(x^2) of a flat array, as a float; summed chunk by chunk in float64, so that its rounding does not grow."""
-    return math.fsum(float(np.dot(part, part)) for (part,) in chunks(x))
+    """sum(x^2) of a flat array, as a float; chunks are added up in float64, so that rounding does not grow."""
+    sums = over_rows(lambda part: float(np.vdot(part, part)), x[:, None])
+    return math.fsum(sums)
 
 
 def scatter_add(table, ids, rows):

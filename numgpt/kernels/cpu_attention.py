@@ -9,7 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from numgpt.kernels.threads import run_side_by_side
+from numgpt.kernels.memory import empty
+from numgpt.kernels.threads import n_cores, run_side_by_side
 
 TILE = 131072  # scores in a tile: 512 KB in float32
 BLOCK = 128  # queries in a tile at most: the last of a block sees that many keys that the first does not
@@ -25,13 +26,13 @@ def attention(q, k, v, scale, dropped=None, keep_rate=1.0, start=None):
     """
     B, H, T, D = q.shape
     S = k.shape[2]
-    o = np.empty((B, T, H, D), q.dtype).swapaxes(1, 2)
+    o = empty((B, T, H, D), q.dtype).swapaxes(1, 2)
     lse = np.empty((B, H, T, 1), q.dtype)
     q = q * scale
 
     def one_group(group):
         for here, seen in query_blocks(group, T, S):
-            p = q[here] @ k[seen].swapaxes(-1, -2)
+            p = scores(q[here], k[seen])
             hide(p, here, start)
             m = p.max(-1, keepdims=True)
             p -= m
@@ -58,18 +59,18 @@ def attention_backward(do, q, k, v, o, lse, scale, dropped=None, keep_rate=1.0):
     delta is the sum_u(dp p) of the softmax's own backward: sum_u p m (do . v_u) = do . sum_u p m v_u = do . o.
     """
     B, H, T, D = q.shape
-    dqkv = np.empty((B, T, 3, H, D), q.dtype).transpose(2, 0, 3, 1, 4)
+    dqkv = empty((B, T, 3, H, D), q.dtype).transpose(2, 0, 3, 1, 4)
     dq, dk, dv = dqkv
     q = q * scale
     delta = np.vecdot(do, o)[..., None]
 
     def one_group(group):
         for here, seen in query_blocks(group, T, T):
-            p = q[here] @ k[seen].swapaxes(-1, -2)
+            p = scores(q[here], k[seen])
             hide(p, here, None)
             p -= lse[here]
             np.exp(p, out=p)
-            dp = do[here] @ v[seen].swapaxes(-1, -2)
+            dp = scores(do[here], v[seen])
             if dropped is not None:
                 lost = dropped[here][..., seen[2]]
                 dp *= 1 / keep_rate
@@ -86,6 +87,12 @@ def attention_backward(do, q, k, v, o, lse, scale, dropped=None, keep_rate=1.0):
 
     run(one_group, B, H, T, T, D)
     return dqkv
+
+
+def scores(q, k):
+    """q k^T, (rows, heads, t, u)."""
+    s = empty((*q.shape[:3], k.shape[2]), q.dtype)
+    return np.matmul(q, k.swapaxes(-1, -2), out=s)
 
 
 def add_rows(total, part, here, seen):
@@ -127,12 +134,13 @@ def run(one_group, B, H, T, S, D):
     """Cut B rows of H heads into groups of about a tile each and work through them, on all cores if there is enough."""
     heads = max(1, TILE // (min(T, BLOCK) * S))
     if heads >= H:
-        step = min(B, heads // H)
-        groups = [(slice(b, min(b + step, B)), slice(0, H)) for b in range(0, B, step)]
+        n = -(-B // (heads // H))
+        n = min(B, -(-n // n_cores()) * n_cores())  # as many for one core as for another
+        groups = [(slice(B * i // n, B * (i + 1) // n), slice(0, H)) for i in range(n)]
     else:
         groups = [(slice(b, b + 1), slice(h, min(h + heads, H))) for b in range(B) for h in range(0, H, heads)]
-    if B * H * T * S * D < THREADED:
+    if T > 1 and B * H * T * S * D >= THREADED:
+        run_side_by_side(one_group, groups)
+    else:
         for group in groups:
             one_group(group)
-    else:
-        run_side_by_side(one_group, groups)

@@ -10,6 +10,7 @@ from numgpt.layers.layernorm import LayerNorm
 from numgpt.layers.linear import Linear
 from numgpt.layers.loss import CrossEntropy
 from numgpt.layers.relu import ReLU
+from numgpt.layers.tied_loss import TiedCrossEntropy
 
 __all__ = [
     "Attention",
@@ -22,5 +23,6 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "ReLU",
+    "TiedCrossEntropy",
     "TiedHead",
 ]

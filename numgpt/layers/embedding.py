@@ -1,6 +1,6 @@
 """The table that turns ids into vectors, and the same table read backwards as the output head."""
 
-from numgpt.kernels import add_product, scatter_add
+from numgpt.kernels import product, scatter_add
 from numgpt.layers.base import Layer, draw_normal
 
 
@@ -56,10 +56,10 @@ class TiedHead(Layer):
     def forward(self, x):
         rows = x.reshape(-1, x.shape[-1])
         self.keep(rows)
-        return (rows @ self._embedding.weight.T).reshape(*x.shape[:-1], -1)
+        return product(rows, self._embedding.weight.T).reshape(*x.shape[:-1], -1)
 
     def backward(self, dlogits):
         (rows,) = self.take()
         dlogits_rows = dlogits.reshape(-1, dlogits.shape[-1])
-        add_product(self._embedding.dweight, dlogits_rows.T, rows)
-        return (dlogits_rows @ self._embedding.weight).reshape(*dlogits.shape[:-1], -1)
+        self._embedding.dweight += product(dlogits_rows.T, rows)
+        return product(dlogits_rows, self._embedding.weight).reshape(*dlogits.shape[:-1], -1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from numgpt.backend import to_host
 from numgpt.errors import InputError
-from numgpt.layers import CrossEntropy, Dropout, Embedding, Layer, LayerNorm, TiedHead
+from numgpt.layers import Dropout, Embedding, Layer, LayerNorm, TiedCrossEntropy, TiedHead
 from numgpt.layers.loss import IGNORE
 from numgpt.model.block import Block
 
@@ -38,7 +38,7 @@ class GPT(Layer):
         self.h = [Block(config, self.rng) for _ in range(config.n_layer)]
         self.ln_f = LayerNorm(config.n_embd)
         self.head = TiedHead(self.wte)
-        self.criterion = CrossEntropy()
+        self.criterion = TiedCrossEntropy(self.wte)
         self.allocate(dtype, device)
         if seed is not None:
             self.initialise_all()
@@ -86,11 +86,11 @@ class GPT(Layer):
         if targets.shape != ids.shape:
             raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
         self.keep_activations(True)
-        return self.criterion.forward(self.head.forward(self.final_states(ids)), targets)
+        return self.criterion.forward(self.final_states(ids), targets)
 
     def backward(self):
         """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
-        dx = self.ln_f.backward(self.head.backward(self.criterion.backward()))
+        dx = self.ln_f.backward(self.criterion.backward())
         for block in reversed(self.h):
             dx = block.backward(dx)
         dx = self.drop.backward(dx)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numgpt import kernels
-from numgpt.kernels import cpu, cpu_attention, threads
+from numgpt.kernels import cpu, cpu_attention, cpu_linear, cpu_loss, memory, threads
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=40, deadline=None)
@@ -62,6 +62,10 @@ def plain_attention_backward(do, q, k, v, scale, dropped=None, keep_rate=1.0):
 @pytest.fixture(params=[5, 64, 10**6], autouse=True)
 def chunk(request, monkeypatch):
     monkeypatch.setattr(cpu, "CHUNK", request.param)
+    monkeypatch.setattr(cpu, "THREADED", request.param)
+    monkeypatch.setattr(cpu_linear, "SMALL", request.param)
+    monkeypatch.setattr(cpu_loss, "CHUNK", request.param)
+    monkeypatch.setattr(cpu_loss, "BLOCK", request.param)
     monkeypatch.setattr(cpu_attention, "TILE", request.param)
     monkeypatch.setattr(cpu_attention, "BLOCK", 3 if request.param == 64 else 128)
 
@@ -136,7 +140,7 @@ def test_attention_is_the_same_with_and_without_threads(monkeypatch):
 
 
 def test_work_is_done_without_threadpoolctl(monkeypatch):
-    monkeypatch.setattr(threads, "workers", lambda: (None, None))
+    monkeypatch.setattr(threads, "helpers", lambda: (None, []))
     done = []
     threads.run_side_by_side(done.append, [1, 2, 3])
     assert done == [1, 2, 3]
@@ -151,22 +155,25 @@ def test_an_error_in_a_thread_is_not_lost():
 
 
 @few
-@given(seeds, st.integers(1, 9), st.integers(2, 30), st.sampled_from([1.0, 100.0]))
-def test_cross_entropy(seed, rows, V, spread):
+@given(seeds, st.integers(1, 9), st.integers(2, 30), st.sampled_from([1.0, 100.0]), st.booleans())
+def test_tied_cross_entropy(seed, N, V, spread, fresh):
     rng = np.random.default_rng(seed)
-    logits, targets = spread * rng.standard_normal((rows, V)), rng.integers(-1, V, rows)
+    x, weight = spread * rng.standard_normal((N, 3)), rng.standard_normal((V, 3))
+    targets = rng.integers(-1, V, N)
     targets[0] = V - 1
-    before = logits.copy()
-    loss, dlogits = kernels.cross_entropy(logits, targets, -1)
+    loss, kept = kernels.tied_cross_entropy(x, weight, targets, -1)
     counted = np.flatnonzero(targets >= 0)
+    logits = x @ weight.T
     shifted = logits - logits.max(-1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    one_hot = np.eye(V)[targets]
-    expected = (np.exp(log_p) - one_hot) / len(counted)
-    expected[targets == -1] = 0
+    dlogits = (np.exp(log_p) - np.eye(V)[targets]) / len(counted)
+    dlogits[targets == -1] = 0
     assert loss == pytest.approx(-log_p[counted, targets[counted]].mean(), rel=1e-12)
-    assert np.allclose(dlogits, expected, rtol=1e-12, atol=1e-14)
-    assert np.array_equal(logits, before)
+    before = np.zeros((V, 3)) if fresh else rng.standard_normal((V, 3))
+    dweight = before.copy()
+    dx = kernels.tied_cross_entropy_backward(kept, x, weight, targets, -1, dweight)
+    assert np.allclose(dx, dlogits @ weight, rtol=1e-11, atol=1e-12)
+    assert np.allclose(dweight - before, dlogits.T @ x, rtol=1e-11, atol=1e-12 * spread)
 
 
 @few
@@ -191,14 +198,18 @@ def test_squared_norm(seed, size):
 
 
 @few
-@given(seeds, st.booleans())
-def test_add_product(seed, fresh):
+@given(seeds, st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.booleans())
+def test_linear(seed, N, n_in, n_out, fresh):
     rng = np.random.default_rng(seed)
-    a, b = rng.standard_normal((4, 3)), rng.standard_normal((3, 5))
-    out = np.zeros((4, 5)) if fresh else rng.integers(0, 2, (4, 5)).astype(float)
-    expected = out + a @ b
-    kernels.add_product(out, a, b)
-    assert np.allclose(out, expected, rtol=1e-13, atol=1e-13)
+    x, dy = rng.standard_normal((N, n_in)), rng.standard_normal((N, n_out))
+    weight, bias = rng.standard_normal((n_in, n_out)), rng.standard_normal(n_out)
+    dweight, dbias = (0 if fresh else 1) * rng.standard_normal((n_in, n_out)), rng.standard_normal(n_out)
+    expected = dy @ weight.T, dweight + x.T @ dy, dbias + dy.sum(0)
+    assert np.allclose(kernels.product(x, weight), x @ weight, rtol=1e-12, atol=1e-12)
+    assert np.allclose(kernels.linear(x, weight, bias), x @ weight + bias, rtol=1e-12, atol=1e-12)
+    dx = kernels.linear_backward(dy, x, weight, dweight, dbias)
+    for found, plain in zip((dx, dweight, dbias), expected, strict=True):
+        assert np.allclose(found, plain, rtol=1e-12, atol=1e-12)
 
 
 @few
@@ -224,3 +235,35 @@ def test_dropped_as_often_as_asked(p):
     assert abs(dropped.mean() - p) < 5 * np.sqrt(p * (1 - p) / n) + 1 / 65536
     neighbours = np.corrcoef(dropped[:-1], dropped[1:])[0, 1]
     assert abs(neighbours) < 0.02
+
+
+def test_memory_is_used_again_only_when_no_view_is_left():
+    x = memory.empty((300, 100), np.dtype("float32"))
+    x[...] = 1
+    address, view = x.ctypes.data, x.reshape(100, 300).T[5:, 1]
+    del x
+    y = memory.empty((300, 100), np.dtype("float32"))
+    y[...] = 2
+    assert y.ctypes.data != address
+    assert (view == 1).all()
+    del view
+    assert memory.empty((100, 300), np.dtype("float32")).ctypes.data == address
+
+
+def test_memory_kept_is_bounded(monkeypatch):
+    monkeypatch.setattr(memory, "KEPT", 10**6)
+    for n in range(1, 30):
+        memory.empty((n * 20_000,), np.dtype("float32"))
+    assert sum(size * len(blocks) for size, blocks in memory._free.items()) <= 10**6
+
+
+def test_threads_within_threads_and_limits_of_blas():
+    done = []
+    threads.run_side_by_side(lambda i: threads.run_side_by_side(done.append, [i, i]), [1, 2, 3])
+    assert sorted(done) == [1, 1, 2, 2, 3, 3]
+    pool, blas = threads.helpers()
+    before = [library.num_threads for library in blas]
+    inside = []
+    threads.run_side_by_side(lambda _: inside.extend(library.num_threads for library in blas), [1])
+    assert [library.num_threads for library in blas] == before
+    assert set(inside) <= {1}

@@ -8,7 +8,7 @@ import pytest
 
 from numgpt import gradcheck, layers
 from numgpt.kernels import cpu_attention
-from numgpt.layers import GELU, Attention, Embedding, LayerNorm, TiedHead
+from numgpt.layers import GELU, Attention, CrossEntropy, Embedding, LayerNorm, TiedCrossEntropy
 from numgpt.layers.linear import Linear
 from numgpt.model import GPT, Block
 
@@ -135,23 +135,29 @@ def test_layernorm_backward_that_forgets_eps(inject):
     assert inject("layernorm-near-eps", LayerNorm, "backward", backward) == {"input"}
 
 
-def test_tied_gradient_dropped(inject):
-    def backward(self, dlogits):
-        self.take()
-        rows = dlogits.reshape(-1, dlogits.shape[-1])
-        return (rows @ self._embedding.weight).reshape(*dlogits.shape[:-1], -1)
+def backward_of_the_tied_loss(self):
+    """dlogits, the rows that the head read, and dx, from `CrossEntropy` and the head's formula."""
+    _, rows, targets, shape = self.take()
+    plain = CrossEntropy()
+    plain.forward(rows @ self._embedding.weight.T, targets)
+    dlogits = plain.backward()
+    return dlogits, rows, (dlogits @ self._embedding.weight).reshape(shape)
 
-    assert inject("model", TiedHead, "backward", backward) == {"wte.weight"}
+
+def test_tied_gradient_dropped(inject):
+    def backward(self):
+        return backward_of_the_tied_loss(self)[2]
+
+    assert inject("model", TiedCrossEntropy, "backward", backward) == {"wte.weight"}
 
 
 def test_assignment_for_addition_in_the_head(inject):
-    def backward(self, dlogits):
-        (rows,) = self.take()
-        flat = dlogits.reshape(-1, dlogits.shape[-1])
-        self._embedding.dweight[...] = flat.T @ rows
-        return (flat @ self._embedding.weight).reshape(*dlogits.shape[:-1], -1)
+    def backward(self):
+        dlogits, rows, dx = backward_of_the_tied_loss(self)
+        self._embedding.dweight[...] = dlogits.T @ rows
+        return dx
 
-    assert inject("model", TiedHead, "backward", backward) == {"wte.weight"}
+    assert inject("model", TiedCrossEntropy, "backward", backward) == {"wte.weight"}
 
 
 def test_assignment_for_addition_in_scatter_add(inject):
@@ -207,7 +213,7 @@ def test_one_backward_left_out_is_not_hidden_by_the_other(inject):
     """A model that goes back through its blocks in the wrong order."""
 
     def backward(self):
-        dx = self.ln_f.backward(self.head.backward(self.criterion.backward()))
+        dx = self.ln_f.backward(self.criterion.backward())
         for block in self.h:
             dx = block.backward(dx)
         self.wte.backward(dx)
