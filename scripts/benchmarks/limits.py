@@ -6,12 +6,12 @@ program cuts attention into blocks.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
-SHORTEST = 0.002  # seconds: a product is repeated until its measurement lasts as long
+SHORTEST = 0.1  # seconds: short products are gone through again until this is over
 
 
 @dataclass
@@ -26,19 +26,8 @@ class Product:
     def __post_init__(self):
         if self.out is None:
             self.out = np.zeros((len(self.a), self.b.shape[1]), self.a.dtype)
-
-    @property
-    def flops(self):
-        """Multiplications and additions of all of them."""
-        return 2 * self.a.shape[0] * self.a.shape[1] * self.b.shape[1] * self.times
-
-    def seconds(self):
-        """Of all of them, from one or a few calls."""
-        calls, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < SHORTEST or not calls:
-            np.matmul(self.a, self.b, out=self.out)
-            calls += 1
-        return elapsed / calls * self.times
+        self.flops = 2 * self.a.shape[0] * self.a.shape[1] * self.b.shape[1] * self.times
+        self.n_bytes = self.b.nbytes * self.times
 
 
 @dataclass
@@ -47,19 +36,24 @@ class Limit:
 
     products: list
     masked_flops: int = 0
-    n_bytes: int = field(init=False)
 
     def __post_init__(self):
-        self.n_bytes = sum(product.b.nbytes * product.times for product in self.products)
-
-    @property
-    def flops(self):
-        return sum(product.flops for product in self.products) + self.masked_flops
+        self.flops = sum(product.flops for product in self.products) + self.masked_flops
+        self.n_bytes = sum(product.n_bytes for product in self.products)
 
     def seconds(self):
-        """What the products take now."""
-        measured = sum(product.seconds() for product in self.products)
-        return measured * self.flops / (self.flops - self.masked_flops)
+        """What the products take now; they run one after the other, so that none finds its matrix in the cache."""
+        rounds, start = [], time.perf_counter()
+        while not rounds or time.perf_counter() - start < SHORTEST:
+            rounds.append(sum(product.times * call_seconds(product) for product in self.products))
+        return median(rounds) * self.flops / (self.flops - self.masked_flops)
+
+
+def call_seconds(product):
+    """Seconds of one call."""
+    start = time.perf_counter()
+    np.matmul(product.a, product.b, out=product.out)
+    return time.perf_counter() - start
 
 
 def matrices(config):

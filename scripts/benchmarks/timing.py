@@ -8,15 +8,13 @@ TURN = 0.2  # seconds that a turn lasts at least: the first call after the other
 
 def timer(function):
     """A measurement of `function`: seconds a call, the mean over as many calls as fill a turn."""
-    start = time.perf_counter()
-    function()
-    calls = max(1, round(TURN / (time.perf_counter() - start)))
 
     def measure():
-        start = time.perf_counter()
-        for _ in range(calls):
+        calls, start = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - start) < TURN:
             function()
-        return (time.perf_counter() - start) / calls
+            calls += 1
+        return elapsed / calls
 
     return measure
 
