@@ -36,6 +36,7 @@ def main():
         return
     results = {"machine": machine.facts(), "quick": args.quick, "results": {}}
     print(f"{'work':24} {'peer':22} {'peer':>10} {'numgpt':>10}    {'ratio':>6}  spread")
+    write(results, args.json)
     for name in args.names or ALL:
         bench = ALL[name]
         bench.inputs = args
@@ -48,8 +49,13 @@ def main():
             row |= {f"{side}_peak_mb": peak_mb(name, side) for side in ("peer", "numgpt")}
         results["results"][name] = {"peer": bench.peer} | row
         print(describe(name, bench.peer, row), flush=True)
-        if args.json:  # after every row, so that a run that is broken off leaves what it has
-            Path(args.json).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write(results, args.json)
+
+
+def write(results, path):
+    """The results so far, after every row: a run that is broken off leaves what it has."""
+    if path:
+        Path(path).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def parse_arguments():

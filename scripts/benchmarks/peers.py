@@ -6,10 +6,8 @@ def transformers_model(config):
     """transformers' GPT-2 of the same shape, in float32, without dropout."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    be_quiet()
     torch.manual_seed(0)
     sizes = {"n_embd": config.n_embd, "n_head": config.n_head, "n_layer": config.n_layer}
     special = {"bos_token_id": 0, "eos_token_id": None}
@@ -17,6 +15,14 @@ def transformers_model(config):
     return GPT2LMHeadModel(
         GPT2Config(vocab_size=config.n_vocab, n_positions=config.n_ctx, **sizes, **special, **off)
     ).eval()
+
+
+def be_quiet():
+    """No warnings and progress bars of transformers' between the lines of the table."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def plain_torch_model(config):

@@ -10,6 +10,7 @@ from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
 
+from benchmarks.peers import be_quiet
 from benchmarks.timing import alternate, compare, timer
 from numgpt import GPT, GPTConfig
 
@@ -56,6 +57,7 @@ class Load:
 
         import numgpt
 
+        be_quiet()
         folder = model_folder().name
 
         def load():
