@@ -1,108 +1,116 @@
 #!/usr/bin/env python3
 """How fast numgpt is, as ratios: it and a peer do the same work in turn, A B A B ..., in one run on one machine.
 
-    python scripts/bench.py [--quick] [--json FILE] [NAME ...]
+    python scripts/bench.py [--quick] [--json FILE] [--vocabulary DIR] [--text FILE] [--seen FILE] [NAME ...]
 
 Absolute times depend on the machine and on what else it does; a ratio of medians measured side by side says more.
-A ratio above 1 means that numgpt is faster. Peak memory is that of one run in a process of its own for each side.
-The peers come with `pip install -e '.[bench]'`; where one is not installed, its line says so.
+A ratio above 1 means that numgpt is faster, or needs less memory. Where it says so, the matrix products of the work
+are measured in turn with it by themselves: what share of the time they would fill is how close it comes to what the
+machine can do. Peak memory is that of two steps in a process of its own for each side.
+
+The peers come with `pip install -e '.[bench]'`; where one is not installed, its line says so. The tokenizer is
+measured with GPT-2's vocabulary files in DIR, on texts of about a megabyte, of which FILE behind --seen is of the same
+kind as FILE behind --text.
 """
 
 import argparse
 import json
-import re
-import resource
-import statistics
 import subprocess
 import sys
-import time
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benches import ALL  # noqa: E402  (after the path to numgpt is known)
+from benchmarks import ALL, machine  # noqa: E402  (after the path to numgpt is known)
+from benchmarks.memory import own_peak_mb  # noqa: E402
 
-
-def measure(bench, runs):
-    """Median seconds of both sides called in turn, and the ratios peer / numgpt pair by pair."""
-    theirs, ours = bench.theirs(), bench.ours()
-    bench.check(ours, theirs)
-    pairs = []
-    for _ in range(runs):
-        seconds = []
-        for function in (theirs, ours):
-            start = time.perf_counter()
-            function()
-            seconds.append(time.perf_counter() - start)
-        pairs.append(seconds)
-    ratios = sorted(a / b for a, b in pairs)
-    return {
-        "peer": bench.peer,
-        "peer_seconds": statistics.median(a for a, _ in pairs),
-        "numgpt_seconds": statistics.median(b for _, b in pairs),
-        "ratio": statistics.median(ratios),
-        "ratio_min": ratios[0],
-        "ratio_max": ratios[-1],
-        "runs": runs,
-    }
-
-
-def peak_mb(name, side):
-    """Peak resident memory, in MB, of one run of one side in a process of its own."""
-    command = [sys.executable, __file__, name, "--peak", side]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]) / 1024
-
-
-def own_peak_kb():
-    """Linux counts the parent's peak into ru_maxrss of a child, but not into VmHWM."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text()).group(1))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+NEEDED = {"vocabulary": "--vocabulary DIR", "text": "--text FILE", "seen": "--seen FILE"}
 
 
 def main():
+    args = parse_arguments()
+    if args.peak:
+        ALL[args.names[0]].steps(args.peak)
+        print(own_peak_mb())
+        return
+    results = {"machine": machine.facts(), "quick": args.quick, "results": {}}
+    print(f"{'work':24} {'peer':22} {'peer':>10} {'numgpt':>10}    {'ratio':>6}  spread")
+    write(results, args.json)
+    for name in args.names or ALL:
+        bench = ALL[name]
+        bench.inputs = args
+        reason = why_not(bench, args)
+        if reason:
+            print(f"{name:24} not measured: {reason}")
+            continue
+        row = bench.measure(max(2, bench.runs // 3) if args.quick else bench.runs)
+        if getattr(bench, "has_peak", False):
+            row |= {f"{side}_peak_mb": peak_mb(name, side) for side in ("peer", "numgpt")}
+        results["results"][name] = {"peer": bench.peer} | row
+        print(describe(name, bench.peer, row), flush=True)
+        write(results, args.json)
+
+
+def write(results, path):
+    """The results so far, after every row: a run that is broken off leaves what it has."""
+    if path:
+        Path(path).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(ALL)}")
     parser.add_argument("--quick", action="store_true", help="a third of the runs")
-    parser.add_argument("--text", metavar="FILE", help="a text of about a megabyte for what works on texts")
     parser.add_argument("--json", metavar="FILE", help="write the figures here as well")
-    parser.add_argument("--peak", choices=["ours", "theirs"], help=argparse.SUPPRESS)
+    parser.add_argument("--vocabulary", metavar="DIR", help="a folder with GPT-2's encoder.json and vocab.bpe")
+    parser.add_argument("--text", metavar="FILE", help="a text for what works on texts")
+    parser.add_argument("--seen", metavar="FILE", help="a text of the same kind, which the tokenizer meets first")
+    parser.add_argument("--peak", choices=["numgpt", "peer"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     unknown = set(args.names) - set(ALL)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
-    if args.peak:
-        getattr(ALL[args.names[0]], args.peak)()()
-        print(own_peak_kb())
-        return
-    text = Path(args.text).read_text(encoding="utf-8") if args.text else None
-    results = {}
-    print(f"{'work':24} {'peer':24} {'peer s':>9} {'numgpt s':>9} {'ratio':>7}  {'spread':11} peak MB: peer, numgpt")
-    for name in args.names or ALL:
-        bench = ALL[name]
-        if hasattr(bench, "text"):
-            if text is None:
-                print(f"{name:24} not measured: it needs a text, --text FILE")
-                continue
-            bench.text = text
-        try:
-            row = measure(bench, max(2, bench.runs // 3) if args.quick else bench.runs)
-        except ImportError as error:
-            print(f"{name:24} not measured: {error.name} is not installed")
-            continue
-        memory = ""
-        if bench.memory:
-            row["peer_peak_mb"], row["numgpt_peak_mb"] = peak_mb(name, "theirs"), peak_mb(name, "ours")
-            memory = f"{row['peer_peak_mb']:.0f}, {row['numgpt_peak_mb']:.0f}"
-        results[name] = row
-        print(
-            f"{name:24} {row['peer']:24} {row['peer_seconds']:9.4f} {row['numgpt_seconds']:9.4f} {row['ratio']:7.2f}"
-            f"  {row['ratio_min']:.2f} - {row['ratio_max']:.2f} {memory}",
-            flush=True,
+    return args
+
+
+def why_not(bench, inputs):
+    """What is missing for a measurement; None when nothing is."""
+    missing = [NEEDED[need] for need in getattr(bench, "needs", ()) if getattr(inputs, need) is None]
+    if missing:
+        return f"it needs {' '.join(missing)}"
+    absent = [package for package in bench.packages if find_spec(package) is None]
+    return f"{' and '.join(absent)} not installed" if absent else None
+
+
+def peak_mb(name, side):
+    """Peak resident memory of one side's two training steps in a process of its own."""
+    command = [sys.executable, __file__, name, "--peak", side]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def describe(name, peer, row):
+    """A row for people: the ratio in one line, and whatever else was measured below it."""
+    digits = 0 if row["unit"] == "MB" else 4
+    medians = f"{row['peer_median']:10.{digits}f} {row['numgpt_median']:10.{digits}f} {row['unit']:2}"
+    lines = [f"{name:24} {peer:22} {medians} {row['ratio']:6.2f}  {row['ratio_min']:.2f} - {row['ratio_max']:.2f}"]
+    if "numgpt_share" in row:
+        rates = f"{row['limit_gflops']:.0f} GFLOP/s, {row['limit_gbytes_per_second']:.1f} GB/s of weights"
+        lines.append(
+            f"share of the limit: numgpt {row['numgpt_share']:.2f}, peer {row['peer_share']:.2f}"
+            f" (products alone {row['limit_seconds']:.4f} s: {rates})"
         )
-    if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    for key, label in (
+        ("seconds_a_step", "seconds a step after the first"),
+        ("mb_per_second", "MB/s"),
+        ("peak_mb", "peak MB"),
+        ("over_weights_mb", "MB more than the weights"),
+    ):
+        if f"numgpt_{key}" in row:
+            lines.append(f"{label}: numgpt {row[f'numgpt_{key}']:.4g}, peer {row[f'peer_{key}']:.4g}")
+    if "whole_over_half" in row:
+        lines.append(f"numgpt's seconds over those for half the text: {row['whole_over_half']:.2f}")
+    return "\n    ".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """A tensor in a file, whatever the format: where it lies, and reading it into memory that is already there."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
@@ -12,6 +14,8 @@ from numgpt.checkpoint.strict_json import quoted
 from numgpt.errors import InputError
 
 CHUNK_BYTES = 1 << 20  # small enough that checksum and conversion find it in the processor's cache
+READERS = min(4, os.cpu_count() or 1)  # threads
+LEAST_BYTES = 16 << 20  # for a thread to be worth it
 FLOAT_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # NumPy has no bfloat16: its bits
 
 
@@ -53,10 +57,30 @@ def read_tensors(pairs):
     """Fill each destination with its tensor; pairs are (StoredTensor, destination), a contiguous writable float array.
 
     Reads in the order of the files, straight into the destination where it has the stored type, else through
-    a buffer of 1 MiB. Raises InputError for a file that ends too early and for a wrong checksum; the destinations
-    then hold rubbish.
+    a buffer of 1 MiB. Several threads read a large model, each a part of the tensors: most of the time goes into
+    memory that the system has to find. Raises InputError for a file that ends too early and for a wrong checksum; the
+    destinations then hold rubbish.
     """
     in_file_order = sorted(pairs, key=lambda pair: (pair[0].path, pair[0].offset))
+    parts = _divide(in_file_order, READERS)
+    if len(parts) == 1:
+        _read_all(parts[0])
+        return
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(_read_all, parts))
+
+
+def _divide(pairs, n):
+    """The pairs in n lists of about as many bytes each, in order; fewer lists where there is not much to read."""
+    each = max(sum(tensor.size for tensor, _ in pairs) / n, LEAST_BYTES)
+    parts, read = [[] for _ in range(n)], 0
+    for tensor, destination in pairs:
+        parts[min(int((read + tensor.size / 2) / each), n - 1)].append((tensor, destination))
+        read += tensor.size
+    return [part for part in parts if part] or [[]]
+
+
+def _read_all(in_file_order):
     for path, group in groupby(in_file_order, key=lambda pair: pair[0].path):
         with open(path, "rb", buffering=0) as file:
             for tensor, destination in group:

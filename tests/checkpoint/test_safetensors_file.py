@@ -254,3 +254,24 @@ def test_values_that_float16_cannot_hold(tmp_path):
     with pytest.raises(InputError, match="'a' has values too large for float16"):
         write(tmp_path / "x", {"a": np.array([1, 1e6])}, "float16")
     assert np.isposinf(read_all(write(tmp_path / "x", {"a": np.array([np.inf])}, "float16"))["a"])
+
+
+def test_reading_side_by_side(tmp_path, monkeypatch):
+    """Whatever the number of threads, every tensor gets its values, and damage is told."""
+    rng = np.random.default_rng(3)
+    arrays = {f"t{n}": rng.standard_normal(size, np.float32) for n, size in enumerate((5, 300, 1, 7, 90, 2, 0, 40))}
+    with open(tmp_path / "x.safetensors", "wb") as file:
+        write_safetensors(file, arrays)
+    header = read_header(tmp_path / "x.safetensors")
+    monkeypatch.setattr(tensors, "LEAST_BYTES", 1)
+    for n in (1, 2, 3, 20):
+        monkeypatch.setattr(tensors, "READERS", n)
+        found = {name: np.full_like(array, np.nan) for name, array in arrays.items()}
+        read_tensors((tensor, found[tensor.name]) for tensor in header)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(found[name], array)
+        assert len(tensors._divide([(tensor, None) for tensor in header], n)) <= n
+    with open(tmp_path / "x.safetensors", "r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(InputError, match="ends inside tensor"):
+        read_tensors((tensor, found[tensor.name]) for tensor in header)
