@@ -1,6 +1,7 @@
 """The table that turns ids into vectors, and the same table read backwards as the output head."""
 
-from numgpt.kernels import add_product, scatter_add
+from numgpt.backend import array_module
+from numgpt.kernels import add_product, matmul, scatter_add
 from numgpt.layers.base import Layer, draw_normal
 
 
@@ -27,6 +28,7 @@ class Embedding(Layer):
         draw_normal(rng, self.weight, 0.02)
 
     def forward(self, ids):
+        ids = array_module(self.weight).asarray(ids)
         self.keep(ids)
         return self.weight[ids]
 
@@ -56,10 +58,10 @@ class TiedHead(Layer):
     def forward(self, x):
         rows = x.reshape(-1, x.shape[-1])
         self.keep(rows)
-        return (rows @ self._embedding.weight.T).reshape(*x.shape[:-1], -1)
+        return matmul(rows, self._embedding.weight.T).reshape(*x.shape[:-1], -1)
 
     def backward(self, dlogits):
         (rows,) = self.take()
         dlogits_rows = dlogits.reshape(-1, dlogits.shape[-1])
         add_product(self._embedding.dweight, dlogits_rows.T, rows)
-        return (dlogits_rows @ self._embedding.weight).reshape(*dlogits.shape[:-1], -1)
+        return matmul(dlogits_rows, self._embedding.weight).reshape(*dlogits.shape[:-1], -1)

@@ -1,6 +1,6 @@
 """The affine map that attention and the feed-forward network are made of."""
 
-from numgpt.kernels import add_product
+from numgpt.kernels import add_product, matmul
 from numgpt.layers.base import Layer, draw_normal
 
 
@@ -32,7 +32,7 @@ class Linear(Layer):
     def forward(self, x):
         rows = x.reshape(-1, x.shape[-1])
         self.keep(rows)
-        y = rows @ self.weight
+        y = matmul(rows, self.weight)
         y += self.bias
         return y.reshape(*x.shape[:-1], -1)
 
@@ -41,4 +41,4 @@ class Linear(Layer):
         dy_rows = dy.reshape(-1, dy.shape[-1])
         add_product(self.dweight, rows.T, dy_rows)
         self.dbias += dy_rows.sum(0)
-        return (dy_rows @ self.weight.T).reshape(*dy.shape[:-1], -1)
+        return matmul(dy_rows, self.weight.T).reshape(*dy.shape[:-1], -1)
