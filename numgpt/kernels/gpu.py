@@ -57,21 +57,27 @@ def layernorm(x, weight, bias, eps):
 
     x is (..., C). Returns y, xhat, both (..., C), and rstd, (..., 1).
     """
-    centred = x - x.mean(-1, keepdims=True)
-    rstd = reciprocal_root(cupy.square(centred).mean(-1, keepdims=True), eps)
-    return *scale_and_shift(centred, rstd, weight, bias), rstd
+    mean = x.mean(-1, keepdims=True)
+    rstd = reciprocal_root(squared_deviation(x, mean)[..., None], 1 / x.shape[-1], eps)
+    return *scale_and_shift(x, mean, rstd, weight, bias), rstd
 
 
 @cupy.fuse
-def reciprocal_root(variance, eps):
-    """1 / sqrt(variance + eps)."""
-    return 1 / cupy.sqrt(variance + eps)
+def squared_deviation(x, mean):
+    """sum_C((x - mean)^2)."""
+    return cupy.sum((x - mean) * (x - mean), axis=-1)
 
 
 @cupy.fuse
-def scale_and_shift(centred, rstd, weight, bias):
-    """y = xhat weight + bias and xhat = centred rstd."""
-    xhat = centred * rstd
+def reciprocal_root(sum_of_squares, share, eps):
+    """1 / sqrt(sum share + eps)."""
+    return 1 / cupy.sqrt(sum_of_squares * share + eps)
+
+
+@cupy.fuse
+def scale_and_shift(x, mean, rstd, weight, bias):
+    """y = xhat weight + bias and xhat = (x - mean) rstd."""
+    xhat = (x - mean) * rstd
     return xhat * weight + bias, xhat
 
 
@@ -80,18 +86,36 @@ def layernorm_backward(dy, xhat, rstd, weight, dweight, dbias):
 
     dweight += sum(dy xhat) and dbias += sum(dy) over all positions.
     """
-    positions = tuple(range(dy.ndim - 1))
-    dbias += dy.sum(positions)
-    dweight += (dy * xhat).sum(positions)
-    g = dy * weight
-    mean, projection = g.mean(-1, keepdims=True), (g * xhat).mean(-1, keepdims=True)
-    return take_out(g, xhat, rstd, mean, projection)
+    C = dy.shape[-1]
+    shape, (dy, xhat, rstd) = dy.shape, (a.reshape(-1, a.shape[-1]) for a in (dy, xhat, rstd))
+    dbias += dy.sum(0)
+    dweight += sum_of_products(dy, xhat)
+    total, projection = row_sum(dy, weight)[:, None], row_projection(dy, weight, xhat)[:, None]
+    return take_out(dy, weight, xhat, rstd, total, projection, 1 / C).reshape(shape)
 
 
 @cupy.fuse
-def take_out(g, xhat, rstd, mean, projection):
-    """rstd (g - mean - xhat projection)."""
-    return rstd * (g - mean - xhat * projection)
+def sum_of_products(dy, xhat):
+    """sum(dy xhat) over the rows."""
+    return cupy.sum(dy * xhat, axis=0)
+
+
+@cupy.fuse
+def row_sum(dy, weight):
+    """sum_C(g)."""
+    return cupy.sum(dy * weight, axis=-1)
+
+
+@cupy.fuse
+def row_projection(dy, weight, xhat):
+    """sum_C(g xhat)."""
+    return cupy.sum(dy * weight * xhat, axis=-1)
+
+
+@cupy.fuse
+def take_out(dy, weight, xhat, rstd, total, projection, share):
+    """rstd (g - total share - xhat projection share)."""
+    return rstd * (dy * weight - share * (total + xhat * projection))
 
 
 def cross_entropy(logits, targets, ignore):
@@ -109,7 +133,8 @@ def cross_entropy(logits, targets, ignore):
     largest = logits.max(-1, keepdims=True)
     dlogits = exp_difference(logits, largest)
     total = dlogits.sum(-1, keepdims=True)
-    nll = cupy.log(total[rows, 0]) - (logits[rows, columns] - largest[rows, 0])
+    scores = logits[rows, columns] - largest.reshape(-1)[rows]
+    nll = cupy.log(total.reshape(-1)[rows]) - scores
     dlogits *= share / total
     dlogits[rows, columns] -= 1 / n
     return float(nll.sum(dtype=np.float64)) / n, dlogits

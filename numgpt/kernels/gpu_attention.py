@@ -29,11 +29,12 @@ def attention(q, k, v, scale, dropped=None, keep_rate=1.0, start=None):
         m = s.max(-1, keepdims=True)
         p = exp_difference(s, m)
         total = p.sum(-1, keepdims=True)
-        lse[here] = m + cupy.log(total)
+        log_sum(lse[here], m, total)
         if dropped is not None:
             p = drop_scaled(p, dropped[here][..., seen[2]], 1 / keep_rate)
-        gemm(p, v[seen], o[here])
-        o[here] /= total
+        block = o[here]
+        gemm(p, v[seen], block)
+        block /= total
     return o, lse
 
 
@@ -80,7 +81,8 @@ def scores(q, k, scale, start):
     s = cupy.empty((*q.shape[:2], t, u), q.dtype)
     gemm(q, k.swapaxes(-1, -2), s, scale)
     if t > 1:
-        s[..., u - t :] += future(t, s.dtype)
+        newest = s[..., u - t :]
+        newest += future(t, s.dtype)
     if start is not None:
         keys, queries = cupy.arange(u), cupy.arange(u - t, u)[:, None]
         hidden = (keys < start[:, None, None, None]) & (keys != queries)
@@ -92,6 +94,12 @@ def scores(q, k, scale, start):
 def future(t, dtype):
     """(t, t): 0 on and below the diagonal, -inf above it."""
     return cupy.asarray(np.triu(np.full((t, t), -np.inf, dtype), 1))
+
+
+@cupy.fuse
+def log_sum(lse, m, total):
+    """lse = m + log(total), in place."""
+    cupy.add(m, cupy.log(total), lse)
 
 
 @cupy.fuse

@@ -93,14 +93,19 @@ def test_cupy_fuses_every_kernel_without_leaving_float32(real, fused):
     fusion = pytest.importorskip("cupy._core.fusion")
     if not hasattr(fusion, "_FusionHistory"):
         pytest.skip("this CuPy fuses in another way")
-    x, row, flat = (on_no_device(real, "f", ndim) for ndim in (3, 1, 1))
+    x, rows, row, flat = (on_no_device(real, "f", ndim) for ndim in (3, 2, 1, 1))
     bits, dropped = on_no_device(real, "I", 2), on_no_device(real, "?", 3)
     arguments = {
         "gelu": (x,),
         "gelu_backward": (x, x),
-        "reciprocal_root": (x, 1e-5),
-        "scale_and_shift": (x, x, row, row),
-        "take_out": (x, x, x, x, x),
+        "squared_deviation": (x, x),
+        "reciprocal_root": (x, 0.1, 1e-5),
+        "scale_and_shift": (x, x, x, row, row),
+        "sum_of_products": (rows, rows),
+        "row_sum": (rows, row),
+        "row_projection": (rows, row, rows),
+        "take_out": (rows, row, rows, rows, rows, rows, 0.1),
+        "log_sum": (x, x, x),
         "hashed_below": (bits, 2**32 - 1, 5, 2**31),
         "adamw_pass": (flat, flat, flat, flat, 0.1, 0.1, 0.1, 1.5, 1e-8, 0.9),
         "exp_difference": (x, x),
