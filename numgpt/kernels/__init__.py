@@ -8,6 +8,7 @@ from functools import wraps
 
 import numpy as np
 
+from numgpt.backend import check_device
 from numgpt.errors import InputError
 from numgpt.kernels import cpu, cpu_attention
 
@@ -76,8 +77,10 @@ def set_precision(precision, device):
     """Have the matrix products on the GPU made in "float32", "tf32" or "bf16", in the whole process from here on.
 
     It is about their factors only: sums, and all that is stored, are float32, and float64 stays float64. Raises
-    InputError for another word, and for the CPU, which has only float32.
+    InputError for another word, for the CPU, which has only float32, and for a device that cannot be used or is too old
+    for it.
     """
+    check_device(device)
     if precision not in PRECISIONS:
         raise InputError(f"precision must be {', '.join(PRECISIONS)}, not {precision!r}")
     if device != "cpu":

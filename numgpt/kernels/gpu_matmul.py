@@ -7,12 +7,20 @@ bfloat16 to bfloat16, and cannot add to what is there already. One call of cuBLA
 import cupy
 import numpy as np
 
+from numgpt.errors import InputError
+
 PRECISION = "float32"
+AMPERE = 80  # the first whose tensor cores know tf32 and bf16
 
 
 def set_precision(precision):
     """See `numgpt.kernels.set_precision`. tf32 keeps 10 bits of a factor's mantissa, bf16 7; both need no scaling."""
     global PRECISION
+    capability = int(cupy.cuda.Device().compute_capability)
+    if precision != "float32" and capability < AMPERE:
+        raise InputError(
+            f"precision {precision!r} needs a GPU of compute capability 8.0, and this one has {capability / 10}"
+        )
     PRECISION = precision
 
 

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from numgpt.backend import check_device, to_device
+from numgpt.backend import to_device
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 from numgpt.kernels import set_precision
@@ -48,7 +48,7 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32")
     folder that holds a run already, for data that cannot be used and for settings that do not go together; OSError as
     the disk does.
     """
-    prepare_device(device, precision)
+    set_precision(precision, device)
     check_vacant(run)
     existed = run.exists()
     source = read_source(data)
@@ -76,7 +76,7 @@ def resume(run, options, data=None, device="cpu", precision="float32"):
     run was begun with. device, precision: as for `begin`. Raises InputError where they are not, for a device that
     cannot be used, and where there is no checkpoint.
     """
-    prepare_device(device, precision)
+    set_precision(precision, device)
     checkpoint = find_checkpoint(run)
     stored = state.read_state(checkpoint)
     try:
@@ -120,12 +120,6 @@ def build(settings, source, tokenizer, start, device):
     model = GPT(config, settings.seed, settings.dtype, device)
     model.values[...] = to_device(start.values, device)
     return model
-
-
-def prepare_device(device, precision):
-    """Raise InputError unless matrix products can be made in this precision on this device; from here on they are."""
-    check_device(device)
-    set_precision(precision, device)
 
 
 def check_vacant(run):

@@ -278,6 +278,7 @@ class Runtime:
 
 class Device:
     id = 0
+    compute_capability = "90"
 
     def synchronize(self):
         SYNCS.append(None)

@@ -72,6 +72,7 @@ def test_cupy_has_the_methods_and_the_rest(real, fake_module):
     for name in ["getDeviceCount", "getDeviceProperties", "memGetInfo", "runtimeGetVersion", "driverGetVersion"]:
         assert hasattr(real.cuda.runtime, name), name
     assert callable(real.cuda.get_cublas_handle)
+    assert all(hasattr(real.cuda.Device, name) for name in ("id", "synchronize", "compute_capability"))
     assert callable(importlib.import_module("cupyx").scatter_add)
 
 

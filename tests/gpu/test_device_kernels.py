@@ -186,7 +186,14 @@ def test_the_cpu_has_float32_only(precision):
     kernels.set_precision("float32", "cpu")
 
 
-def test_an_unknown_precision():
+def test_an_old_gpu_has_float32_only(fake, monkeypatch):
+    monkeypatch.setattr(fake.Device, "compute_capability", "75")
+    with pytest.raises(InputError, match=r"needs a GPU of compute capability 8.0, and this one has 7.5"):
+        kernels.set_precision("bf16", "cuda")
+    kernels.set_precision("float32", "cuda")
+
+
+def test_an_unknown_precision(fake):
     with pytest.raises(InputError, match="float32, tf32, bf16"):
         kernels.set_precision("fp8", "cuda")
 
