@@ -1,20 +1,99 @@
-"""Which array module serves a device, and how arrays get back to the host."""
+"""Which array module an array belongs to, and moving arrays between the host and a GPU.
+
+Only this file and kernels/gpu*.py import CuPy, and only once a GPU is asked for.
+"""
 
 import numpy as np
 
 from numgpt.errors import InputError
 
+DEVICES = ("cpu", "cuda")
+INSTALL = "pip install 'numgpt[cuda12]' (or numgpt[cuda13], by the driver)"
 
-def array_module(device):
-    """The module whose arrays live on `device`: NumPy for "cpu". Raises InputError for any other device."""
-    if device != "cpu":
-        raise InputError(f"unknown device {device!r}: this version of numgpt runs on 'cpu'")
-    return np
+
+def array_module(x):
+    """The module that the array `x` belongs to: NumPy or CuPy. Its asarray brings another array beside `x`."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return np
+    import cupy
+
+    return cupy
+
+
+def check_device(device):
+    """Raise InputError unless `device` is "cpu", or "cuda" with a GPU that can be computed on."""
+    if device not in DEVICES:
+        raise InputError(f"unknown device {device!r}: there are 'cpu' and 'cuda' (an NVIDIA GPU)")
+    if device == "cuda":
+        problem = cuda_problem()
+        if problem:
+            raise InputError(f"device 'cuda' cannot be used: {problem}; device 'cpu' works")
+
+
+def cuda_problem():
+    """Why no GPU can be computed on and what to do, in a line; None where one can."""
+    try:
+        import cupy
+    except ImportError as error:
+        if getattr(error, "name", None) == "cupy":
+            return f"CuPy is not installed: {INSTALL}"
+        return f"CuPy cannot be imported ({first_line(error)}): {INSTALL}"
+    try:
+        if not cupy.cuda.runtime.getDeviceCount():
+            return "there is no NVIDIA GPU"
+    except RuntimeError as error:
+        return f"no GPU answers ({first_line(error)}): install or update NVIDIA's driver"
+    try:
+        cupy.cuda.cublas.getVersion(cupy.cuda.get_cublas_handle())
+        cupy.cuda.nvrtc.getVersion()
+    except (ImportError, AttributeError, RuntimeError) as error:
+        return f"CUDA's libraries are missing ({first_line(error)}): {INSTALL}"
+    return None
+
+
+def first_line(error):
+    """The first line of an error's text; its name where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def to_device(x, device):
+    """The array `x` on `device`, "cpu" or "cuda", copied only if it is not there already."""
+    if device == "cpu":
+        return to_host(x)
+    import cupy
+
+    return cupy.asarray(x)
 
 
 def to_host(x):
-    """A NumPy array with the values of `x`, whatever device it lies on."""
-    return np.asarray(x)
+    """A NumPy array with the values of `x`: itself where it is one, else a copy."""
+    return np.asarray(x) if array_module(x) is np else x.get()
+
+
+def synchronize(device):
+    """Wait until the device has done all that it was told; the CPU has when its functions return."""
+    if device == "cuda":
+        import cupy
+
+        cupy.cuda.Device().synchronize()
+
+
+def gpu_figures():
+    """(name, value) of the GPU for `numgpt info`: what it is and its memory, or why there is none."""
+    problem = cuda_problem()
+    if problem:
+        return [("GPU", f"none: {problem}")]
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    name = runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
+    free, total = runtime.memGetInfo()
+    return [
+        ("GPU", name),
+        ("GPU memory", f"{free / 1e9:.1f} GB free of {total / 1e9:.1f} GB"),
+        ("CuPy", cupy.__version__),
+        ("CUDA runtime, driver", f"{runtime.runtimeGetVersion()}, {runtime.driverGetVersion()}"),
+    ]
 
 
 def float_type(dtype):

@@ -12,6 +12,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from numgpt.backend import array_module, check_device, to_device, to_host
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 from numgpt.layers import (
@@ -39,15 +40,15 @@ Row = namedtuple("Row", "tensor shape norm error tolerance ok")
 
 
 def numeric_gradient(loss, values):
-    """The gradient of `loss()` at the array `values`, element by element; `values` is varied in place and put back.
+    """The gradient of `loss()` at the array `values`, element by element, on the host; `values` is varied and put back.
 
     The step follows the size of the values, so that a function that bends on a small scale is seen on that scale.
     """
-    gradient = np.empty_like(values)
-    h = 1e-3 * (math.sqrt(np.square(values).mean()) or 1.0)
+    gradient = np.empty(values.shape)
+    h = 1e-3 * (math.sqrt(float(np.square(values).mean())) or 1.0)
 
     def slope(i, h):
-        value = values[i]
+        value = float(values[i])  # CuPy's values[i] would change with the array
         values[i] = value + h
         up = loss()
         values[i] = value - h
@@ -62,6 +63,7 @@ def numeric_gradient(loss, values):
 
 def compare(name, analytic, numeric, tolerance):
     """One row of the table. A gradient that is not a number fails."""
+    analytic = to_host(analytic)
     norms = np.linalg.norm(analytic), np.linalg.norm(numeric)
     error = np.linalg.norm(analytic - numeric) / (max(norms) or 1.0)
     return Row(name, analytic.shape, norms[1], float(error), tolerance, bool(error <= tolerance))
@@ -74,13 +76,15 @@ def check_layer(layer, inputs, rng, floating=True, tolerance=LAYER_TOLERANCE):
     Gradients start from random values, so that a backward that overwrites instead of adding is caught.
     """
     hold_dropout = dropout_holder(layer)
-    dy = rng.standard_normal(layer.forward(inputs.copy()).shape)
+    y = layer.forward(inputs.copy())
+    device = array_module(y).asarray
+    dy = device(rng.standard_normal(y.shape))
 
     def loss():
         hold_dropout()
         return float((layer.forward(inputs.copy()) * dy).sum())
 
-    before = {name: rng.standard_normal(grad.shape) for name, _, grad in layer.named_parameters()}
+    before = {name: device(rng.standard_normal(grad.shape)) for name, _, grad in layer.named_parameters()}
     for name, _, grad in layer.named_parameters():
         grad[...] = before[name]
     loss()
@@ -119,20 +123,21 @@ def dropout_holder(layer):
     return hold
 
 
-def with_random_weights(layer, rng):
-    """`layer` in float64 with weights of order one, where no term of a gradient is too small to be seen."""
-    layer.allocate("float64")
+def with_random_weights(layer, rng, device="cpu"):
+    """`layer` in float64 on `device` with weights of order one, where no term of a gradient is too small to be seen."""
+    layer.allocate("float64", device)
     for name, value, _ in layer.named_parameters():
-        value[...] = rng.standard_normal(value.shape) / math.sqrt(value.shape[0] if value.ndim == 2 else 1)
+        drawn = rng.standard_normal(value.shape) / math.sqrt(value.shape[0] if value.ndim == 2 else 1)
+        value[...] = to_device(drawn, device)
         if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight")):
             value += 1
     return layer
 
 
-def check_cross_entropy(rng):
+def check_cross_entropy(rng, device):
     """The loss layer has no dy: its output is the number itself. One target is ignored."""
     layer = CrossEntropy()
-    logits = 2 * rng.standard_normal((B, T, V))
+    logits = to_device(2 * rng.standard_normal((B, T, V)), device)
     targets = rng.integers(0, V, (B, T))
     targets[0, 1] = -1
     layer.forward(logits, targets)
@@ -140,18 +145,18 @@ def check_cross_entropy(rng):
     yield compare("input", analytic, numeric_gradient(lambda: layer.forward(logits, targets), logits), LAYER_TOLERANCE)
 
 
-def check_tied_head(rng):
+def check_tied_head(rng, device):
     """The head's weight belongs to the embedding, which is therefore listed in its place."""
-    table = with_random_weights(Embedding(V, C), rng)
+    table = with_random_weights(Embedding(V, C), rng, device)
     head = TiedHead(table)
     head.named_parameters = table.named_parameters
-    return check_layer(head, rng.standard_normal((B, T, C)), rng)
+    return check_layer(head, to_device(rng.standard_normal((B, T, C)), device), rng)
 
 
-def check_tied_cross_entropy(rng):
+def check_tied_cross_entropy(rng, device):
     """The head and the loss in one, with a table of the embedding's; one target is ignored."""
-    table = with_random_weights(Embedding(V, C), rng)
-    layer, x = TiedCrossEntropy(table), rng.standard_normal((B, T, C))
+    table = with_random_weights(Embedding(V, C), rng, device)
+    layer, x = TiedCrossEntropy(table), to_device(rng.standard_normal((B, T, C)), device)
     targets = rng.integers(0, V, (B, T))
     targets[0, 1] = -1
 
@@ -166,10 +171,11 @@ def check_tied_cross_entropy(rng):
     yield compare("weight", table.dweight / 2, numeric_gradient(loss, table.weight), LAYER_TOLERANCE)
 
 
-def check_whole_model(rng, dropout):
+def check_whole_model(rng, device, dropout):
     """Two blocks, three heads, one ignored target."""
-    model = GPT(GPTConfig(n_vocab=V, n_ctx=T + 1, n_embd=C, n_head=H, n_layer=2, dropout=dropout), dtype="float64")
-    with_random_weights(model, rng)
+    config = GPTConfig(n_vocab=V, n_ctx=T + 1, n_embd=C, n_head=H, n_layer=2, dropout=dropout)
+    model = GPT(config, dtype="float64", device=device)
+    with_random_weights(model, rng, device)
     ids, targets = rng.integers(0, V, (2, B, T))
     targets[1, 2] = -1
     return check_model(model.train(), ids, targets)
@@ -178,18 +184,18 @@ def check_whole_model(rng, dropout):
 def layer_case(make, shape=(B, T, C), scale=1.0, away_from_zero=0.0):
     """A check of the layer that `make(rng)` makes, at inputs drawn from N(0, scale^2) and moved away from zero."""
 
-    def check(rng):
-        layer = with_random_weights(make(rng), rng).train()
+    def check(rng, device):
+        layer = with_random_weights(make(rng), rng, device).train()
         x = scale * rng.standard_normal(shape)
-        return check_layer(layer, x + away_from_zero * np.sign(x), rng)
+        return check_layer(layer, to_device(x + away_from_zero * np.sign(x), device), rng)
 
     return check
 
 
-def check_embedding(rng):
+def check_embedding(rng, device):
     """Ids that occur twice, and one that does not occur."""
     ids = np.array([[0, 3, 3, 1, 5], [3, 2, 0, 6, 3]])
-    return check_layer(with_random_weights(Embedding(V, C), rng), ids, rng, floating=False)
+    return check_layer(with_random_weights(Embedding(V, C), rng, device), ids, rng, floating=False)
 
 
 CHECKS = {
@@ -210,13 +216,14 @@ CHECKS = {
     "cross-entropy": check_cross_entropy,
     "tied-cross-entropy": check_tied_cross_entropy,
     "block": layer_case(lambda rng: Block(GPTConfig(n_embd=C, n_head=H), rng)),
-    "model": lambda rng: check_whole_model(rng, dropout=0.0),
-    "model-dropout": lambda rng: check_whole_model(rng, dropout=0.2),
+    "model": lambda rng, device: check_whole_model(rng, device, dropout=0.0),
+    "model-dropout": lambda rng, device: check_whole_model(rng, device, dropout=0.2),
 }
 
 
-def check(name, seed=0):
-    """The rows of one named check. Raises InputError for a name that is not in CHECKS."""
+def check(name, seed=0, device="cpu"):
+    """The rows of one named check. Raises InputError for a name not in CHECKS and a device that cannot be used."""
     if name not in CHECKS:
         raise InputError(f"there is no gradient check called {name!r}: choose from {', '.join(CHECKS)}")
-    return CHECKS[name](np.random.default_rng(seed))
+    check_device(device)
+    return CHECKS[name](np.random.default_rng(seed), device)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from numgpt.backend import check_device, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
 from numgpt.model import GPT
@@ -14,11 +15,13 @@ def load(name_or_folder, dtype="float32", device="cpu", offline=False):
     Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not
     on this machine yet is downloaded, which offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
     without vocabulary files gives the tokenizer None. The folder of a training run gives the newest checkpoint in it.
-    dtype: "float32" or "float64", whatever the file has. Raises InputError for an unknown name and for files that are
-    missing, damaged or not a GPT-2's; OSError as the network and the disk do.
+    dtype: "float32" or "float64", whatever the file has. device: "cpu" or "cuda", whatever wrote the file. Raises
+    InputError for an unknown name, for files that are missing, damaged or not a GPT-2's and for a device that cannot be
+    used; OSError as the network and the disk do.
     """
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
+    check_device(device)
     folder = find_folder(name_or_folder, offline)
     checkpoint = open_checkpoint(folder)
     tokenizer = load_tokenizer(folder)
@@ -27,8 +30,12 @@ def load(name_or_folder, dtype="float32", device="cpu", offline=False):
             f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {checkpoint.config.n_vocab}: "
             "they belong to different models"
         )
+    on_host = GPT(checkpoint.config, seed=None, dtype=dtype)
+    checkpoint.read_into({name: value for name, value, _ in on_host.named_parameters()})
+    if device == "cpu":
+        return on_host, tokenizer
     model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
-    checkpoint.read_into({name: value for name, value, _ in model.named_parameters()})
+    model.values[...] = to_device(on_host.values, device)
     return model, tokenizer
 
 

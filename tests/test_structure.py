@@ -65,6 +65,18 @@ def test_every_part_has_its_rule():
     assert parts - set(MAY_IMPORT) <= {"__init__", "__main__", "cli"}
 
 
+def test_cupy_is_imported_in_few_places():
+    for path in PACKAGE.rglob("*.py"):
+        names = [
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            for alias in getattr(node, "names", [])
+            if isinstance(node, ast.Import)
+        ]
+        if {"cupy", "cupyx"} & set(names):
+            assert path.name == "backend.py" or path.name.startswith("gpu"), f"{path} imports CuPy"
+
+
 def test_nothing_that_can_run_code_is_read():
     for path in PACKAGE.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))

@@ -16,7 +16,7 @@ def add_model_arguments(parser):
         help="shakespeare, which comes with numgpt (default), a published name (124M, 355M, 774M, 1558M) or a folder",
     )
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
-    parser.add_argument("--device", default="cpu", help="where to compute (default cpu)")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
     parser.add_argument("--offline", action="store_true", help="never download anything")
 
 

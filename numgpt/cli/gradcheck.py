@@ -20,6 +20,7 @@ def add_parser(subparsers):
     )
     parser.add_argument("--layer", metavar="NAME", help="check only this one, e.g. attention, layernorm, model")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights and inputs (default 0)")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for a GPU, some minutes (default cpu)")
     parser.set_defaults(run=run)
 
 
@@ -29,7 +30,7 @@ def run(args):
     failed = total = 0
     print(f"{'layer':20} {'tensor':28} {'shape':14} {'error':>9}  {'at most':>7}")
     for name in [args.layer] if args.layer else gradcheck.CHECKS:
-        for row in gradcheck.check(name, args.seed):
+        for row in gradcheck.check(name, args.seed, args.device):
             shape = "x".join(map(str, row.shape))
             verdict = "ok" if row.ok else "WRONG"
             print(f"{name:20} {row.tensor:28} {shape:14} {row.error:9.1e}  {row.tolerance:7.0e}  {verdict}", flush=True)

@@ -42,6 +42,7 @@ def system():
     import numpy as np
 
     from numgpt import __version__
+    from numgpt.backend import gpu_figures
     from numgpt.checkpoint import hub, releases
     from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
@@ -54,7 +55,7 @@ def system():
         ("BLAS", f"{blas['name']} {blas.get('version', '')}".strip()),
         ("BLAS threads", blas_threads()),
         ("processor cores", os.cpu_count()),
-        ("device", "cpu"),
+        *gpu_figures(),
         *((name, find_shipped(name)) for name in SHIPPED),
         ("downloads", hub.home()),
         *((size, folder or f"not downloaded (numgpt download {size})") for size, folder in found.items()),

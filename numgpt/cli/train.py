@@ -14,6 +14,7 @@ EPILOG = """examples:
   numgpt train --data text.txt --out run --preset char-small --max-steps 500
   numgpt train --resume run                           go on where a run stopped, bit for bit
   numgpt train --data text.txt --out run --init 124M  fine-tune a published model
+  numgpt train --data text.txt --out run --preset char-large --device cuda --precision bf16
 
 The folder of a run holds its checkpoints (any of them, and the folder itself, is a model for numgpt generate --model),
 metrics.jsonl with a line per step, and loss.svg.
@@ -39,6 +40,12 @@ def add_parser(subparsers):
     parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
     parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
     parser.add_argument("--preset", metavar="NAME", help="start from these settings (default small); options override")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        help="of the matrix products on a GPU: float32, tf32 or bf16, which are faster (default float32)",
+    )
     settings = parser.add_argument_group("settings (defaults of the preset small)")
     for here in fields(Settings):
         kind = here.type if here.type in (int, float) else str
@@ -97,7 +104,7 @@ def begun(args, options):
     settings = choose(args.preset, options)
     check_vacant(args.out)
     with learning_bar() as progress:
-        return begin(args.out, args.data, settings, progress)
+        return begin(args.out, args.data, settings, progress, args.device, args.precision)
 
 
 def resumed(args, options):
@@ -107,7 +114,7 @@ def resumed(args, options):
 
     if args.preset is not None:
         options = named(args.preset).options | options
-    return resume(args.resume, options, args.data)
+    return resume(args.resume, options, args.data, args.device, args.precision)
 
 
 @contextmanager

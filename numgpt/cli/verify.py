@@ -25,6 +25,7 @@ def add_parser(subparsers):
     )
     parser.add_argument("model", metavar="NAME", help="a published name (124M, 355M, 774M, 1558M) or a folder")
     parser.add_argument("--size", metavar="NAME", help="which published model it should be (default: told by its size)")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
     parser.add_argument("--offline", action="store_true", help="never download anything")
     parser.set_defaults(run=run)
 
@@ -35,7 +36,7 @@ def run(args):
     from numgpt.verification import verify
 
     size = canonical_name(args.size) if args.size else None
-    model, tokenizer = load(args.model, offline=args.offline)
+    model, tokenizer = load(args.model, device=args.device, offline=args.offline)
     size = size or size_of(model.config)
     print(f"{'':5} {'what':{WHAT}} {'published':{VALUE}} {'computed':{VALUE}} {'within':>7}  source")
     total = wrong = 0

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from numgpt.backend import to_host
 from numgpt.errors import InputError
 from numgpt.generation.rules import Rules, check_whole
 from numgpt.generation.sampling import choose, log_probabilities
@@ -144,7 +143,7 @@ def prefill(model, rows):
     T = max(lengths)
     padded = np.array([[0] * (T - len(row)) + row for row in rows])
     cache = KVCache(model, B, lengths)
-    return to_host(model.next_logits(padded, cache)), cache
+    return model.next_logits(padded, cache), cache
 
 
 def decode(model, rows, cache):
@@ -154,7 +153,7 @@ def decode(model, rows, cache):
     """
     n_ctx = model.config.n_ctx
     if cache.length < n_ctx:
-        return to_host(model.next_logits(np.array([row[-1:] for row in rows]), cache)), cache
+        return model.next_logits(np.array([row[-1:] for row in rows]), cache), cache
     padding = np.zeros(len(rows), int) if cache.start is None else cache.start
     windows = [max(1, n_ctx // 2) if start == 0 else n_ctx - start + 1 for start in padding.tolist()]
     return prefill(model, [row[-n:] for row, n in zip(rows, windows, strict=True)])

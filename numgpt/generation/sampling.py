@@ -9,15 +9,19 @@ import math
 
 import numpy as np
 
+from numgpt.backend import array_module, to_host
+
 
 def choose(logits, rows, rules, rngs):
-    """One token per row, (B,) ints, for logits (B, V).
+    """One token per row, (B,) ints on the host, for logits (B, V), which may lie on a GPU.
 
     rows: B lists, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each
     row draws one number from its own, so that what it gets does not depend on the rows beside it. Temperature 0 takes
     the largest score (the lowest id among equals) and draws nothing.
     """
-    scores = logits.astype(np.float64)
+    if rules.temperature == 0 and rules.repetition_penalty is None:
+        return to_host(logits.argmax(-1))
+    scores = to_host(logits).astype(np.float64)
     if rules.repetition_penalty is not None:
         scores = penalise_repetition(scores, rows, rules.repetition_penalty)
     if rules.temperature == 0:
@@ -123,7 +127,8 @@ def softmax_of_possible(row):
 
 
 def log_probabilities(logits, tokens):
-    """log softmax(logits)[b, tokens[b]] in nats, (B,) float64, for logits (B, V)."""
+    """log softmax(logits)[b, tokens[b]] in nats, (B,) float64 on the host; logits (B, V) may lie on a GPU."""
+    rows, columns = (array_module(logits).asarray(index) for index in (np.arange(len(tokens)), tokens))
     shifted = np.subtract(logits, logits.max(-1, keepdims=True), dtype=np.float64)
-    chosen = shifted[np.arange(len(tokens)), tokens]
-    return chosen - np.log(np.exp(shifted, out=shifted).sum(-1))
+    chosen = shifted[rows, columns]
+    return to_host(chosen - np.log(np.exp(shifted, out=shifted).sum(-1)))

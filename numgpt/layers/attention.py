@@ -53,7 +53,7 @@ class Attention(Layer):
         start = None
         if cache is not None:
             k, v, start = cache.extend(k, v)
-        dropped = self.attn_drop.dropped((B, self.n_head, T, k.shape[2]))
+        dropped = self.attn_drop.dropped((B, self.n_head, T, k.shape[2]), q)
         o, lse = attention(q, k, v, self.scale, dropped, 1 - self.attn_drop.p, start)
         self.keep(q, k, v, o, lse, dropped)
         return self.resid_drop.forward(self.c_proj.forward(merge(o)))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from numgpt.backend import array_module, float_type
+from numgpt.backend import array_module, check_device, float_type, to_device
 
 
 class Layer:
@@ -70,15 +70,16 @@ class Layer:
         """Give all parameters one flat buffer (`values`) and all gradients another (`grads`), both zero; return self.
 
         Matrices come first in the buffers, vectors after them, so that what weight decay is for is one
-        slice: `values[:n_matrix_elements]`. Until something is written to them the buffers cost no memory.
+        slice: `values[:n_matrix_elements]`. Until something is written to them the buffers cost no memory on the CPU.
+        device: "cpu" or "cuda". Raises InputError where it cannot be used.
         """
-        np_or_cupy = array_module(device)
+        check_device(device)
         slots = [(layer, name, shape) for _, layer in self.named_layers() for name, shape in layer._shapes.items()]
         slots.sort(key=lambda slot: len(slot[2]) < 2)
         size = sum(math.prod(shape) for _, _, shape in slots)
         self.n_matrix_elements = sum(math.prod(shape) for _, _, shape in slots if len(shape) >= 2)
-        self.values = np_or_cupy.zeros(size, float_type(dtype))
-        self.grads = np_or_cupy.zeros(size, float_type(dtype))
+        self.values = to_device(np.zeros(size, float_type(dtype)), device)
+        self.grads = to_device(np.zeros(size, float_type(dtype)), device)
         start = 0
         for layer, name, shape in slots:
             here = slice(start, start + math.prod(shape))
@@ -114,4 +115,4 @@ def draw_normal(rng, out, std):
     """Fill `out` with draws from N(0, std^2), made in float32 on the host: every dtype and device starts alike."""
     values = rng.standard_normal(out.size, dtype=np.float32).reshape(out.shape)
     values *= std
-    out[...] = values
+    out[...] = array_module(out).asarray(values)

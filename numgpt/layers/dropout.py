@@ -21,7 +21,7 @@ class Dropout(Layer):
         self.rng = rng
 
     def forward(self, x):
-        dropped = self.dropped(x.shape)
+        dropped = self.dropped(x.shape, x)
         self.keep(dropped)
         return x if dropped is None else drop(x, dropped, 1 - self.p)
 
@@ -29,6 +29,6 @@ class Dropout(Layer):
         (dropped,) = self.take()
         return dy if dropped is None else drop(dy, dropped, 1 - self.p)
 
-    def dropped(self, shape):
-        """Where m is 0, as bools of the given shape; None when nothing is dropped."""
-        return draw_dropped(self.rng, shape, self.p) if self.training and self.p else None
+    def dropped(self, shape, like):
+        """Where m is 0, as bools of the given shape, where `like` lies; None when nothing is dropped."""
+        return draw_dropped(self.rng, shape, self.p, like) if self.training and self.p else None

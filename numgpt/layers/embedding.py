@@ -1,5 +1,6 @@
 """The table that turns ids into vectors, and the same table read backwards as the output head."""
 
+from numgpt.backend import array_module
 from numgpt.kernels import product, scatter_add
 from numgpt.layers.base import Layer, draw_normal
 
@@ -27,6 +28,7 @@ class Embedding(Layer):
         draw_normal(rng, self.weight, 0.02)
 
     def forward(self, ids):
+        ids = array_module(self.weight).asarray(ids)
         self.keep(ids)
         return self.weight[ids]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from numgpt.backend import array_module
 from numgpt.errors import InputError
 from numgpt.layers.base import Layer
 
@@ -24,26 +25,28 @@ class CrossEntropy(Layer):
 
         dlogits[n,v] = (p[n,v] - [v = targets[n]]) / N         and 0 in rows whose target is -1
 
-    The gradient is "what was predicted minus what came"; in each row it sums to 0.
+    The gradient is "what was predicted minus what came"; in each row it sums to 0. As forward has p at hand, it
+    makes dlogits there and then.
     """
 
     def forward(self, logits, targets):
         """The loss, a float. Raises InputError when no target counts."""
         check_targets(targets)
         counted = targets != IGNORE
-        e = np.exp(logits - logits.max(-1, keepdims=True))
-        total = e.sum(-1, keepdims=True)
-        score = np.take_along_axis(logits, targets[..., None], -1) - logits.max(-1, keepdims=True)
-        self.keep(e / total, targets, counted)
-        return float((np.log(total) - score)[counted].mean())
+        on_device = array_module(logits).asarray
+        places = tuple(on_device(axis) for axis in (*np.nonzero(counted), targets[counted]))
+        top = logits.max(-1, keepdims=True)
+        p = np.exp(logits - top)
+        total = p.sum(-1, keepdims=True)
+        p /= total
+        p *= on_device((counted[..., None] / counted.sum()).astype(p.dtype))
+        p[places] -= 1 / counted.sum()
+        self.keep(p)
+        return float(((np.log(total) + top)[places[:-1]][..., 0] - logits[places]).mean())
 
     def backward(self):
-        p, targets, counted = self.take()
-        here = (*np.nonzero(counted), targets[counted])
-        p[~counted] = 0
-        p[here] -= 1
-        p /= len(here[0])
-        return p
+        (dlogits,) = self.take()
+        return dlogits
 
 
 def check_targets(targets):

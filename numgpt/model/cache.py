@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from numgpt.backend import array_module
+
 
 class LayerCache:
     """What one attention layer remembers: keys, values (B, H, n_ctx, D), the first `length` positions filled."""
@@ -33,7 +35,8 @@ class KVCache:
         self.start = None
         if lengths is not None and min(lengths) != max(lengths):
             self.start = max(lengths) - np.asarray(lengths)
-        self.layers = [LayerCache(*pair, self.start) for pair in zip(*memory, strict=True)]
+        start = None if self.start is None else array_module(memory).asarray(self.start)
+        self.layers = [LayerCache(*pair, start) for pair in zip(*memory, strict=True)]
 
     @property
     def length(self):

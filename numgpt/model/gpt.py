@@ -24,13 +24,15 @@ class GPT(Layer):
     to every sequence of the batch, so theirs sums over B.
 
     config: a GPTConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero, for a
-    checkpoint to fill. dtype: "float32" or "float64". A new model is in eval mode. Raises InputError for another
-    dtype or device.
+    checkpoint to fill. dtype: "float32" or "float64". device: "cpu", or "cuda" for a GPU, where a seed gives the same
+    weights. ids and targets lie on the host, logits on the device. A new model is in eval mode. Raises InputError for
+    another dtype or device, and for a device that cannot be used.
     """
 
     def __init__(self, config, seed=0, dtype="float32", device="cpu"):
         super().__init__()
         self.config = config
+        self.device = device
         self.rng = np.random.default_rng(seed)
         self.wte = Embedding(config.n_vocab, config.n_embd)
         self.wpe = Embedding(config.n_ctx, config.n_embd)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numgpt.backend import to_host
 from numgpt.generation.sampling import log_probabilities
 
 
@@ -73,6 +72,6 @@ def token_losses(model, tokens, context):
     losses = []
     for start in range(0, len(tokens) - 1, context):
         ids = np.asarray(tokens[start : start + context + 1], np.int64)
-        logits = to_host(model.forward(ids[None, :-1]))[0]
+        logits = model.forward(ids[None, :-1])[0]
         losses.append(-log_probabilities(logits, ids[1:]))
     return np.concatenate(losses)

@@ -4,8 +4,10 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from numgpt.backend import to_device
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.kernels import set_precision
 from numgpt.loading import load
 from numgpt.model import GPT
 from numgpt.tokenizer import load_tokenizer
@@ -38,12 +40,15 @@ class Session:
         state.save(self.run, self.trainer, self.tokenizer, about, self.settings.keep)
 
 
-def begin(run, data, settings, progress=None):
+def begin(run, data, settings, progress=None, device="cpu", precision="float32"):
     """A new run in the folder `run`, which is made, on the file `data`.
 
-    progress: see `choose_tokenizer`. Raises InputError for a folder that holds a run already, for data that cannot be
-    used and for settings that do not go together; OSError as the disk does.
+    progress: see `choose_tokenizer`. device: "cpu" or "cuda"; precision: see `numgpt.kernels.set_precision`; both are
+    this process's and not the run's, which can go on with others. Raises InputError where they cannot be had, for a
+    folder that holds a run already, for data that cannot be used and for settings that do not go together; OSError as
+    the disk does.
     """
+    set_precision(precision, device)
     check_vacant(run)
     existed = run.exists()
     source = read_source(data)
@@ -54,7 +59,7 @@ def begin(run, data, settings, progress=None):
         tokenizer = choose_tokenizer(source, settings, progress)
     if tokenizer is None and source.tokens is None:
         raise InputError(f"{settings.init} has no vocabulary files, and {data} is a text: give tokens (.npy) instead")
-    model = build(settings, source, tokenizer, start)
+    model = build(settings, source, tokenizer, start, device)
     settings = replace(settings, **{name: getattr(model.config, name) for name in ("n_layer", "n_head", "n_embd")})
     try:
         record = prepare(source, tokenizer, run / DATA, settings.val_fraction, model.config.n_vocab)
@@ -64,12 +69,14 @@ def begin(run, data, settings, progress=None):
         raise
 
 
-def resume(run, options, data=None):
+def resume(run, options, data=None, device="cpu", precision="float32"):
     """The run in the folder `run`, at its newest checkpoint, with all that an interrupted save left swept away.
 
     options: the settings that the caller names (name -> value), data: the file that he names; both must be what the
-    run was begun with. Raises InputError where they are not, and where there is no checkpoint.
+    run was begun with. device, precision: as for `begin`. Raises InputError where they are not, for a device that
+    cannot be used, and where there is no checkpoint.
     """
+    set_precision(precision, device)
     checkpoint = find_checkpoint(run)
     stored = state.read_state(checkpoint)
     try:
@@ -86,7 +93,7 @@ def resume(run, options, data=None):
     state.sweep(run)
     config = state.read_config(checkpoint, settings.dropout)
     session = open_session(
-        run, settings, record, load_tokenizer(checkpoint), GPT(config, seed=None, dtype=settings.dtype)
+        run, settings, record, load_tokenizer(checkpoint), GPT(config, seed=None, dtype=settings.dtype, device=device)
     )
     state.restore(checkpoint, session.trainer, stored)
     return session
@@ -99,18 +106,19 @@ def open_session(run, settings, record, tokenizer, model):
     return Session(run, settings, record, tokenizer, Trainer(model, train, settings), evaluation)
 
 
-def build(settings, source, tokenizer, start):
+def build(settings, source, tokenizer, start, device):
     """The model to train: a new one, or one with the weights of `start`. Raises InputError for a context too long."""
     if start is None:
         n_vocab = tokenizer.n_vocab if tokenizer else int(source.tokens.max()) + 1
         shape = settings.n_embd, settings.n_head, settings.n_layer
-        return GPT(GPTConfig(n_vocab, settings.context, *shape, settings.dropout), settings.seed, settings.dtype)
+        config = GPTConfig(n_vocab, settings.context, *shape, settings.dropout)
+        return GPT(config, settings.seed, settings.dtype, device)
     shape = start.config
     if settings.context > shape.n_ctx:
         raise InputError(f"--context {settings.context} is more than the {shape.n_ctx} that {settings.init} can read")
     config = GPTConfig(shape.n_vocab, shape.n_ctx, shape.n_embd, shape.n_head, shape.n_layer, settings.dropout)
-    model = GPT(config, settings.seed, settings.dtype)
-    model.values[...] = start.values
+    model = GPT(config, settings.seed, settings.dtype, device)
+    model.values[...] = to_device(start.values, device)
     return model
 
 

@@ -19,7 +19,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from numgpt.backend import to_host
+from numgpt.backend import array_module, to_host
 from numgpt.checkpoint import open_checkpoint, save_checkpoint
 from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
 from numgpt.checkpoint.tensors import read_tensors
@@ -117,7 +117,11 @@ def restore(checkpoint, trainer, state):
     shapes = {name: array.shape for name, array in arrays.items()}
     if {name: tensor.shape for name, tensor in stored.items()} != shapes:
         raise InputError(f"{path} does not fit the settings in {STATE}")
-    read_tensors((stored[name], array) for name, array in arrays.items())
+    on_host = {name: to_host(array) for name, array in arrays.items()}
+    read_tensors((stored[name], array) for name, array in on_host.items())
+    for name, array in arrays.items():
+        if on_host[name] is not array:
+            array[...] = array_module(array).asarray(on_host[name])
     try:
         trainer.set_state(state)
     except (KeyError, TypeError, ValueError) as error:

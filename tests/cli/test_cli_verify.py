@@ -22,7 +22,7 @@ def model():
 @pytest.fixture
 def run(monkeypatch, model):
     """A function that runs the command on `model`, of which the two given numbers are published as its wte[0][0:2]."""
-    monkeypatch.setattr(loading, "load", lambda name, offline: (model, None))
+    monkeypatch.setattr(loading, "load", lambda name, device, offline: (model, None))
     monkeypatch.setattr(hub, "find", lambda name: None)
     monkeypatch.setattr(hub, "check_files", lambda name, folder: [("model.bin", "ab" * 32, "ab" * 32)])
     monkeypatch.setitem(OFFICIAL_SIZES, "355M", CONFIG)

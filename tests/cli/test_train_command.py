@@ -66,7 +66,7 @@ def test_every_setting_has_an_option(monkeypatch, tmp_path):
             named[here.name] = others.get(here.name, 2 if here.type is int else 0.25)
     words = [word for name, value in named.items() for word in (option(name), str(value))]
     asked = []
-    monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, progress: asked.append(settings))
+    monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, *_: asked.append(settings))
     with pytest.raises(AttributeError):
         main(["train", "--data", "x", "--out", str(tmp_path / "run"), *words])
     assert asked[0] == Settings(**named)
@@ -75,7 +75,7 @@ def test_every_setting_has_an_option(monkeypatch, tmp_path):
 
 def test_presets_and_init_are_passed_on(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, progress: asked.append(settings))
+    monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, *_: asked.append(settings))
     for words in ["--preset", "char-small", "--n-layer", "5"], ["--init", "124M"]:
         with pytest.raises(AttributeError):
             main(["train", "--data", "x", "--out", str(tmp_path / "run"), *words])

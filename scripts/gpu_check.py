@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""What only a GPU can show: that numgpt is right on it, and how fast. One command, some minutes, one table.
+
+    PYTHONPATH=. python scripts/gpu_check.py [--json FILE] [PART ...]
+
+Needs a GPU, CuPy and NumPy; the comparisons also torch and transformers, without which their lines say so. The parts
+are gradients (every gradient check, in float64), parity (the 124M shape against numgpt on the CPU and against
+PyTorch), steps (ten training steps beside the CPU's), training, decoding and memory (beside PyTorch and transformers,
+in turn in one run). Speeds are ratios, the peer's time over numgpt's: above 1 numgpt is faster. Exit status 1 when
+something is wrong, 2 where there is no GPU; a ratio that misses its target is told and is no error.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np  # noqa: E402  (after the path to numgpt is known)
+from gpu_peers import ADAMW, torch_model, torch_peak, torch_results, torch_step, transformers_generate  # noqa: E402
+
+from numgpt import GPT, AdamW, GPTConfig, generate, gradcheck  # noqa: E402
+from numgpt.backend import cuda_problem, gpu_figures, synchronize, to_device, to_host  # noqa: E402
+from numgpt.kernels import set_precision  # noqa: E402
+from numgpt.training import clip_gradients  # noqa: E402
+
+SMALL = GPTConfig()  # the 124M shape
+DEVICE = "cuda"
+PARITY_SHAPE, STEPS_SHAPE, TRAINING_SHAPE = (2, 512), (4, 64), (8, 1024)
+PROMPT, NEW_TOKENS = 32, 64
+PAIRS = 10
+
+
+class Table:
+    """The lines, as they are printed and as JSON."""
+
+    def __init__(self):
+        self.rows = []
+        print(f"{'what':58} {'figure':>10}  {'target':>10}")
+
+    def add(self, what, figure, target, at_most=True, decides=True, **details):
+        """A line. at_most: whether the figure is to stay below the target; decides: whether missing it is an error."""
+        ok = bool(figure <= target if at_most else figure >= target)  # False for NaN
+        verdict = "ok" if ok else ("WRONG" if decides else "misses it")
+        self.rows.append(
+            {"what": what, "figure": figure, "target": target, "ok": ok, "error": decides and not ok, **details}
+        )
+        print(f"{what:58} {figure:10.3g}  {'<=' if at_most else '>='} {target:7.3g}  {verdict}", flush=True)
+
+    def skip(self, what, why):
+        self.rows.append({"what": what, "figure": "not measured", "why": why})
+        print(f"{what:58} not measured: {why}", flush=True)
+
+
+def distance(found, expected):
+    """|found - expected| / |expected| over norms, in float64."""
+    found, expected = (np.asarray(to_host(x), np.float64) for x in (found, expected))
+    return float(np.linalg.norm(found - expected) / (np.linalg.norm(expected) or 1.0))
+
+
+def batch(shape):
+    """(ids, targets), (B, T) each."""
+    return np.random.default_rng(0).integers(0, SMALL.n_vocab, (2, *shape))
+
+
+def check_gradients(table):
+    """Every check of `numgpt gradcheck`, the worst error of each."""
+    for name in gradcheck.CHECKS:
+        rows = list(gradcheck.check(name, device=DEVICE))
+        worst = max(rows, key=lambda row: row.error / row.tolerance if row.error == row.error else np.inf)
+        table.add(f"gradients, float64: {name}", worst.error, worst.tolerance, tensors=len(rows))
+
+
+def check_parity(table):
+    """Logits, loss and every gradient, float32 exact, against the CPU's and PyTorch's."""
+    ids, targets = batch(PARITY_SHAPE)
+    ours = GPT(SMALL, device=DEVICE)
+    logits = to_host(ours.forward(ids))
+    loss = ours.loss(ids, targets)
+    ours.backward()
+    gradients = {name: to_host(grad) for name, _, grad in ours.named_parameters()}
+    for peer, run in ("numgpt on the CPU", cpu_results), ("PyTorch", torch_results):
+        try:
+            peer_logits, peer_loss, peer_gradients = run(ours, ids, targets)
+        except ImportError as error:
+            table.skip(f"parity with {peer}", f"{error.name} is not installed")
+            continue
+        table.add(f"logits against {peer}, 124M, float32", distance(logits, peer_logits), 1e-4)
+        table.add(f"loss against {peer}", abs(loss - peer_loss) / peer_loss, 1e-4)
+        errors = {name: distance(grad, peer_gradients[name]) for name, grad in gradients.items()}
+        worst = max(errors, key=errors.get)
+        table.add(f"gradients against {peer}, worst: {worst}", errors[worst], 1e-4, tensors=errors)
+
+
+def cpu_results(_, ids, targets):
+    """Logits, loss, and name -> gradient of the same model on the CPU."""
+    model = GPT(SMALL)
+    logits, loss = model.forward(ids), model.loss(ids, targets)
+    model.backward()
+    return logits, loss, {name: grad for name, _, grad in model.named_parameters()}
+
+
+def check_steps(table):
+    """Ten steps of AdamW on one batch: the losses before each of them."""
+    losses = []
+    for device in "cpu", DEVICE:
+        step = our_step(GPT(SMALL, device=device), STEPS_SHAPE)
+        losses.append([step() for _ in range(10)])
+    worst = max(abs(a - b) / a for a, b in zip(*losses, strict=True))
+    table.add("ten training steps: losses against numgpt on the CPU", worst, 1e-3, losses=losses)
+
+
+def our_step(model, shape):
+    """A function: forward, backward, clipping and AdamW on one batch; returns the loss."""
+    optimizer = AdamW(model, **ADAMW)
+    ids, targets = batch(shape)
+
+    def step():
+        model.zero_grad()
+        loss = model.loss(ids, targets)
+        model.backward()
+        clip_gradients(model, 1.0)
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def seconds(function, device):
+    """How long it takes until the GPU is done with it."""
+    synchronize(device)
+    start = time.perf_counter()
+    function()
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def compare_times(table, what, theirs, ours, target):
+    """Both in turn, after both have been warmed up; the median of the ratios."""
+    for function in (theirs, ours) * 2:
+        function()
+    pairs = [(seconds(theirs, DEVICE), seconds(ours, DEVICE)) for _ in range(PAIRS)]
+    ratios = sorted(a / b for a, b in pairs)
+    peer, own = (statistics.median(side) for side in zip(*pairs, strict=True))
+    details = {"peer_seconds": peer, "numgpt_seconds": own, "ratio_min": ratios[0], "ratio_max": ratios[-1]}
+    table.add(what, statistics.median(ratios), target, at_most=False, decides=False, **details)
+
+
+def check_training(table):
+    """A training step of the 124M shape beside eager PyTorch's."""
+    for precision, peer, target in ("tf32", "tf32", 0.6), ("bf16", "autocast bf16", 0.5):
+        what = f"training step, 124M, B=8 T=1024, {precision}: PyTorch {peer}"
+        ours = GPT(SMALL, device=DEVICE)
+        try:
+            import torch
+
+            theirs = torch_step(torch_model(ours), *batch(TRAINING_SHAPE), autocast=precision == "bf16")
+            torch.set_float32_matmul_precision("high")
+        except ImportError as error:
+            table.skip(what, f"{error.name} is not installed")
+            continue
+        set_precision(precision, DEVICE)
+        compare_times(table, what, theirs, our_step(ours, TRAINING_SHAPE), target)
+        set_precision("float32", DEVICE)
+        del ours, theirs
+        free_memory()
+
+
+def check_memory(table):
+    """The most memory that is in use at once in a training step, float32."""
+    what = "peak memory, training, 124M, B=8 T=1024: over PyTorch's"
+    ours = GPT(SMALL, device=DEVICE)
+    try:
+        theirs = torch_peak(torch_step(torch_model(ours), *batch(TRAINING_SHAPE), autocast=False))
+    except ImportError as error:
+        table.skip(what, f"{error.name} is not installed")
+        return
+    free_memory()
+    own = our_peak(our_step(ours, TRAINING_SHAPE))
+    table.add(what, own / theirs, 1.2, decides=False, peer_bytes=theirs, numgpt_bytes=own)
+
+
+def our_peak(step):
+    """Bytes, counted as CuPy's pool hands them out and takes them back."""
+    import cupy
+
+    class Peak(cupy.cuda.MemoryHook):
+        name = "peak"
+        used = most = cupy.get_default_memory_pool().used_bytes()
+
+        def malloc_postprocess(self, **given):
+            self.used += given["mem_size"]
+            self.most = max(self.most, self.used)
+
+        def free_postprocess(self, **given):
+            self.used -= given["mem_size"]
+
+    step()
+    Peak.used = Peak.most = cupy.get_default_memory_pool().used_bytes()
+    with Peak() as peak:
+        step()
+    return peak.most
+
+
+def free_memory():
+    """Give back what is no longer used, so that one side's leftovers do not stand in the other's way."""
+    import cupy
+
+    cupy.get_default_memory_pool().free_all_blocks()
+    if sys.modules.get("torch"):
+        sys.modules["torch"].cuda.empty_cache()
+
+
+def check_decoding(table):
+    """Greedy generation beside transformers', float32: 32 tokens read, 64 written."""
+    for B, target in (1, 1.0), (64, 0.7):
+        what = f"decoding, 124M, batch {B}: transformers' generate"
+        ids = np.random.default_rng(0).integers(0, SMALL.n_vocab, (B, PROMPT))
+        ours = GPT(SMALL, device=DEVICE)
+        try:
+            theirs = transformers_generate(ours, ids, NEW_TOKENS)
+        except ImportError as error:
+            table.skip(what, f"{error.name} is not installed")
+            continue
+        run = lambda ids=ids, ours=ours: generate(ours, ids, max_new_tokens=NEW_TOKENS, temperature=0)  # noqa: E731
+        compare_times(table, what, theirs, run, target)
+        table.rows[-1]["same_tokens"] = float((theirs() == run()).mean())
+
+
+PARTS = {
+    "gradients": check_gradients,
+    "parity": check_parity,
+    "steps": check_steps,
+    "training": check_training,
+    "decoding": check_decoding,
+    "memory": check_memory,
+}
+
+
+def machine():
+    """What the figures belong to."""
+    versions = {"Python": platform.python_version(), "NumPy": np.__version__}
+    for name in "torch", "transformers":
+        if sys.modules.get(name):
+            versions[name] = sys.modules[name].__version__
+    return dict(gpu_figures()) | versions
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these: {', '.join(PARTS)}")
+    parser.add_argument("--json", metavar="FILE", default="gpu_check.json", help="default gpu_check.json")
+    args = parser.parse_args()
+    if set(args.parts) - set(PARTS):
+        parser.error(f"there are {', '.join(PARTS)}")
+    problem = cuda_problem()
+    if problem:
+        print(f"nothing can be measured here: {problem}", file=sys.stderr)
+        return 2
+    started = time.perf_counter()
+    to_device(np.zeros(1), DEVICE)  # so that the first part does not pay for waking the GPU
+    table = Table()
+    for name in args.parts or PARTS:
+        PARTS[name](table)
+        free_memory()
+    result = {"machine": machine(), "seconds": time.perf_counter() - started, "rows": table.rows}
+    Path(args.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"{result['machine']}\n{result['seconds']:.0f} s; written to {args.json}")
+    return 1 if any(row.get("error") for row in table.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

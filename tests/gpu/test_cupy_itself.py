@@ -1,0 +1,151 @@
+"""What can be asked of CuPy without a GPU: whether it has what numgpt calls, and whether it can fuse the kernels.
+
+CuPy imports on any machine. Whether the numbers are right only a GPU can say: scripts/gpu_check.py asks it.
+"""
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from numgpt import GPT, GPTConfig, generate, gradcheck
+from numgpt.training import AdamW
+from numgpt.training.optimizer import clip_gradients
+
+CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2, dropout=0.1)
+FILES = "numgpt.kernels.gpu", "numgpt.kernels.gpu_attention", "numgpt.kernels.gpu_matmul"
+
+
+@pytest.fixture(scope="module")
+def real():
+    """CuPy, imported before the stand-in takes its name."""
+    return pytest.importorskip("cupy")
+
+
+@pytest.fixture
+def calls(real, fake):
+    """Every call that training, evaluation, generation and the gradient checks make on the device."""
+    fake.CALLS.clear()
+    model = GPT(CONFIG, dtype="float64", device="cuda").train()
+    optimizer = AdamW(model, weight_decay=0.1)
+    model.loss(np.array([[1, 2, 3]]), np.array([[2, -1, 4]]))
+    model.backward()
+    model.zero_grad()
+    clip_gradients(model, 1e-9)
+    optimizer.step()
+    for settings in {"temperature": 0}, {"top_k": 3, "repetition_penalty": 1.2}:
+        generate(model, [[1, 2, 3], [4]], 9, seed=1, **settings)
+        generate(model, [[1], [1]], 2, seed=1, **settings)
+    for name in "linear", "relu", "embedding", "tied-head", "cross-entropy":
+        list(gradcheck.check(name, device="cuda"))
+    return sorted(fake.CALLS)
+
+
+def test_cupy_has_every_function_with_these_arguments(real, calls):
+    assert len(calls) > 30
+    for name, n_positional, keywords in calls:
+        module, _, attribute = name.rpartition(".")
+        function = getattr(real.ndarray if module else real, attribute, None)
+        assert function is not None, f"CuPy has no {name}"
+        if isinstance(function, real.ufunc):
+            assert set(keywords) <= {"out", "dtype", "casting"}, (name, keywords)
+            continue
+        try:
+            signature = inspect.signature(function)
+        except ValueError:
+            continue  # compiled: its existence is all that can be read
+        others = dict.fromkeys(keywords)
+        try:
+            signature.bind(*[None] * (n_positional + bool(module)), **others)
+        except TypeError as error:
+            pytest.fail(f"{name}{signature} with {n_positional} arguments and {keywords}: {error}")
+
+
+def test_cupy_has_the_methods_and_the_rest(real, fake_module):
+    for name in [*fake_module.METHODS, *fake_module.ATTRIBUTES, "data", "get", "__iter__", "__array_function__"]:
+        assert hasattr(real.ndarray, name), name
+    for name in ["CUDA_R_32F", "CUDA_R_64F", "CUDA_R_16BF"]:
+        assert getattr(real.cuda.runtime, name) == getattr(fake_module.Runtime, name)
+    for name in ["getDeviceCount", "getDeviceProperties", "memGetInfo", "runtimeGetVersion", "driverGetVersion"]:
+        assert hasattr(real.cuda.runtime, name), name
+    assert callable(real.cuda.get_cublas_handle)
+    assert all(hasattr(real.cuda.Device, name) for name in ("id", "synchronize", "compute_capability"))
+    assert callable(importlib.import_module("cupyx").scatter_add)
+
+
+@pytest.fixture
+def fused(real):
+    """name -> the fused functions of the kernels, as CuPy made them."""
+    modules = [importlib.import_module(file) for file in FILES]
+    try:
+        kind = type(modules[0].gelu)
+        yield {name: f for module in modules for name, f in vars(module).items() if isinstance(f, kind)}
+    finally:
+        for file in FILES:
+            sys.modules.pop(file, None)
+            vars(sys.modules["numgpt.kernels"]).pop(file.rpartition(".")[2], None)
+
+
+def test_cupy_fuses_every_kernel_without_leaving_float32(real, fused):
+    """CuPy translates each formula to CUDA; with float32 arrays, no operation may be in float64."""
+    fusion = pytest.importorskip("cupy._core.fusion")
+    if not hasattr(fusion, "_FusionHistory"):
+        pytest.skip("this CuPy fuses in another way")
+    x, rows, row, flat = (on_no_device(real, "f", ndim) for ndim in (3, 2, 1, 1))
+    bits, dropped = on_no_device(real, "I", 2), on_no_device(real, "?", 3)
+    arguments = {
+        "gelu": (x,),
+        "gelu_backward": (x, x),
+        "squared_deviation": (x, x),
+        "reciprocal_root": (x, 0.1, 1e-5),
+        "scale_and_shift": (x, x, x, row, row),
+        "sum_of_products": (rows, rows),
+        "row_sum": (rows, row),
+        "row_projection": (rows, row, rows),
+        "take_out": (rows, row, rows, rows, rows, rows, 0.1),
+        "log_sum": (x, x, x),
+        "hashed_below": (bits, 2**32 - 1, 5, 2**31),
+        "adamw_pass": (flat, flat, flat, flat, 0.1, 0.1, 0.1, 1.5, 1e-8, 0.9),
+        "exp_difference": (x, x),
+        "softmax_backward": (x, x, x),
+        "drop_scaled": (x, dropped, 1.1),
+        "upper_half": (bits,),
+    }
+    assert arguments.keys() == fused.keys()
+    for name, args in arguments.items():
+        history = fusion._FusionHistory()
+        fusion._thread_local.history, fusion._thread_local.is_old_fusing = history, True
+        try:
+            kernel, _ = history.get_fusion(fused[name].func, args, name)
+        finally:
+            fusion._thread_local.history, fusion._thread_local.is_old_fusing = None, False
+        types = {str(dtype) for op in history.op_list for dtype, _ in op.submodule.in_params}
+        assert "float64" not in types, (name, types)
+        assert {str(parameter.dtype) for parameter in kernel.out_params} <= {"float32", "bool", "uint16"}, name
+
+
+def on_no_device(cupy, dtype, ndim):
+    """An array that must not be read: it lies nowhere."""
+    nowhere = cupy.cuda.UnownedMemory(4096, 4096, None, 0)
+    return cupy.ndarray((2,) * ndim, dtype, memptr=cupy.cuda.MemoryPointer(nowhere, 0))
+
+
+def test_without_a_gpu_there_is_one_clear_line(real):
+    if has_gpu(real):
+        pytest.skip("this machine has a GPU")
+    code = "import sys; from numgpt.cli import main; sys.exit(main(['gradcheck', '--device', 'cuda']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    error = done.stderr.strip().splitlines()[-1]
+    assert error.startswith("numgpt: device 'cuda' cannot be used: ")
+    assert error.endswith("device 'cpu' works")
+
+
+def has_gpu(cupy):
+    try:
+        return cupy.cuda.runtime.getDeviceCount() > 0
+    except RuntimeError:
+        return False

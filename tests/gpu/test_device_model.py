@@ -1,0 +1,183 @@
+"""A whole model on the device beside the same model on the CPU, in float64."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from numgpt import GPT, GPTConfig, InputError, generate, gradcheck, load
+from numgpt.generation import stream
+from numgpt.training import AdamW
+from numgpt.training.evaluate import HeldOut, token_losses
+from numgpt.training.optimizer import clip_gradients
+
+CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2)
+
+
+@pytest.fixture
+def pair(fake):
+    """The same model of weights of order one, here and on the device."""
+    here, there = (GPT(CONFIG, dtype="float64", device=device) for device in ("cpu", "cuda"))
+    gradcheck.with_random_weights(here, np.random.default_rng(3))
+    there.values[...] = fake.asarray(here.values)
+    return here, there
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(4)
+    ids, targets = rng.integers(0, 11, (2, 3, 7))
+    targets[1, 2] = -1
+    return ids, targets
+
+
+def test_a_seed_gives_the_same_weights(fake):
+    for dtype in "float32", "float64":
+        here, there = (GPT(CONFIG, seed=5, dtype=dtype, device=device) for device in ("cpu", "cuda"))
+        assert np.array_equal(here.values, there.values.get())
+        assert there.device == "cuda"
+        assert there.dtype == here.dtype
+
+
+def test_forward_backward_and_steps(pair, batch):
+    here, there = pair
+    ids, targets = batch
+    assert np.allclose(here.forward(ids), there.forward(ids).get(), rtol=0, atol=1e-9)
+    optimizers = [AdamW(model, lr=1e-2, weight_decay=0.1) for model in pair]
+    for _ in range(3):
+        for model in pair:
+            model.zero_grad()
+            model.loss(ids, targets)
+            model.backward()
+            model.loss(ids, targets)
+            model.backward()
+        assert here.loss(ids, targets) == pytest.approx(there.loss(ids, targets), abs=1e-9)
+        for (name, _, expected), (_, _, found) in zip(here.named_parameters(), there.named_parameters(), strict=True):
+            assert np.allclose(expected, found.get(), rtol=1e-9, atol=1e-9), name
+        norms = [clip_gradients(model, 0.5) for model in pair]
+        assert norms[0] == pytest.approx(norms[1], rel=1e-9)
+        for optimizer in optimizers:
+            optimizer.step()
+        assert np.allclose(here.values, there.values.get(), rtol=0, atol=1e-9)
+
+
+def test_a_step_waits_for_the_gpu_twice(fake, pair, batch):
+    """For the loss and for the gradient's norm; whatever waits for more leaves the GPU without work."""
+    _, there = pair
+    optimizer = AdamW(there)
+    fake.SYNCS.clear()
+    there.zero_grad()
+    there.loss(*batch)
+    there.backward()
+    clip_gradients(there, 1.0)
+    optimizer.step()
+    assert len(fake.SYNCS) == 2
+
+
+@pytest.mark.parametrize("name", [name for name in gradcheck.CHECKS if not name.startswith(("model", "block"))])
+def test_gradients(fake, name):
+    rows = list(gradcheck.check(name, seed=11, device="cuda"))
+    assert rows
+    assert all(row.ok for row in rows), "\n".join(map(str, rows))
+
+
+def test_gradients_of_a_model_along_a_random_direction(fake, batch):
+    """With dropout, whose masks are drawn on the device."""
+    config = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2, dropout=0.3)
+    model = gradcheck.with_random_weights(GPT(config, dtype="float64"), np.random.default_rng(3), "cuda").train()
+    hold = gradcheck.dropout_holder(model)
+    direction = fake.asarray(np.random.default_rng(6).standard_normal(model.values.size))
+    model.loss(*batch)
+    model.zero_grad()
+    hold()
+    model.loss(*batch)
+    model.backward()
+    slope = float((model.grads * direction).sum())
+    weights, losses = model.values.copy(), []
+    for h in 1e-5, -1e-5:
+        model.values[...] = weights + h * direction
+        hold()
+        losses.append(model.loss(*batch))
+    assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": 0},
+        {"temperature": 0, "repetition_penalty": 1.3},
+        {"seed": 1},
+        {"seed": 2, "top_k": 3},
+        {"seed": 3, "top_p": 0.7, "min_p": 0.05, "temperature": 0.8},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("ids", [[[1, 2, 3]], [[1, 2], [1, 2]], [[4], [5, 6, 7], [1, 2]]], ids=str)
+def test_generation_past_the_context(pair, ids, settings):
+    (expected, probabilities), (found, on_device) = (
+        generate(model, ids, 15, return_logprobs=True, **settings) for model in pair
+    )
+    assert np.array_equal(np.array(expected, object), np.array(found, object))
+    assert np.allclose(np.concatenate(probabilities), np.concatenate(on_device), rtol=0, atol=1e-9)
+    one, other = (list(stream(model, ids[:1], 5, **settings)) for model in pair)
+    assert one == other
+
+
+def test_evaluation(pair):
+    tokens = np.random.default_rng(0).integers(0, 11, 50)
+    losses = [HeldOut(tokens, 8, 3, 0, None).loss(model).nats for model in pair]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-9)
+    here, there = (token_losses(model, tokens, 8) for model in pair)
+    assert np.allclose(here, there, rtol=0, atol=1e-9)
+
+
+def test_a_checkpoint_is_the_same_whatever_device_wrote_it(fake, tmp_path):
+    here, there = (GPT(CONFIG, seed=5, device=device) for device in ("cpu", "cuda"))
+    for model in here, there:
+        model.save(tmp_path / model.device)
+    for name in "model.safetensors", "config.json":
+        assert (tmp_path / "cpu" / name).read_bytes() == (tmp_path / "cuda" / name).read_bytes()
+    loaded, _ = load(tmp_path / "cpu", device="cuda")
+    assert loaded.device == "cuda"
+    assert np.array_equal(loaded.values.get(), here.values)
+
+
+def test_ids_are_checked_before_the_gpu_would_wrap_them(pair):
+    _, there = pair
+    for ids in [[11]], [[-1]]:
+        with pytest.raises(InputError, match="vocabulary"):
+            there.forward(ids)
+
+
+def test_the_stand_in_is_as_strict_as_cupy(fake):
+    import cupy
+
+    x, here = cupy.asarray(np.arange(6.0).reshape(2, 3)), np.ones(3)
+    for forbidden in (
+        lambda: np.asarray(x),
+        lambda: x + here,
+        lambda: here + x,
+        lambda: np.add(x, 1, where=here > 0),
+        lambda: np.concatenate([x, here[None]]),
+        lambda: x[np.array([0, 1])],
+        lambda: x.__setitem__(0, here),
+        lambda: float(x),
+        lambda: iter(x.sum()),
+        lambda: [1, 2, 3][x.sum()],
+        lambda: np.add(here, here, out=x),
+    ):
+        with pytest.raises(TypeError):
+            forbidden()
+    assert isinstance(x.sum(), cupy.ndarray)
+    assert x.sum().shape == x[0, 0].shape == ()
+    assert x[cupy.asarray(np.array([5, -1]))].get().tolist() == [[3, 4, 5], [3, 4, 5]]
+    view = x[0, 0]
+    x[0, 0] = 9
+    assert float(view) == 9
+
+
+def test_without_cupy_the_cpu_goes_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(InputError, match=r"CuPy is not installed: pip install 'numgpt\[cuda12\]'"):
+        GPT(CONFIG, device="cuda")
+    GPT(CONFIG).forward([[1, 2]])

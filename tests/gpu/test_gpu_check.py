@@ -1,0 +1,81 @@
+"""scripts/gpu_check.py, as far as it goes without a GPU and without its peers."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from numgpt import GPTConfig
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+OTHERS = ["regex", "requests", "tqdm", "google_crc32c", "threadpoolctl", "matplotlib"]
+
+
+def test_without_a_gpu_it_says_so_and_exits_2(tmp_path):
+    """And it needs none of numgpt's dependencies but NumPy, neither for itself nor for what it imports."""
+    code = (
+        "import runpy, sys\n"
+        f"for name in {['cupy', *OTHERS]}:\n"
+        "    sys.modules[name] = None\n"
+        f"sys.argv = ['gpu_check.py']; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        f"runpy.run_path({str(SCRIPTS / 'gpu_check.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "nothing can be measured here: CuPy is not installed: pip install 'numgpt[cuda12]' (or numgpt[cuda13], by the "
+        "driver)"
+    ]
+
+
+@pytest.fixture
+def script(fake, monkeypatch, tmp_path):
+    """The script as a module, with small sizes."""
+    import cupy
+
+    monkeypatch.syspath_prepend(SCRIPTS)
+    for name in "gpu_check", "gpu_peers":
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in "torch", "transformers":
+        monkeypatch.setitem(sys.modules, name, None)
+    import gpu_check
+
+    cupy.get_default_memory_pool = lambda: fake_pool
+    monkeypatch.setattr(gpu_check, "SMALL", GPTConfig(n_vocab=64, n_ctx=32, n_embd=12, n_head=3, n_layer=2))
+    monkeypatch.setattr(gpu_check, "PARITY_SHAPE", (2, 16))
+    monkeypatch.setattr(gpu_check, "STEPS_SHAPE", (2, 8))
+    checks = {name: gpu_check.gradcheck.CHECKS[name] for name in ("linear", "cross-entropy")}
+    monkeypatch.setattr(gpu_check.gradcheck, "CHECKS", checks)
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--json", str(tmp_path / "out.json")])
+    yield gpu_check
+    sys.modules.pop("gpu_check"), sys.modules.pop("gpu_peers")
+
+
+class fake_pool:  # noqa: N801
+    @staticmethod
+    def free_all_blocks():
+        pass
+
+
+def test_what_needs_no_peer(script, tmp_path, capsys):
+    assert script.main() == 0
+    result = json.loads((tmp_path / "out.json").read_text())
+    rows = {row["what"]: row for row in result["rows"]}
+    assert rows["gradients, float64: linear"]["ok"]
+    assert rows["loss against numgpt on the CPU"]["ok"]
+    assert rows["parity with PyTorch"]["why"] == "torch is not installed"
+    assert rows["ten training steps: losses against numgpt on the CPU"]["ok"]
+    assert sum(row["figure"] == "not measured" for row in result["rows"]) == 6
+    assert result["machine"]["GPU"] == "a GPU that is played by NumPy"
+
+
+def test_a_wrong_kernel_is_found(script, monkeypatch, capsys):
+    from numgpt.kernels import gpu
+
+    right = gpu.gelu_backward
+    monkeypatch.setattr(gpu, "gelu_backward", lambda dy, x: right(dy, x) * 1.001)
+    sys.argv += ["parity"]
+    assert script.main() == 1
+    assert "WRONG" in capsys.readouterr().out
