@@ -16,6 +16,7 @@ import platform
 import statistics
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -51,9 +52,14 @@ class Table:
         )
         print(f"{what:58} {figure:10.3g}  {'<=' if at_most else '>='} {target:7.3g}  {verdict}", flush=True)
 
-    def skip(self, what, why):
+    def lacks(self, package, what):
+        """Whether `package` is not installed; a line then says so in place of the figure."""
+        if find_spec(package) is not None:
+            return False
+        why = f"{package} is not installed"
         self.rows.append({"what": what, "figure": "not measured", "why": why})
         print(f"{what:58} not measured: {why}", flush=True)
+        return True
 
 
 def distance(found, expected):
@@ -83,12 +89,10 @@ def check_parity(table):
     loss = ours.loss(ids, targets)
     ours.backward()
     gradients = {name: to_host(grad) for name, _, grad in ours.named_parameters()}
-    for peer, run in ("numgpt on the CPU", cpu_results), ("PyTorch", torch_results):
-        try:
-            peer_logits, peer_loss, peer_gradients = run(ours, ids, targets)
-        except ImportError as error:
-            table.skip(f"parity with {peer}", f"{error.name} is not installed")
+    for peer, run, package in ("numgpt on the CPU", cpu_results, "numpy"), ("PyTorch", torch_results, "torch"):
+        if table.lacks(package, f"parity with {peer}"):
             continue
+        peer_logits, peer_loss, peer_gradients = run(ours, ids, targets)
         table.add(f"logits against {peer}, 124M, float32", distance(logits, peer_logits), 1e-4)
         table.add(f"loss against {peer}", abs(loss - peer_loss) / peer_loss, 1e-4)
         errors = {name: distance(grad, peer_gradients[name]) for name, grad in gradients.items()}
@@ -154,15 +158,13 @@ def check_training(table):
     """A training step of the 124M shape beside eager PyTorch's."""
     for precision, peer, target in ("tf32", "tf32", 0.6), ("bf16", "autocast bf16", 0.5):
         what = f"training step, 124M, B=8 T=1024, {precision}: PyTorch {peer}"
-        ours = GPT(SMALL, device=DEVICE)
-        try:
-            import torch
-
-            theirs = torch_step(torch_model(ours), *batch(TRAINING_SHAPE), autocast=precision == "bf16")
-            torch.set_float32_matmul_precision("high")
-        except ImportError as error:
-            table.skip(what, f"{error.name} is not installed")
+        if table.lacks("torch", what):
             continue
+        import torch
+
+        ours = GPT(SMALL, device=DEVICE)
+        theirs = torch_step(torch_model(ours), *batch(TRAINING_SHAPE), autocast=precision == "bf16")
+        torch.set_float32_matmul_precision("high")
         set_precision(precision, DEVICE)
         compare_times(table, what, theirs, our_step(ours, TRAINING_SHAPE), target)
         set_precision("float32", DEVICE)
@@ -173,12 +175,10 @@ def check_training(table):
 def check_memory(table):
     """The most memory that is in use at once in a training step, float32."""
     what = "peak memory, training, 124M, B=8 T=1024: over PyTorch's"
-    ours = GPT(SMALL, device=DEVICE)
-    try:
-        theirs = torch_peak(torch_step(torch_model(ours), *batch(TRAINING_SHAPE), autocast=False))
-    except ImportError as error:
-        table.skip(what, f"{error.name} is not installed")
+    if table.lacks("torch", what):
         return
+    ours = GPT(SMALL, device=DEVICE)
+    theirs = torch_peak(torch_step(torch_model(ours), *batch(TRAINING_SHAPE), autocast=False))
     free_memory()
     own = our_peak(our_step(ours, TRAINING_SHAPE))
     table.add(what, own / theirs, 1.2, decides=False, peer_bytes=theirs, numgpt_bytes=own)
@@ -220,12 +220,10 @@ def check_decoding(table):
     for B, target in (1, 1.0), (64, 0.7):
         what = f"decoding, 124M, batch {B}: transformers' generate"
         ids = np.random.default_rng(0).integers(0, SMALL.n_vocab, (B, PROMPT))
-        ours = GPT(SMALL, device=DEVICE)
-        try:
-            theirs = transformers_generate(ours, ids, NEW_TOKENS)
-        except ImportError as error:
-            table.skip(what, f"{error.name} is not installed")
+        if table.lacks("transformers", what):
             continue
+        ours = GPT(SMALL, device=DEVICE)
+        theirs = transformers_generate(ours, ids, NEW_TOKENS)
         run = lambda ids=ids, ours=ours: generate(ours, ids, max_new_tokens=NEW_TOKENS, temperature=0)  # noqa: E731
         compare_times(table, what, theirs, run, target)
         table.rows[-1]["same_tokens"] = float((theirs() == run()).mean())

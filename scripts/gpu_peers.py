@@ -23,9 +23,9 @@ def torch_results(ours, ids, targets):
 
 
 def torch_model(ours):
-    """scripts/torch_gpt.py's model with the weights of `ours`; in exact float32 until told otherwise."""
+    """scripts/benchmarks/torch_gpt.py's model with the weights of `ours`; in exact float32 until told otherwise."""
     import torch
-    from torch_gpt import TorchGPT
+    from benchmarks.torch_gpt import TorchGPT
 
     torch.set_default_device(DEVICE)
     torch.set_float32_matmul_precision("highest")

@@ -11,7 +11,8 @@ import cupy
 import cupyx
 import numpy as np
 
-from numgpt.kernels.gpu_attention import attention, attention_backward, drop_scaled, exp_difference
+from numgpt.kernels.gpu_attention import attention, attention_backward, drop_scaled
+from numgpt.kernels.gpu_loss import tied_cross_entropy, tied_cross_entropy_backward
 from numgpt.kernels.gpu_matmul import add_product, matmul, set_precision
 
 __all__ = [
@@ -118,39 +119,6 @@ def row_projection(dy, weight, xhat):
 def take_out(dy, weight, xhat, rstd, total, projection, share):
     """rstd (g - total share - xhat projection share)."""
     return rstd * (dy * weight - share * (total + xhat * projection))
-
-
-def cross_entropy(logits, targets, ignore):
-    """The mean of -log p[n, targets[n]] over the N rows whose target is not `ignore`, and its gradient at the logits.
-
-        p = softmax_V(logits)        dlogits[n,v] = (p[n,v] - [v = targets[n]]) / N, and 0 in the other rows
-
-    logits is (rows, V); targets, (rows,), lies on the host, where ids are checked; at least one must count. Returns
-    a float, for which it waits until the GPU is there, and dlogits, (rows, V).
-    """
-    counted = targets != ignore
-    n = int(counted.sum())
-    rows, columns = (cupy.asarray(a) for a in (np.flatnonzero(counted), targets[counted]))
-    share = cupy.asarray((counted / n).astype(logits.dtype)[:, None])
-    largest = logits.max(-1, keepdims=True)
-    dlogits = exp_difference(logits, largest)
-    total = dlogits.sum(-1, keepdims=True)
-    scores = logits[rows, columns] - largest.reshape(-1)[rows]
-    nll = cupy.log(total.reshape(-1)[rows]) - scores
-    dlogits *= share / total
-    dlogits[rows, columns] -= 1 / n
-    return float(nll.sum(dtype=np.float64)) / n, dlogits
-
-
-def tied_cross_entropy(x, weight, targets, ignore):
-    """`cross_entropy` of logits = x weight^T, with x (N, C) and weight (V, C); returns a float and dlogits."""
-    return cross_entropy(matmul(x, weight.T), targets, ignore)
-
-
-def tied_cross_entropy_backward(dlogits, x, weight, targets, ignore, dweight):
-    """dx = dlogits weight; adds dweight += dlogits^T x. dlogits is what `tied_cross_entropy` returned."""
-    add_product(dweight, dlogits.T, x)
-    return matmul(dlogits, weight)
 
 
 def product(a, b):

@@ -16,7 +16,7 @@ from numgpt.training import AdamW
 from numgpt.training.optimizer import clip_gradients
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2, dropout=0.1)
-FILES = "numgpt.kernels.gpu", "numgpt.kernels.gpu_attention", "numgpt.kernels.gpu_matmul"
+FILES = [f"numgpt.kernels.gpu{part}" for part in ("", "_attention", "_loss", "_matmul")]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def calls(real, fake):
     for settings in {"temperature": 0}, {"top_k": 3, "repetition_penalty": 1.2}:
         generate(model, [[1, 2, 3], [4]], 9, seed=1, **settings)
         generate(model, [[1], [1]], 2, seed=1, **settings)
-    for name in "linear", "relu", "embedding", "tied-head", "cross-entropy":
+    for name in "linear", "relu", "embedding", "tied-head", "cross-entropy", "tied-cross-entropy":
         list(gradcheck.check(name, device="cuda"))
     return sorted(fake.CALLS)
 
@@ -110,6 +110,7 @@ def test_cupy_fuses_every_kernel_without_leaving_float32(real, fused):
         "hashed_below": (bits, 2**32 - 1, 5, 2**31),
         "adamw_pass": (flat, flat, flat, flat, 0.1, 0.1, 0.1, 1.5, 1e-8, 0.9),
         "exp_difference": (x, x),
+        "exp_in_place": (rows, rows),
         "softmax_backward": (x, x, x),
         "drop_scaled": (x, dropped, 1.1),
         "upper_half": (bits,),

@@ -38,8 +38,6 @@ def script(fake, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(SCRIPTS)
     for name in "gpu_check", "gpu_peers":
         monkeypatch.delitem(sys.modules, name, raising=False)
-    for name in "torch", "transformers":
-        monkeypatch.setitem(sys.modules, name, None)
     import gpu_check
 
     cupy.get_default_memory_pool = lambda: fake_pool
@@ -53,13 +51,19 @@ def script(fake, monkeypatch, tmp_path):
     sys.modules.pop("gpu_check"), sys.modules.pop("gpu_peers")
 
 
+@pytest.fixture
+def no_peers(monkeypatch):
+    for name in "torch", "transformers":
+        monkeypatch.setitem(sys.modules, name, None)
+
+
 class fake_pool:  # noqa: N801
     @staticmethod
     def free_all_blocks():
         pass
 
 
-def test_what_needs_no_peer(script, tmp_path, capsys):
+def test_what_needs_no_peer(script, no_peers, tmp_path, capsys):
     assert script.main() == 0
     result = json.loads((tmp_path / "out.json").read_text())
     rows = {row["what"]: row for row in result["rows"]}
@@ -71,7 +75,17 @@ def test_what_needs_no_peer(script, tmp_path, capsys):
     assert result["machine"]["GPU"] == "a GPU that is played by NumPy"
 
 
-def test_a_wrong_kernel_is_found(script, monkeypatch, capsys):
+def test_parity_with_pytorch(script, monkeypatch, tmp_path, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.setattr("gpu_peers.DEVICE", "cpu")
+    monkeypatch.setattr(script, "free_memory", lambda: None)
+    sys.argv += ["parity"]
+    assert script.main() == 0
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert sum("against PyTorch" in row["what"] for row in rows) == 3
+
+
+def test_a_wrong_kernel_is_found(script, no_peers, monkeypatch, capsys):
     from numgpt.kernels import gpu
 
     right = gpu.gelu_backward
