@@ -10,7 +10,7 @@ import weakref
 
 import numpy as np
 
-KEPT = 2**28  # bytes kept at most while no array uses them
+KEPT = 2**30  # bytes kept at most while no array uses them
 SMALL = 2**16  # bytes below which an array may as well have fresh memory
 
 _free = {}  # bytes -> blocks of that many bytes that no array uses, the size used last at the end
