@@ -102,7 +102,7 @@ def test_cupy_fuses_every_kernel_without_leaving_float32(real, fused):
         "squared_deviation": (x, x),
         "reciprocal_root": (x, 0.1, 1e-5),
         "scale_and_shift": (x, x, x, row, row),
-        "sum_of_products": (rows, rows),
+        "sums_of_products": (x, x),
         "row_sum": (rows, row),
         "row_projection": (rows, row, rows),
         "take_out": (rows, row, rows, rows, rows, rows, 0.1),
