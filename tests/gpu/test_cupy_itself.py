@@ -74,6 +74,19 @@ def test_cupy_has_the_methods_and_the_rest(real, fake_module):
     assert callable(real.cuda.get_cublas_handle)
     assert all(hasattr(real.cuda.Device, name) for name in ("id", "synchronize", "compute_capability"))
     assert callable(importlib.import_module("cupyx").scatter_add)
+    assert issubclass(real.cuda.compiler.CompileException, Exception)
+
+
+def test_cublas_is_called_as_cupy_has_it(real, fake_module):
+    try:
+        cublas = real.cuda.cublas
+    except ImportError as error:
+        pytest.skip(str(error))
+    for name, value in vars(fake_module.Cublas).items():
+        if name.startswith("CUBLAS_"):
+            assert getattr(cublas, name) == value, name
+    arguments = cublas.gemmStridedBatchedEx.__doc__.partition("(")[2].split(",")  # compiled, it has no signature
+    assert len(arguments) == len(inspect.signature(fake_module.Cublas.gemmStridedBatchedEx).parameters)
 
 
 @pytest.fixture
