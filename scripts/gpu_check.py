@@ -33,7 +33,8 @@ from numgpt.training import clip_gradients  # noqa: E402
 
 SMALL = GPTConfig()  # the 124M shape
 DEVICE = "cuda"
-PARITY_SHAPE, STEPS_SHAPE, TRAINING_SHAPE = (2, 512), (4, 64), (8, 1024)
+PARITY_SHAPE = 3, 1024  # the fewest rows with which attention goes through two blocks of queries
+STEPS_SHAPE, TRAINING_SHAPE = (4, 64), (8, 1024)
 PROMPT, NEW_TOKENS = 32, 64
 PAIRS = 10
 

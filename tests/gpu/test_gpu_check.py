@@ -63,6 +63,21 @@ class fake_pool:  # noqa: N801
         pass
 
 
+def test_parity_goes_through_several_blocks_of_attention(fake, monkeypatch):
+    """As a training step of the whole size does; the other checks are too small for it."""
+    import cupy
+
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import gpu_check
+
+    from numgpt.kernels.gpu_attention import query_blocks
+
+    B, T = gpu_check.PARITY_SHAPE
+    config = GPTConfig()
+    q = cupy.empty((B, config.n_head, T, 1))
+    assert len(list(query_blocks(q, q))) == 2
+
+
 def test_what_needs_no_peer(script, no_peers, tmp_path, capsys):
     assert script.main() == 0
     result = json.loads((tmp_path / "out.json").read_text())
