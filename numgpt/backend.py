@@ -45,9 +45,9 @@ def cuda_problem():
         return f"no GPU answers ({first_line(error)}): install or update NVIDIA's driver"
     try:
         cupy.cuda.cublas.getVersion(cupy.cuda.get_cublas_handle())
-        cupy.cuda.nvrtc.getVersion()
-    except (ImportError, AttributeError, RuntimeError) as error:
-        return f"CUDA's libraries are missing ({first_line(error)}): {INSTALL}"
+        cupy.add(cupy.zeros(1), 1)  # to be compiled, it needs CUDA's headers beside the compiler
+    except (ImportError, AttributeError, OSError, RuntimeError, cupy.cuda.compiler.CompileException) as error:
+        return f"CUDA's libraries are missing or do not fit ({first_line(error)}): {INSTALL}"
     return None
 
 

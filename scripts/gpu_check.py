@@ -5,24 +5,26 @@
 
 Needs a GPU, CuPy and NumPy; the comparisons also torch and transformers, without which their lines say so. The parts
 are gradients (every gradient check, in float64), parity (the 124M shape against numgpt on the CPU and against
-PyTorch), steps (ten training steps beside the CPU's), training, decoding and memory (beside PyTorch and transformers,
-in turn in one run). Speeds are ratios, the peer's time over numgpt's: above 1 numgpt is faster. Exit status 1 when
-something is wrong, 2 where there is no GPU; a ratio that misses its target is told and is no error.
+PyTorch), precision (the gradient in tf32 and bf16 beside the exact one), steps (ten training steps beside the CPU's),
+training, decoding and memory (beside PyTorch and transformers, in turn in one run). Speeds are ratios, the peer's time
+over numgpt's: above 1 numgpt is faster. Exit status 1 when something is wrong, 2 where there is no GPU; a ratio that
+misses its target is told and is no error. A part that fails leaves the others their figures.
 """
 
 import argparse
+import gc
 import json
 import platform
 import statistics
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np  # noqa: E402  (after the path to numgpt is known)
 from gpu_peers import ADAMW, torch_model, torch_peak, torch_results, torch_step, transformers_generate  # noqa: E402
+from gpu_table import Table  # noqa: E402
 
 from numgpt import GPT, AdamW, GPTConfig, generate, gradcheck  # noqa: E402
 from numgpt.backend import cuda_problem, gpu_figures, synchronize, to_device, to_host  # noqa: E402
@@ -31,35 +33,10 @@ from numgpt.training import clip_gradients  # noqa: E402
 
 SMALL = GPTConfig()  # the 124M shape
 DEVICE = "cuda"
-PARITY_SHAPE, STEPS_SHAPE, TRAINING_SHAPE = (2, 512), (4, 64), (8, 1024)
+PARITY_SHAPE = 3, 1024  # the fewest rows with which attention goes through two blocks of queries
+STEPS_SHAPE, TRAINING_SHAPE = (4, 64), (8, 1024)
 PROMPT, NEW_TOKENS = 32, 64
 PAIRS = 10
-
-
-class Table:
-    """The lines, as they are printed and as JSON."""
-
-    def __init__(self):
-        self.rows = []
-        print(f"{'what':58} {'figure':>10}  {'target':>10}")
-
-    def add(self, what, figure, target, at_most=True, decides=True, **details):
-        """A line. at_most: whether the figure is to stay below the target; decides: whether missing it is an error."""
-        ok = bool(figure <= target if at_most else figure >= target)  # False for NaN
-        verdict = "ok" if ok else ("WRONG" if decides else "misses it")
-        self.rows.append(
-            {"what": what, "figure": figure, "target": target, "ok": ok, "error": decides and not ok, **details}
-        )
-        print(f"{what:58} {figure:10.3g}  {'<=' if at_most else '>='} {target:7.3g}  {verdict}", flush=True)
-
-    def lacks(self, package, what):
-        """Whether `package` is not installed; a line then says so in place of the figure."""
-        if find_spec(package) is not None:
-            return False
-        why = f"{package} is not installed"
-        self.rows.append({"what": what, "figure": "not measured", "why": why})
-        print(f"{what:58} not measured: {why}", flush=True)
-        return True
 
 
 def distance(found, expected):
@@ -106,6 +83,23 @@ def cpu_results(_, ids, targets):
     logits, loss = model.forward(ids), model.loss(ids, targets)
     model.backward()
     return logits, loss, {name: grad for name, _, grad in model.named_parameters()}
+
+
+def check_precision(table):
+    """The gradient with products in tf32 and bf16 against the exact one: off by what rounding explains, and by some."""
+    ids, targets = batch(PARITY_SHAPE)
+    model = GPT(SMALL, device=DEVICE)
+    gradients = {}
+    for precision in "float32", "tf32", "bf16":
+        set_precision(precision, DEVICE)
+        model.zero_grad()
+        model.loss(ids, targets)
+        model.backward()
+        gradients[precision] = to_host(model.grads)
+    for precision, most in ("tf32", 1e-2), ("bf16", 1e-1):
+        error = distance(gradients[precision], gradients["float32"])
+        table.add(f"gradient in {precision} against float32", error, most)
+        table.add(f"gradient in {precision}: whether products are rounded", error, 1e-6, at_most=False)
 
 
 def check_steps(table):
@@ -167,7 +161,6 @@ def check_training(table):
         torch.set_float32_matmul_precision("high")
         set_precision(precision, DEVICE)
         compare_times(table, what, theirs, our_step(ours, TRAINING_SHAPE), target)
-        set_precision("float32", DEVICE)
         del ours, theirs
         free_memory()
 
@@ -210,6 +203,7 @@ def free_memory():
     """Give back what is no longer used, so that one side's leftovers do not stand in the other's way."""
     import cupy
 
+    gc.collect()
     cupy.get_default_memory_pool().free_all_blocks()
     if sys.modules.get("torch"):
         sys.modules["torch"].cuda.empty_cache()
@@ -232,11 +226,22 @@ def check_decoding(table):
 PARTS = {
     "gradients": check_gradients,
     "parity": check_parity,
+    "precision": check_precision,
     "steps": check_steps,
     "training": check_training,
     "decoding": check_decoding,
     "memory": check_memory,
 }
+
+
+def run_part(name, table):
+    """Whatever happens in a part, the next finds exact products and free memory."""
+    try:
+        PARTS[name](table)
+    except Exception as error:
+        table.failed(name, error)
+    set_precision("float32", DEVICE)
+    free_memory()
 
 
 def machine():
@@ -263,8 +268,7 @@ def main():
     to_device(np.zeros(1), DEVICE)  # so that the first part does not pay for waking the GPU
     table = Table()
     for name in args.parts or PARTS:
-        PARTS[name](table)
-        free_memory()
+        run_part(name, table)
     result = {"machine": machine(), "seconds": time.perf_counter() - started, "rows": table.rows}
     Path(args.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"{result['machine']}\n{result['seconds']:.0f} s; written to {args.json}")

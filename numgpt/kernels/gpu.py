@@ -38,6 +38,7 @@ __all__ = [
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
 PIECE = 2**24  # elements whose squares are in memory at once: 64 MB in float32
+PARTS = 64  # CuPy gives 32 columns' sum to one block of threads, too few blocks for a GPU unless the rows are parted
 
 
 @cupy.fuse
@@ -91,16 +92,26 @@ def layernorm_backward(dy, xhat, rstd, weight, dweight, dbias):
     """
     C = dy.shape[-1]
     shape, (dy, xhat, rstd) = dy.shape, (a.reshape(-1, a.shape[-1]) for a in (dy, xhat, rstd))
-    dbias += dy.sum(0)
-    dweight += sum_of_products(dy, xhat)
+    dbias += column_sum(dy)
+    dweight += sums_of_products(parted(dy), parted(xhat)).sum(0)
     total, projection = row_sum(dy, weight)[:, None], row_projection(dy, weight, xhat)[:, None]
     return take_out(dy, weight, xhat, rstd, total, projection, 1 / C).reshape(shape)
 
 
+def column_sum(x):
+    """The sum of the rows of x, (N, C)."""
+    return parted(x).sum(1).sum(0)
+
+
+def parted(x):
+    """x, (N, C), as (P, N/P, C), a view; P divides N and PARTS."""
+    return x.reshape(math.gcd(len(x), PARTS), -1, x.shape[-1])
+
+
 @cupy.fuse
-def sum_of_products(dy, xhat):
-    """sum(dy xhat) over the rows."""
-    return cupy.sum(dy * xhat, axis=0)
+def sums_of_products(dy, xhat):
+    """sum(dy xhat) over the rows of each part."""
+    return cupy.sum(dy * xhat, axis=1)
 
 
 @cupy.fuse
@@ -136,7 +147,7 @@ def linear(x, weight, bias):
 def linear_backward(dy, x, weight, dweight, dbias):
     """dx = dy weight^T; adds dweight += x^T dy and dbias += sum_n dy. dy is (N, n_out), x and dx are (N, n_in)."""
     add_product(dweight, x.T, dy)
-    dbias += dy.sum(0)
+    dbias += column_sum(dy)
     return matmul(dy, weight.T)
 
 

@@ -276,6 +276,10 @@ class Runtime:
     driverGetVersion = runtimeGetVersion  # noqa: N815, CUDA's name
 
 
+class CompileException(Exception):  # noqa: N818, CuPy's name
+    pass
+
+
 class Device:
     id = 0
     compute_capability = "90"
@@ -309,7 +313,7 @@ def install(setitem):
     cupy.cuda = types.SimpleNamespace(
         cublas=Cublas,
         runtime=Runtime,
-        nvrtc=types.SimpleNamespace(getVersion=lambda: (12, 9)),
+        compiler=types.SimpleNamespace(CompileException=CompileException),
         get_cublas_handle=lambda: 1,
         Device=Device,
     )

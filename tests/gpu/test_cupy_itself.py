@@ -74,6 +74,19 @@ def test_cupy_has_the_methods_and_the_rest(real, fake_module):
     assert callable(real.cuda.get_cublas_handle)
     assert all(hasattr(real.cuda.Device, name) for name in ("id", "synchronize", "compute_capability"))
     assert callable(importlib.import_module("cupyx").scatter_add)
+    assert issubclass(real.cuda.compiler.CompileException, Exception)
+
+
+def test_cublas_is_called_as_cupy_has_it(real, fake_module):
+    try:
+        cublas = real.cuda.cublas
+    except ImportError as error:
+        pytest.skip(str(error))
+    for name, value in vars(fake_module.Cublas).items():
+        if name.startswith("CUBLAS_"):
+            assert getattr(cublas, name) == value, name
+    arguments = cublas.gemmStridedBatchedEx.__doc__.partition("(")[2].split(",")  # compiled, it has no signature
+    assert len(arguments) == len(inspect.signature(fake_module.Cublas.gemmStridedBatchedEx).parameters)
 
 
 @pytest.fixture
@@ -89,8 +102,9 @@ def fused(real):
             vars(sys.modules["numgpt.kernels"]).pop(file.rpartition(".")[2], None)
 
 
-def test_cupy_fuses_every_kernel_without_leaving_float32(real, fused):
-    """CuPy translates each formula to CUDA; with float32 arrays, no operation may be in float64."""
+@pytest.fixture
+def fusions(real, fused):
+    """(name, arguments, history, kernel) of each formula, as CuPy translates it to CUDA for float32."""
     fusion = pytest.importorskip("cupy._core.fusion")
     if not hasattr(fusion, "_FusionHistory"):
         pytest.skip("this CuPy fuses in another way")
@@ -102,7 +116,7 @@ def test_cupy_fuses_every_kernel_without_leaving_float32(real, fused):
         "squared_deviation": (x, x),
         "reciprocal_root": (x, 0.1, 1e-5),
         "scale_and_shift": (x, x, x, row, row),
-        "sum_of_products": (rows, rows),
+        "sums_of_products": (x, x),
         "row_sum": (rows, row),
         "row_projection": (rows, row, rows),
         "take_out": (rows, row, rows, rows, rows, rows, 0.1),
@@ -116,16 +130,74 @@ def test_cupy_fuses_every_kernel_without_leaving_float32(real, fused):
         "upper_half": (bits,),
     }
     assert arguments.keys() == fused.keys()
-    for name, args in arguments.items():
-        history = fusion._FusionHistory()
-        fusion._thread_local.history, fusion._thread_local.is_old_fusing = history, True
-        try:
-            kernel, _ = history.get_fusion(fused[name].func, args, name)
-        finally:
-            fusion._thread_local.history, fusion._thread_local.is_old_fusing = None, False
+    return [(name, args, *fuse(fusion, fused[name].func, args, name)) for name, args in arguments.items()]
+
+
+def fuse(fusion, function, args, name):
+    """(history, kernel): what CuPy does when a fused function is first called, but for the call."""
+    history = fusion._FusionHistory()
+    fusion._thread_local.history, fusion._thread_local.is_old_fusing = history, True
+    try:
+        kernel, _ = history.get_fusion(function, args, name)
+    finally:
+        fusion._thread_local.history, fusion._thread_local.is_old_fusing = None, False
+    return history, kernel
+
+
+def test_cupy_fuses_every_kernel_without_leaving_float32(fusions):
+    """With float32 arrays, no operation may be in float64."""
+    for name, _, history, kernel in fusions:
         types = {str(dtype) for op in history.op_list for dtype, _ in op.submodule.in_params}
         assert "float64" not in types, (name, types)
         assert {str(parameter.dtype) for parameter in kernel.out_params} <= {"float32", "bool", "uint16"}, name
+
+
+def test_cuda_compiles_every_kernel(real, fusions):
+    """NVRTC needs no GPU; it and CUDA's headers come with cupy-cuda12x[ctk]."""
+    try:
+        compile_for_hopper(real, "", "headers alone")
+    except (ImportError, RuntimeError, real.cuda.compiler.CompileException) as error:
+        pytest.skip(f"no NVRTC, or not its headers: {error}")
+    for name, args, _, kernel in fusions:
+        assert compile_for_hopper(real, cuda_source(real, kernel, args), name)
+
+
+def compile_for_hopper(cupy, source, name):
+    from cupy._core import core
+
+    headers = "".join(f"#include <{header}>\n" for header in core._cupy_header_list)
+    program = cupy.cuda.compiler._NVRTCProgram(headers + source, f"{name}.cu")
+    return program.compile((*core.assemble_cupy_compiler_options(()), "-arch=compute_90"))[0]
+
+
+def cuda_source(cupy, kernel, args):
+    """The source that CuPy would compile for these arguments."""
+    from cupy._core import _carray, _kernel, _reduction, _scalar
+
+    def info(kind, of, dtype, ndim):
+        return _kernel._ArgInfo(kind, of, dtype, ndim, True, True)
+
+    array, indexer, scalar = 1, 2, 3
+    ndim = max(arg.ndim for arg in args if isinstance(arg, cupy.ndarray))
+    infos = [
+        info(array, cupy.ndarray, arg.dtype, ndim)
+        if isinstance(arg, cupy.ndarray)
+        else info(scalar, _scalar.CScalar, np.dtype(type(arg)), 0)
+        for arg in args
+    ]
+    reduces = isinstance(kernel, _reduction.ReductionKernel)
+    infos += [info(array, cupy.ndarray, np.dtype(out.dtype), ndim - reduces) for out in kernel.out_params]
+    infos.append(info(indexer, _carray.Indexer, None, ndim))
+    if not reduces:
+        return _kernel._get_elementwise_kernel_code(
+            tuple(infos), _kernel._TypeMap(()), kernel.params, kernel.operation, kernel.name, kernel.preamble
+        )
+    infos += [info(indexer, _carray.Indexer, None, ndim - 1), info(scalar, _scalar.CScalar, np.dtype("i"), 0)]
+    formula = kernel.reduce_type, kernel.identity, kernel.map_expr, kernel.reduce_expr, kernel.post_map_expr
+    return _reduction._ReductionKernel_get_cached_function_code(
+        *(kernel.nin, kernel.nout, kernel._params, tuple(infos), _kernel._TypeMap((("IndexT", "int32"),))),
+        *(kernel.name, 512, *formula, kernel.preamble, kernel.options),
+    )
 
 
 def on_no_device(cupy, dtype, ndim):

@@ -181,3 +181,15 @@ def test_without_cupy_the_cpu_goes_on(monkeypatch):
     with pytest.raises(InputError, match=r"CuPy is not installed: pip install 'numgpt\[cuda12\]'"):
         GPT(CONFIG, device="cuda")
     GPT(CONFIG).forward([[1, 2]])
+
+
+def test_what_cannot_be_compiled_is_told_in_a_line(fake, monkeypatch):
+    import cupy
+
+    def no_headers(*_):
+        raise fake.CompileException('a.cu(3): error: cannot open source file "cuda_fp16.h"\n\n1 error detected')
+
+    monkeypatch.setattr(cupy, "add", no_headers, raising=False)
+    with pytest.raises(InputError, match=r'CUDA.*: cannot open source file "cuda_fp16.h"\): pip install'):
+        GPT(CONFIG, device="cuda")
+    GPT(CONFIG).forward([[1, 2]])

@@ -63,6 +63,21 @@ class fake_pool:  # noqa: N801
         pass
 
 
+def test_parity_goes_through_several_blocks_of_attention(fake, monkeypatch):
+    """As a training step of the whole size does; the other checks are too small for it."""
+    import cupy
+
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import gpu_check
+
+    from numgpt.kernels.gpu_attention import query_blocks
+
+    B, T = gpu_check.PARITY_SHAPE
+    config = GPTConfig()
+    q = cupy.empty((B, config.n_head, T, 1))
+    assert len(list(query_blocks(q, q))) == 2
+
+
 def test_what_needs_no_peer(script, no_peers, tmp_path, capsys):
     assert script.main() == 0
     result = json.loads((tmp_path / "out.json").read_text())
@@ -71,6 +86,8 @@ def test_what_needs_no_peer(script, no_peers, tmp_path, capsys):
     assert rows["loss against numgpt on the CPU"]["ok"]
     assert rows["parity with PyTorch"]["why"] == "torch is not installed"
     assert rows["ten training steps: losses against numgpt on the CPU"]["ok"]
+    for precision in "tf32", "bf16":
+        assert rows[f"gradient in {precision} against float32"]["ok"]
     assert sum(row["figure"] == "not measured" for row in result["rows"]) == 6
     assert result["machine"]["GPU"] == "a GPU that is played by NumPy"
 
@@ -93,3 +110,25 @@ def test_a_wrong_kernel_is_found(script, no_peers, monkeypatch, capsys):
     sys.argv += ["parity"]
     assert script.main() == 1
     assert "WRONG" in capsys.readouterr().out
+
+
+def test_a_part_that_fails_leaves_the_others_their_figures(script, no_peers, monkeypatch, tmp_path, capsys):
+    from numgpt.kernels import gpu_matmul
+
+    def check_gradients(table):
+        script.set_precision("bf16", "cuda")
+        raise MemoryError("no memory left")
+
+    monkeypatch.setitem(script.PARTS, "gradients", check_gradients)
+    sys.argv += ["gradients", "steps"]
+    assert script.main() == 1
+    failed, steps = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert failed == {
+        "what": "gradients",
+        "figure": "not measured",
+        "why": "MemoryError('no memory left')",
+        "error": True,
+    }
+    assert steps["ok"]
+    assert gpu_matmul.PRECISION == "float32"
+    assert "no memory left" in capsys.readouterr().err
