@@ -6,18 +6,33 @@ from numgpt.backend import array_module
 
 
 class LayerCache:
-    """What one attention layer remembers: keys, values (B, H, n_ctx, D), the first `length` positions filled."""
+    """What one attention layer remembers: keys, values (B, H, room, D), the first `length` positions filled.
 
-    def __init__(self, keys, values, start):
-        self.keys, self.values, self.start = keys, values, start
+    There is room for what was read so far and for as much again, up to n_ctx: memory that a short text never fills
+    would have to be found first.
+    """
+
+    def __init__(self, keys, values, n_ctx, start):
+        self.keys, self.values, self.n_ctx, self.start = keys, values, n_ctx, start
         self.length = 0
 
     def extend(self, k, v):
         """Append k, v, (B, H, T, D); return all keys and values so far, (B, H, S, D), and each row's start."""
         old, self.length = self.length, self.length + k.shape[2]
+        if self.length > self.keys.shape[2]:
+            room = min(2 * self.length, self.n_ctx)
+            self.keys, self.values = (moved(memory, old, room) for memory in (self.keys, self.values))
         self.keys[:, :, old : self.length] = k
         self.values[:, :, old : self.length] = v
         return self.keys[:, :, : self.length], self.values[:, :, : self.length], self.start
+
+
+def moved(memory, length, room):
+    """A copy of (B, H, any, D) that has room for `room` positions, of which the first `length` are filled."""
+    B, H, _, D = memory.shape
+    larger = np.empty_like(memory, shape=(B, H, room, D))
+    larger[:, :, :length] = memory[:, :, :length]
+    return larger
 
 
 class KVCache:
@@ -30,13 +45,12 @@ class KVCache:
 
     def __init__(self, model, batch, lengths=None):
         config = model.config
-        shape = (2, config.n_layer, batch, config.n_head, config.n_ctx, config.n_embd // config.n_head)
-        memory = np.empty_like(model.values, shape=shape)
+        nothing = np.empty_like(model.values, shape=(batch, config.n_head, 0, config.n_embd // config.n_head))
         self.start = None
         if lengths is not None and min(lengths) != max(lengths):
             self.start = max(lengths) - np.asarray(lengths)
-        start = None if self.start is None else array_module(memory).asarray(self.start)
-        self.layers = [LayerCache(*pair, start) for pair in zip(*memory, strict=True)]
+        start = None if self.start is None else array_module(nothing).asarray(self.start)
+        self.layers = [LayerCache(nothing, nothing, config.n_ctx, start) for _ in range(config.n_layer)]
 
     @property
     def length(self):
