@@ -9,9 +9,11 @@ from itertools import chain
 
 import numpy as np
 
+from numgpt.tokenizer.characters import to_characters
+
 
 class BatchMerger:
-    """The same answers as `merges.merge`, for a list of pieces."""
+    """The same answers as `merges.merge`, for a list of pieces, as characters."""
 
     def __init__(self, merges, n_vocab):
         self._byte_ids = np.array(merges.byte_ids)
@@ -19,7 +21,7 @@ class BatchMerger:
         self._rank = PairRanks(merges.rank, n_vocab)
 
     def merge(self, pieces):
-        """List of bytes -> list of tuples of ids. The work grows with the square of a piece's length.
+        """List of bytes -> list of str, a character for each id. The work grows with the square of a piece's length.
 
         A piece stands in a column of `columns`, all of them `width` symbols long. A round merges the best
         pair of every column, after which all are one symbol shorter; columns without any merge are done
@@ -43,8 +45,9 @@ class BatchMerger:
             rank, at = np.divmod(best, width)
 
             done = rank == never
-            for i, ids in zip(owner[done].tolist(), columns[:, done].T.tolist(), strict=True):
-                found[i] = tuple(ids)
+            ids = to_characters(columns[:, done].T)
+            for n, i in enumerate(owner[done].tolist()):
+                found[i] = ids[n * width : (n + 1) * width]
             columns, owner, rank, at = columns[:, ~done], owner[~done], rank[~done], at[~done]
             columns = np.where(place <= at, columns[:-1], columns[1:])
             columns[at, np.arange(len(at))] = self._made[rank]

@@ -6,34 +6,15 @@ GPT-2's reaches over the edge of a piece.
 """
 
 import re
-from functools import cached_property
-from itertools import chain
 
 from numgpt.errors import InputError
 from numgpt.files import atomic_write
-from numgpt.tokenizer.batch import BatchMerger
 from numgpt.tokenizer.checks import check_ids, check_text
-from numgpt.tokenizer.merging import Merges
 from numgpt.tokenizer.stream import StreamDecoder
 from numgpt.tokenizer.symbols import format_merges, format_vocabulary
+from numgpt.tokenizer.words import WordEncoder
 
 END_OF_TEXT = "<|endoftext|>"
-
-# The pattern in OpenAI's encoder.py, for the `regex` package: \p{L} is a letter, \p{N} a number. The last two
-# alternatives leave the last whitespace of a run to the word behind it.
-PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-
-# What `regex` takes for \s. Python's own `re`, which is faster, would add U+001C to U+001F.
-WHITESPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-
-# A run of whitespace and the word behind it. Wherever a word ends a piece of PATTERN ends, as no piece has
-# whitespace behind anything else, and no piece depends on what is before it or behind the word: so the pieces
-# of a text are the pieces of its chunks, and a chunk that occurred before need not be looked at again.
-CHUNK = re.compile(f"[{WHITESPACE}]*[^{WHITESPACE}]*")
-
-MEMORY = 2**21  # characters of chunks whose ids are kept: some 300,000 words
-SHORT = 32  # bytes of a piece that may be merged in a batch
-BATCH = range(50, 2**16)  # pieces in a batch: fewer are faster one by one, more need too much memory
 
 
 class BPETokenizer:
@@ -52,16 +33,12 @@ class BPETokenizer:
     """
 
     def __init__(self, tokens, merges, special=None):
-        import regex  # here, so that `import numgpt` needs only NumPy
-
         self.tokens = tokens
         self.merges = merges
         self.special = dict(special or {})
         self.n_vocab = len(tokens)
         self.end_of_text = self.special.get(END_OF_TEXT)
-        self._merges = Merges(self._byte_ids(), merges)
-        self._pattern = regex.compile(PATTERN)
-        self._memory, self._room = {}, MEMORY
+        self._words = WordEncoder(self._byte_ids(), merges, self.n_vocab)
 
     def encode(self, text, allowed_special=()):
         """str -> list of int.
@@ -72,10 +49,10 @@ class BPETokenizer:
         check_text(text)
         allowed = self._check_special(allowed_special)
         if not allowed:
-            return self._encode_plain(text)
+            return self._words.encode(text)
         ids = []
         for part in re.split("(" + "|".join(map(re.escape, allowed)) + ")", text):
-            ids += [self.special[part]] if part in allowed else self._encode_plain(part)
+            ids += [self.special[part]] if part in allowed else self._words.encode(part)
         return ids
 
     def decode(self, ids):
@@ -112,49 +89,3 @@ class BPETokenizer:
                 f"{', '.join(map(repr, self.special)) or 'none'}"
             )
         return sorted(allowed, key=len, reverse=True)
-
-    def _encode_plain(self, text):
-        """The ids of a text without special tokens, chunk by chunk from memory."""
-        chunks = CHUNK.findall(text)
-        try:
-            return list(chain.from_iterable(map(self._memory.__getitem__, chunks)))
-        except KeyError:
-            memory = self._learn(chunks)
-            return list(chain.from_iterable(map(memory.__getitem__, chunks)))
-
-    def _learn(self, chunks):
-        """Remember the ids of the chunks of a text; return the memory, which has them all.
-
-        A piece by itself is one piece again, so pieces and chunks share the memory. A full one is replaced,
-        not emptied, since another thread may be reading it.
-        """
-        if self._room < 0:
-            self._memory, self._room = {}, MEMORY
-        memory = self._memory
-        new = [chunk for chunk in dict.fromkeys(chunks) if chunk not in memory]
-        cut = self._pattern.findall("".join(new))  # as in the text: only the first may have no whitespace in front
-        pieces = [piece for piece in dict.fromkeys(cut) if piece not in memory]
-        memory.update(zip(pieces, self._merge([piece.encode() for piece in pieces]), strict=True))
-        cut = iter(cut)
-        for chunk in new:
-            ids, rest = [], len(chunk)
-            while rest:
-                piece = next(cut)
-                ids += memory[piece]
-                rest -= len(piece)
-            memory[chunk] = tuple(ids)
-        self._room -= sum(map(len, new)) + sum(map(len, pieces))
-        return memory
-
-    def _merge(self, pieces):
-        """List of bytes -> list of tuples of ids."""
-        found = {}
-        short = [piece for piece in pieces if len(piece) <= SHORT]
-        while len(short) >= BATCH.start:
-            batch, short = short[: BATCH.stop], short[BATCH.stop :]
-            found.update(zip(batch, self._batch.merge(batch), strict=True))
-        return [found.get(piece) or self._merges.merge(piece) for piece in pieces]
-
-    @cached_property
-    def _batch(self):
-        return BatchMerger(self._merges, self.n_vocab)

@@ -1,15 +1,25 @@
 """Learning the merges of byte-pair encoding from a text (Sennrich, Haddow and Birch 2016, section 3.2, algorithm 1)."""
 
 import heapq
+import re
 from collections import Counter, defaultdict
 from itertools import pairwise
 
 import regex
 
 from numgpt.errors import InputError
-from numgpt.tokenizer.bpe import CHUNK, END_OF_TEXT, PATTERN, BPETokenizer
+from numgpt.tokenizer.bpe import END_OF_TEXT, BPETokenizer
 from numgpt.tokenizer.checks import check_text
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE
+from numgpt.tokenizer.words import PATTERN
+
+# What `regex` takes for \s. Python's own `re`, which is faster, would add U+001C to U+001F.
+WHITESPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+
+# A run of whitespace and the word behind it. Wherever a word ends a piece of PATTERN ends, as no piece has
+# whitespace behind anything else, and no piece depends on what is before it or behind the word: so the pieces
+# of a text are the pieces of its chunks.
+CHUNK = re.compile(f"[{WHITESPACE}]*[^{WHITESPACE}]*")
 
 RARE = 2  # a pair that occurs less often is no pattern
 

@@ -1,7 +1,7 @@
 """GPT-2's ids: the published ones, Hugging Face's, those of the plain definition for any text."""
 
 import json
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numgpt.errors import InputError
-from numgpt.tokenizer import BPETokenizer, bpe, load_tokenizer
+from numgpt.tokenizer import BPETokenizer, load_tokenizer, trainer, words
 from numgpt.tokenizer.batch import BatchMerger
+from numgpt.tokenizer.characters import MOST, from_characters, to_characters
 from numgpt.tokenizer.merging import Merges
 
 SPACES = " \t\n\r\v\f\x1c\x1f\x85\xa0\u1680\u2003\u2028\u202f\u3000\u200b\ufeff"
@@ -86,8 +87,10 @@ def test_a_whole_text(gpt2, shared):
 
 def test_whitespace_is_what_the_pattern_takes_for_it():
     characters = "".join(map(chr, [*range(0x4000), *range(0xE000, 0x20000)]))
-    assert regex.findall(r"\s", characters) == regex.findall(f"[{bpe.WHITESPACE}]", characters)
-    assert PATTERN.pattern == bpe.PATTERN
+    whitespace = regex.findall(r"\s", characters)
+    assert whitespace == regex.findall(f"[{trainer.WHITESPACE}]", characters)
+    assert not "".join(whitespace).strip(), "words with whitespace at an end are those that strip() changes"
+    assert PATTERN.pattern == words.PATTERN
 
 
 @settings(max_examples=200, deadline=None)
@@ -106,24 +109,25 @@ def test_one_text_after_another(golden, texts):
     """What was remembered of one text serves for the next, whatever was merged side by side, alone or forgotten."""
     tokenizer = load_tokenizer(golden / "tokenizer")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bpe, "BATCH", range(2, 3))
-        patch.setattr(bpe, "SHORT", 6)
-        patch.setattr(bpe, "MEMORY", 10)
+        patch.setattr(words, "BATCH", range(2, 3))
+        patch.setattr(words, "SHORT", 6)
+        patch.setattr(words, "MEMORY", 10)
         for text in texts:
             assert tokenizer.encode(text) == Textbook(tokenizer).encode(text)
 
 
 def test_memory_is_bounded(small_folder, monkeypatch):
     """A full memory is replaced; a thread that still reads the old one finds everything in it."""
-    monkeypatch.setattr(bpe, "MEMORY", 100)
+    monkeypatch.setattr(words, "MEMORY", 100)
     tokenizer = load_tokenizer(small_folder)
     tokenizer.encode("Alice was late")
-    first = tokenizer._memory
+    encoder = tokenizer._words
+    first = encoder._words
     for n in range(1000):
         tokenizer.encode(f"word{n} and{n}")
-    assert sum(map(len, tokenizer._memory)) < 200
-    assert first is not tokenizer._memory
-    assert {"Alice", " was", " late"} <= first.keys()
+    assert sum(map(len, chain(encoder._words, encoder._texts))) < 300
+    assert first is not encoder._words
+    assert {"was", "late"} <= first.keys()
 
 
 @settings(deadline=None)
@@ -158,11 +162,18 @@ def test_merging_alone_and_side_by_side(vocabulary, texts):
     expected = [tuple(textbook_merge(piece, ranked(merges))) for piece in pieces]
     one = Merges(range(256), merges)
     assert [one.merge(piece) for piece in pieces] == expected
-    assert BatchMerger(one, len(tokens)).merge(pieces) == expected
+    side_by_side = BatchMerger(one, len(tokens)).merge(pieces)
+    assert [tuple(from_characters(ids)) for ids in side_by_side] == expected
 
 
 def test_merging_nothing_side_by_side(small):
-    assert BatchMerger(small._merges, small.n_vocab).merge([]) == []
+    assert BatchMerger(Merges(range(256), small.merges), small.n_vocab).merge([]) == []
+
+
+def test_every_id_has_a_character():
+    assert from_characters(to_characters(np.arange(MOST))) == list(range(MOST))
+    with pytest.raises(InputError, match=f"a vocabulary of {MOST + 1} tokens is too large"):
+        words.WordEncoder(range(256), {}, MOST + 1)
 
 
 def test_colliding_pairs_are_told_apart():

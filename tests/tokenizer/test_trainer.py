@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from numgpt import InputError
 from numgpt.tokenizer import load_tokenizer
-from numgpt.tokenizer.bpe import PATTERN
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_symbols
 from numgpt.tokenizer.trainer import train_bpe
+from numgpt.tokenizer.words import PATTERN
 
 
 def plain_merges(text, n_merges):
