@@ -12,7 +12,7 @@ import numpy as np
 from numgpt.kernels.memory import empty
 from numgpt.kernels.threads import n_cores, run_side_by_side
 
-TILE = 131072  # scores in a tile: 512 KB in float32
+TILE = 262144  # scores in a tile: 1 MB in float32
 BLOCK = 128  # queries in a tile at most: the last of a block sees that many keys that the first does not
 THREADED = 2**21  # scores times channels below which threads cost more than they bring
 
