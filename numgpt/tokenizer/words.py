@@ -48,6 +48,8 @@ class WordEncoder:
 
     def encode(self, text):
         """str -> list of int."""
+        if self._room < 0:
+            self._forget()
         words = text.split(" ")
         start, words[0] = words[0], ""  # no space before it
         try:
@@ -64,8 +66,6 @@ class WordEncoder:
 
     def _learn_words(self, words):
         """Remember the words of a text; return the memory, which has them all."""
-        if self._room < 0:
-            self._forget()
         known = self._words
         new = set(words).difference(known)
         alone = [word for word in new if word and word == word.strip()]

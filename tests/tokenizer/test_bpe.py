@@ -123,9 +123,10 @@ def test_memory_is_bounded(small_folder, monkeypatch):
     tokenizer.encode("Alice was late")
     encoder = tokenizer._words
     first = encoder._words
-    for n in range(1000):
-        tokenizer.encode(f"word{n} and{n}")
-    assert sum(map(len, chain(encoder._words, encoder._texts))) < 300
+    for text in "word{} and{}", "word{}", "word{}\n a\n ":
+        for n in range(1000):
+            tokenizer.encode(text.format(n, n))
+        assert sum(map(len, chain(encoder._words, encoder._texts))) < 300, text
     assert first is not encoder._words
     assert {"was", "late"} <= first.keys()
 
