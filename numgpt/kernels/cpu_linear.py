@@ -5,7 +5,7 @@ import numpy as np
 from numgpt.kernels.memory import empty
 from numgpt.kernels.threads import n_cores, run_side_by_side
 
-FEW_ROWS = 16  # a product with at most as many spends its time on reading the other matrix: generation's are such
+FEW_ROWS = 16  # with at most as many the time goes into reading the other matrix, by BLAS's own threads: generation
 SMALL = 2**22  # multiplications below which a piece is not worth a thread
 LARGE = 2**27  # multiplications from which on a product is cut into more pieces than cores, lest one is late
 
@@ -13,7 +13,10 @@ LARGE = 2**27  # multiplications from which on a product is cut into more pieces
 def product(a, b):
     """a @ b for matrices."""
     out = empty((len(a), b.shape[1]), a.dtype)
-    on_all_cores([(write_product, *piece) for piece in cut(a, b, out)], len(a))
+    if len(a) <= FEW_ROWS:
+        np.matmul(a, b, out=out)
+    else:
+        on_all_cores([(write_product, *piece) for piece in cut(a, b, out)])
     return out
 
 
@@ -29,7 +32,7 @@ def linear(x, weight, bias):
         np.matmul(x, weight, out=y)
         y += bias[columns]
 
-    run_side_by_side(lambda piece: one_piece(*piece), cut(x, weight, y))
+    on_all_cores([(one_piece, *piece) for piece in cut(x, weight, y)])
     return y
 
 
@@ -38,7 +41,7 @@ def linear_backward(dy, x, weight, dweight, dbias):
     dx, ones = empty(x.shape, x.dtype), np.ones((1, len(x)), x.dtype)
     pieces = [(add_product, *piece) for each in ((x.T, dy, dweight), (ones, dy, dbias[None])) for piece in cut(*each)]
     pieces += [(write_product, *piece) for piece in cut(dy, weight.T, dx)]
-    on_all_cores(pieces, len(x))
+    on_all_cores(pieces)
     return dx
 
 
@@ -55,13 +58,9 @@ def add_product(a, b, out, _=None):
         np.matmul(a, b, out=out)
 
 
-def on_all_cores(pieces, n_rows):
-    """work(*arguments) for every (work, *arguments); with BLAS's own threads if the products have few rows."""
-    if n_rows <= FEW_ROWS:
-        for work, *arguments in pieces:
-            work(*arguments)
-    else:
-        run_side_by_side(lambda piece: piece[0](*piece[1:]), pieces)
+def on_all_cores(pieces):
+    """work(*arguments) for every (work, *arguments)."""
+    run_side_by_side(lambda piece: piece[0](*piece[1:]), pieces)
 
 
 def cut(a, b, out):
