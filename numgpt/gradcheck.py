@@ -2,9 +2,9 @@
 
     numeric[i] = (L(v + h e_i) - L(v - h e_i)) / 2h        for every element v[i] of every parameter and input
 
-is off by a term in h^2. Computed with h and with h/2, the two combine to (4 n(h/2) - n(h)) / 3, where that term is
-gone (Richardson 1911) and h can be large enough for rounding not to matter. A tensor's error is |a - n| / max(|a|, |n|)
-over Euclidean norms, a the analytic and n the numeric gradient.
+is off by terms in h^2, h^4, ... Computed with h, h/2 and h/4, the three combine to (64 n(h/4) - 20 n(h/2) + n(h)) / 45,
+where the first two terms are gone (Richardson 1911) and h can be large enough for rounding not to matter. A tensor's
+error is |a - n| / max(|a|, |n|) over Euclidean norms, a the analytic and n the numeric gradient.
 """
 
 import math
@@ -57,7 +57,7 @@ def numeric_gradient(loss, values):
         return (up - down) / (2 * h)
 
     for i in np.ndindex(values.shape):
-        gradient[i] = (4 * slope(i, h / 2) - slope(i, h)) / 3
+        gradient[i] = (64 * slope(i, h / 4) - 20 * slope(i, h / 2) + slope(i, h)) / 45
     return gradient
 
 
