@@ -3,10 +3,11 @@
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 from numgpt.generation import generate, stream
+from numgpt.kernels import use_kernels
 from numgpt.loading import load
 from numgpt.model import GPT
 from numgpt.training import AdamW
 
 __version__ = "0.1.0"
 
-__all__ = ["GPT", "AdamW", "GPTConfig", "InputError", "generate", "load", "stream"]
+__all__ = ["GPT", "AdamW", "GPTConfig", "InputError", "generate", "load", "stream", "use_kernels"]

@@ -1,98 +1,113 @@
-"""Functions whose fast form would hide the formula: the layers call them by their mathematical names.
+"""Which code computes a formula: its definition, in plain NumPy where it is explained, or a faster kernel.
 
-Here it is decided which file serves, by the array: NumPy's arrays go to cpu*.py, any others to gpu*.py, which has
-functions of the same names and is imported when the first such array comes.
+    @definition
+    def gelu(x): ...                    # in layers/gelu.py
+
+A call of `gelu` runs the function of that name in kernels/cpu/gelu.py for NumPy's arrays, in kernels/gpu/gelu.py for
+CuPy's. Where there is none, and everywhere after `use_kernels("plain")`, it runs the definition, which suits both. The
+tests and `numgpt gradcheck` hold every kernel to its definition.
 """
 
-from functools import wraps
+import os
+from collections.abc import Callable
+from functools import cache, wraps
+from importlib import import_module
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 from numgpt.backend import check_device
 from numgpt.errors import InputError
-from numgpt.kernels import cpu, cpu_attention, cpu_linear, cpu_loss
 
-__all__ = [
-    "adamw_update",
-    "attention",
-    "attention_backward",
-    "draw_dropped",
-    "drop",
-    "gelu",
-    "gelu_backward",
-    "layernorm",
-    "layernorm_backward",
-    "linear",
-    "linear_backward",
-    "product",
-    "scatter_add",
-    "set_precision",
-    "squared_norm",
-    "tied_cross_entropy",
-    "tied_cross_entropy_backward",
-]
+KINDS = ("fast", "plain")
 PRECISIONS = ("float32", "tf32", "bf16")
 
+_kind = "plain" if os.environ.get("NUMGPT_KERNELS") == "plain" else "fast"
 
-def by_array(on_cpu):
-    """A function that is `on_cpu` where its first argument is a NumPy array, else its namesake in gpu.py."""
-    name = on_cpu.__name__
-
-    @wraps(on_cpu)
-    def dispatched(x, *args, **kwargs):
-        if isinstance(x, np.ndarray):
-            return on_cpu(x, *args, **kwargs)
-        return getattr(on_gpu(), name)(x, *args, **kwargs)
-
-    return dispatched
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def on_gpu():
-    """The module of the functions for CuPy's arrays."""
-    from numgpt.kernels import gpu
+def definition(function: Callable[P, R]) -> Callable[P, R]:
+    """Let calls of `function` run the kernel of its name where there is one."""
+    file, name = function.__module__.rpartition(".")[2], function.__name__
 
-    return gpu
+    @wraps(function)
+    def formula(*args: P.args, **kwargs: P.kwargs) -> R:
+        kernel = None if _kind == "plain" else find_kernel(file, name, args)
+        return (kernel or function)(*args, **kwargs)
 
-
-adamw_update = by_array(cpu.adamw_update)
-attention = by_array(cpu_attention.attention)
-attention_backward = by_array(cpu_attention.attention_backward)
-drop = by_array(cpu.drop)
-gelu = by_array(cpu.gelu)
-gelu_backward = by_array(cpu.gelu_backward)
-layernorm = by_array(cpu.layernorm)
-layernorm_backward = by_array(cpu.layernorm_backward)
-linear = by_array(cpu_linear.linear)
-linear_backward = by_array(cpu_linear.linear_backward)
-product = by_array(cpu_linear.product)
-scatter_add = by_array(cpu.scatter_add)
-squared_norm = by_array(cpu.squared_norm)
-tied_cross_entropy = by_array(cpu_loss.tied_cross_entropy)
+    return formula
 
 
-def tied_cross_entropy_backward(kept, x, *arguments):
-    """What cpu_loss.py or gpu.py has under this name; x is the array that decides."""
-    kernels = cpu_loss if isinstance(x, np.ndarray) else on_gpu()
-    return kernels.tied_cross_entropy_backward(kept, x, *arguments)
+def find_kernel(file, name, args):
+    """The kernel for the first array among `args`; None where its device has none, or it holds no real numbers."""
+    for array in args:
+        if hasattr(array, "dtype"):
+            if array.dtype.kind != "f":
+                return None
+            return namesake("cpu" if isinstance(array, np.ndarray) else "gpu", file, name)
+    return namesake("cpu", file, name)
 
 
-def draw_dropped(rng, shape, p, like=None):
-    """True with probability p for each element by itself; on the device of the array `like` (None: on the CPU)."""
-    kernels = cpu if like is None or isinstance(like, np.ndarray) else on_gpu()
-    return kernels.draw_dropped(rng, shape, p)
+@cache
+def namesake(device, file, name):
+    """The function `name` of kernels/`device`/`file`.py; None where there is no such file or function."""
+    module = f"numgpt.kernels.{device}.{file}"
+    try:
+        return getattr(import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
 
 
-def set_precision(precision, device):
+class use_kernels:
+    """ "fast": kernels where there are any. "plain": only definitions, to read, to step through, to change.
+
+        numgpt.use_kernels("plain")             # from here on
+        with numgpt.use_kernels("plain"): ...   # for a while
+
+    It holds for the whole process, all threads included. Choose before a forward pass: what forward keeps is for a
+    backward of its own kind. The environment variable NUMGPT_KERNELS=plain chooses for a program. Raises InputError for
+    another word.
+    """
+
+    def __init__(self, kind: str) -> None:
+        global _kind
+        if kind not in KINDS:
+            raise InputError(f"kernels must be {' or '.join(map(repr, KINDS))}, not {kind!r}")
+        self.before, _kind = _kind, kind
+
+    def __enter__(self) -> "use_kernels":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _kind
+        _kind = self.before
+
+
+def kernels_in_use() -> str:
+    """ "fast" or "plain": see `use_kernels`."""
+    return _kind
+
+
+def plain() -> bool:
+    """Whether definitions run and no kernels."""
+    return _kind == "plain"
+
+
+def set_precision(precision: str, device: str) -> None:
     """Have the matrix products on the GPU made in "float32", "tf32" or "bf16", in the whole process from here on.
 
-    It is about their factors only: sums, and all that is stored, are float32, and float64 stays float64. Raises
-    InputError for another word, for the CPU, which has only float32, and for a device that cannot be used or is too old
-    for it.
+    It is about their factors only: sums, and all that is stored, are float32, and float64 stays float64. Definitions
+    are not concerned. Raises InputError for another word, for the CPU, which has only float32, and for a device that
+    cannot be used or is too old for it.
     """
     check_device(device)
     if precision not in PRECISIONS:
         raise InputError(f"precision must be {', '.join(PRECISIONS)}, not {precision!r}")
     if device != "cpu":
-        on_gpu().set_precision(precision)
+        import_module("numgpt.kernels.gpu.matmul").set_precision(precision)
     elif precision != "float32":
         raise InputError(f"precision {precision!r} needs device 'cuda': the CPU computes in float32 (or float64)")

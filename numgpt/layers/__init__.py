@@ -8,9 +8,8 @@ from numgpt.layers.feedforward import FeedForward
 from numgpt.layers.gelu import GELU
 from numgpt.layers.layernorm import LayerNorm
 from numgpt.layers.linear import Linear
-from numgpt.layers.loss import CrossEntropy
+from numgpt.layers.loss import CrossEntropy, TiedCrossEntropy
 from numgpt.layers.relu import ReLU
-from numgpt.layers.tied_loss import TiedCrossEntropy
 
 __all__ = [
     "Attention",

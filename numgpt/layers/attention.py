@@ -1,81 +1,146 @@
-"""Masked multi-head self-attention (Vaswani et al. 2017, section 3.2)."""
+"""Masked multi-head self-attention (Vaswani et al. 2017, section 3.2).
+
+Every position gathers from itself and from those before it, as much from each as query and key agree. x, y, dy, dx are
+(B, T, C); q, k, v, o are (B, H, T, D) with D = C/H; s and p are (B, H, T, T).
+
+    q, k, v = heads(x @ W_attn + b_attn)
+    s       = q k^T scale                 s[t,u] = -inf for u > t: no position sees what comes after it
+    p       = softmax_u(s)                p[t,u] = exp(s[t,u]) / sum_w exp(s[t,w])
+    o       = dropout(p) v
+    y       = dropout( merge(o) @ W_proj + b_proj )
+
+Backward, from the bottom line up; transposes swap the last two axes:
+
+    dv = dropout(p)^T do
+    dp = dropout(do v^T)                  with the very mask of the forward
+    ds = p * (dp - sum_u(dp * p))         as p[t,u] changes with s[t,w] by p[t,u] ([u = w] - p[t,w])
+    dq = ds k scale
+    dk = ds^T q scale
+
+Masked scores have p = 0, so ds = 0: nothing flows back from the future. scale = 1/sqrt(D) keeps the scores' variance at
+1 when q and k have variance 1.
+
+With a cache (`numgpt.model.KVCache`), x holds only the positions that follow those already in it: T new queries meet
+S >= T keys, and the last query lines up with the last key.
+"""
 
 import math
+from typing import NamedTuple
 
-from numgpt.kernels import attention, attention_backward
-from numgpt.layers.base import Layer
-from numgpt.layers.dropout import Dropout
+import numpy as np
+
+from numgpt.errors import InputError
+from numgpt.kernels import definition
+from numgpt.layers.base import Array, Layer, check_size
+from numgpt.layers.dropout import Dropout, drop
 from numgpt.layers.linear import Linear
 
 
-class Attention(Layer):
-    """Let every position gather from itself and those before it, as much from each as query and key agree.
+class Attended(NamedTuple):
+    """What `attention` keeps."""
 
-    x, y, dy, dx are (B, T, C); q, k, v are (B, H, T, D) with D = C/H; scores and p are (B, H, T, T).
-    c_attn makes queries, keys and values in one product: x @ W is (B, T, 3C), its last axis laid out (3, H, D).
+    q: Array
+    k: Array
+    v: Array
+    p: Array
+    scale: float
+    dropped: Array | None
+    p_drop: float
 
-        q, k, v = split(x @ W_attn + b_attn)
-        s       = q k^T / sqrt(D)             s[t,u] = -inf for u > t: no position sees what comes after it
-        p       = softmax_u(s)                p[t,u] = exp(s[t,u]) / sum_w exp(s[t,w])
-        o       = dropout(p) v
-        y       = dropout( merge(o) @ W_proj + b_proj )
 
-    Backward, from the bottom line up; transposes swap the last two axes:
+@definition
+def attention(q, k, v, scale, dropped=None, p_drop=0.0, start=None):
+    """o, and what `attention_backward` needs.
 
-        dv = p^T do        (p as dropout left it)
-        dp = do v^T        (then back through dropout)
-        ds = p * (dp - sum_u(dp * p))         as p[t,u] changes with s[t,w] by p[t,u] ([u = w] - p[t,w])
-        dq = ds k / sqrt(D)
-        dk = ds^T q / sqrt(D)
-
-    Masked scores have p = 0, so ds = 0: nothing flows back from the future. The factor 1/sqrt(D) keeps the
-    scores' variance at 1 when q and k have variance 1; here it multiplies q, which is smaller than s.
-
-    With a cache (`numgpt.model.KVCache`), x holds only the positions that follow those already in it: T new
-    queries meet S >= T keys, and the last query lines up with the last key.
-
-    p is never kept: backward computes it again, p = exp(s - lse), from lse[t] = log sum_w exp(s[t,w]), and takes
-    sum_u(dp * p) as do . o, to which it is equal because o = dropout(p) v.
+    dropped, (B, H, T, S) bool, marks the probabilities that dropout sets to 0. start, (B,): see `visible`.
     """
+    s = q @ k.swapaxes(-1, -2) * scale
+    s = np.where(visible(s, start), s, -np.inf)
+    p = np.exp(s - s.max(-1, keepdims=True))  # less the largest, which cancels, so that exp cannot overflow
+    p = p / p.sum(-1, keepdims=True)
+    o = drop(p, dropped, p_drop) @ v
+    return o, Attended(q, k, v, p, scale, dropped, p_drop)
 
-    def __init__(self, n_embd, n_head, p_drop=0.0, rng=None):
-        super().__init__()
-        self.n_head = n_head
-        self.scale = 1 / math.sqrt(n_embd // n_head)
-        self.c_attn = Linear(n_embd, 3 * n_embd)
-        self.c_proj = Linear(n_embd, n_embd)
-        self.attn_drop = Dropout(p_drop, rng)
-        self.resid_drop = Dropout(p_drop, rng)
 
-    def forward(self, x, cache=None):
-        B, T, C = x.shape
-        q, k, v = self.split(self.c_attn.forward(x))
-        start = None
-        if cache is not None:
-            k, v, start = cache.extend(k, v)
-        dropped = self.attn_drop.dropped((B, self.n_head, T, k.shape[2]), q)
-        o, lse = attention(q, k, v, self.scale, dropped, 1 - self.attn_drop.p, start)
-        self.keep(q, k, v, o, lse, dropped)
-        return self.resid_drop.forward(self.c_proj.forward(merge(o)))
+@definition
+def attention_backward(do, kept):
+    """dq, dk and dv side by side, as 3H heads: (B, 3H, T, D)."""
+    q, k, v, p, scale, dropped, p_drop = kept
+    dv = drop(p, dropped, p_drop).swapaxes(-1, -2) @ do
+    dp = drop(do @ v.swapaxes(-1, -2), dropped, p_drop)
+    ds = p * (dp - (dp * p).sum(-1, keepdims=True))
+    dq = ds @ k * scale
+    dk = ds.swapaxes(-1, -2) @ q * scale
+    return np.concatenate([dq, dk, dv], axis=1)
 
-    def backward(self, dy):
-        q, k, v, o, lse, dropped = self.take()
-        do = self.heads(self.c_proj.backward(self.resid_drop.backward(dy)))
-        dqkv = attention_backward(do, q, k, v, o, lse, self.scale, dropped, 1 - self.attn_drop.p)
-        return self.c_attn.backward(dqkv.transpose(1, 3, 0, 2, 4).reshape(*dy.shape[:2], -1))
 
-    def split(self, qkv):
-        """(B, T, 3C) -> q, k, v, each (B, H, T, D), all views."""
-        B, T, _ = qkv.shape
-        return qkv.reshape(B, T, 3, self.n_head, -1).transpose(2, 0, 3, 1, 4)
+def visible(s, start):
+    """Which keys each query may see: bools that fit the scores s, (B, H, T, S).
 
-    def heads(self, x):
-        """(B, T, C) -> (B, H, T, D), a view."""
-        B, T, _ = x.shape
-        return x.reshape(B, T, self.n_head, -1).swapaxes(1, 2)
+    start, (B,), hides the keys before start[b] in row b, which are padding, though never a query from itself.
+    """
+    T, S = s.shape[-2:]
+    past_and_itself = np.tril(np.ones_like(s, dtype=bool), S - T)
+    if start is None:
+        return past_and_itself
+    past = np.tril(past_and_itself, S - T - 1)
+    padding = np.arange(S, like=start) < start[:, None, None, None]
+    return past_and_itself & ~(past & padding)
+
+
+def heads(x, n_head):
+    """(B, T, n_head D) -> (B, n_head, T, D), a view."""
+    B, T, _ = x.shape
+    return x.reshape(B, T, n_head, -1).swapaxes(1, 2)
 
 
 def merge(x):
-    """(B, H, T, D) -> (B, T, C): the heads side by side again."""
-    B, H, T, D = x.shape
-    return x.swapaxes(1, 2).reshape(B, T, H * D)
+    """The inverse of `heads`: (B, n_head, T, D) -> (B, T, n_head D)."""
+    B, n_head, T, D = x.shape
+    return x.swapaxes(1, 2).reshape(B, T, n_head * D)
+
+
+class Attention(Layer):
+    """The layer: c_attn makes queries, keys and values in one product, as 3H heads; c_proj brings o back to C.
+
+    Raises InputError where n_head does not divide n_embd.
+    """
+
+    def __init__(
+        self,
+        n_embd: int,
+        n_head: int,
+        p_drop: float = 0.0,
+        rng: np.random.Generator | None = None,
+        seed: int | None = 0,
+    ) -> None:
+        super().__init__()
+        check_size(n_embd, "n_embd")
+        check_size(n_head, "n_head")
+        if n_embd % n_head:
+            raise InputError(
+                f"n_embd ({n_embd}) must be divisible by n_head ({n_head}): every head gets an equal share"
+            )
+        self.n_head = n_head
+        self.scale = 1 / math.sqrt(n_embd // n_head)
+        self.c_attn = Linear(n_embd, 3 * n_embd, seed=None)
+        self.c_proj = Linear(n_embd, n_embd, seed=None)
+        self.attn_drop = Dropout(p_drop, rng)
+        self.resid_drop = Dropout(p_drop, rng)
+        self.start(seed)
+
+    def forward(self, x: Array, cache=None) -> Array:
+        H = self.n_head
+        qkv = heads(self.c_attn.forward(x), 3 * H)
+        q, k, v = qkv[:, :H], qkv[:, H : 2 * H], qkv[:, 2 * H :]
+        start = None
+        if cache is not None:
+            k, v, start = cache.extend(k, v)
+        dropped = self.attn_drop.draw((*q.shape[:3], k.shape[2]), q)
+        o, kept = attention(q, k, v, self.scale, dropped, self.attn_drop.p, start)
+        self.keep(kept)
+        return self.resid_drop.forward(self.c_proj.forward(merge(o)))
+
+    def backward(self, dy: Array) -> Array:
+        do = heads(self.c_proj.backward(self.resid_drop.backward(dy)), self.n_head)
+        return self.c_attn.backward(merge(attention_backward(do, self.take())))

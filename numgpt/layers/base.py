@@ -1,118 +1,227 @@
 """What every layer can do besides its own mathematics: own parameters, remember a forward pass, be walked through."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from numgpt.backend import array_module, check_device, float_type, to_device
+from numgpt.backend import array_module, check_device, to_device
+from numgpt.errors import InputError
+from numgpt.kernels import kernels_in_use
+
+Array: TypeAlias = Any  # NumPy's or CuPy's; both take the same operators, methods and functions
+Self = TypeVar("Self", bound="Layer")
+
+_keeping: ContextVar[bool] = ContextVar("keeping", default=True)
+
+
+@contextmanager
+def inferring() -> Iterator[None]:
+    """While this lasts, no layer keeps anything for a backward pass."""
+    token = _keeping.set(False)
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
 
 
 class Layer:
     """Parameters, the memory between forward and backward, and the tree of layers inside.
 
-    A layer names its parameters with `parameter` and, once `allocate` has been called on it or on a layer
-    around it, has each as an attribute (`weight`) with its gradient beside it (`dweight`, same shape). Every
-    `backward` adds to the gradients and returns the gradient at the input of `forward`.
+        class Scale(Layer):
+            weight: Array  # (C,)
+            dweight: Array
+
+            def __init__(self, C, seed=0):
+                super().__init__()
+                self.parameter("weight", C)
+                self.start(seed)
+
+            def initialise(self, rng):
+                self.weight[...] = 1
+
+            def forward(self, x):  # y = x weight
+                self.keep(x)
+                return x * self.weight
+
+            def backward(self, dy):  # dweight = sum(dy x), dx = dy weight
+                x = self.take()
+                self.dweight += (dy * x).reshape(-1, x.shape[-1]).sum(0)
+                return dy * self.weight
+
+    `forward` and `backward` never write to their arguments. Every `backward` adds to the gradients and returns the
+    gradient at the input of `forward`. `numgpt.check_layer(Scale(3), x)` proves it.
+
+    A layer by itself draws its starting weights from `seed`. One that becomes part of another is made with seed=None:
+    it has no memory of its own, until the outermost one gives all of them theirs in `start`.
     """
 
-    def __init__(self):
-        self._shapes = {}
-        self._kept = None
-        self._keeping = True
+    training: bool
+    values: Array  # all parameters of the outermost layer, flat; matrices first
+    grads: Array  # all their gradients, in the same order
+    n_matrix_elements: int  # of values, how many belong to matrices, which are what weight decay is for
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._kept: tuple[str, Any] | None = None
         self.training = False
 
-    def parameter(self, name, *shape):
-        """Declare a parameter; `allocate` gives it memory."""
+    def parameter(self, name: str, *shape: int) -> None:
+        """Declare a parameter `name`, whose gradient is called "d" + name."""
         self._shapes[name] = shape
 
-    def keep(self, *arrays):
-        """Remember what backward needs, replacing what an earlier forward left; nothing while only inferring."""
-        if self._keeping:
-            self._kept = arrays
+    def start(self, seed: int | None) -> None:
+        """Allocate and draw the starting weights, of this layer and all inside, if it stands by itself."""
+        if seed is not None:
+            self.allocate()
+            self.initialise_all(np.random.default_rng(seed))
 
-    def take(self):
-        """Hand back what `keep` remembered, once. Raises RuntimeError when there is nothing."""
+    def initialise(self, rng: np.random.Generator) -> None:
+        """Draw the starting values of the layer's own parameters; a layer without parameters has nothing to draw."""
+
+    def initialise_all(self, rng: np.random.Generator) -> None:
+        """`initialise` this layer and all inside."""
+        for _, layer in self.named_layers():
+            layer.initialise(rng)
+
+    def keep(self, kept: Any) -> None:
+        """Remember what backward needs, replacing what an earlier forward left; nothing while only inferring."""
+        if _keeping.get():
+            self._kept = kernels_in_use(), kept
+
+    @property
+    def kept(self) -> Any:
+        """What the last forward keeps for backward, to be looked at; None when there is nothing."""
+        return self._kept and self._kept[1]
+
+    def take(self) -> Any:
+        """Hand back what `keep` remembered, once. Raises RuntimeError when there is nothing, or not of this kind."""
         if self._kept is None:
             raise RuntimeError(
                 f"{type(self).__name__}.backward() has no forward pass to go back from: "
                 "call forward() first (on a whole model: loss()), once for every backward()"
             )
-        kept, self._kept = self._kept, None
+        (kind, kept), self._kept = self._kept, None
+        if kind != kernels_in_use():
+            raise RuntimeError(
+                f"{type(self).__name__}.forward() ran with {kind} kernels and backward() with {kernels_in_use()} ones: "
+                "call use_kernels() before forward(), not between the two"
+            )
         return kept
 
-    def children(self):
+    def children(self) -> Iterator[tuple[str, "Layer"]]:
         """(name, layer) of the layers that this one is made of, in the order in which they were set."""
         for name, value in vars(self).items():
-            if name.startswith("_"):
-                continue
             if isinstance(value, Layer):
                 yield name, value
             elif isinstance(value, list):
                 yield from ((f"{name}.{i}", layer) for i, layer in enumerate(value) if isinstance(layer, Layer))
 
-    def named_layers(self, name=""):
-        """(path, layer) of this layer and of all inside it, from the outside in: "", "h.0", "h.0.attn", ..."""
+    def named_layers(self, name: str = "") -> Iterator[tuple[str, "Layer"]]:
+        """(path, layer) of this layer and of all inside it, from the outside in: "", "h.0", "h.0.attn", ...
+
+        A layer that is reached by two paths, as the table that embedding and output head share, is named by the first.
+        """
+        return self._walk(name, set())
+
+    def _walk(self, name: str, seen: set[int]) -> Iterator[tuple[str, "Layer"]]:
+        if id(self) in seen:
+            return
+        seen.add(id(self))
         yield name, self
         for child, layer in self.children():
-            yield from layer.named_layers(f"{name}.{child}" if name else child)
+            yield from layer._walk(f"{name}.{child}" if name else child, seen)
 
-    def named_parameters(self):
+    def named_parameters(self) -> Iterator[tuple[str, Array, Array]]:
         """(path, value, gradient) of every parameter; the arrays are live, what is written into them counts."""
+        for path, layer, name in self._slots():
+            yield path, getattr(layer, name), getattr(layer, "d" + name)
+
+    def _slots(self) -> Iterator[tuple[str, "Layer", str]]:
         for path, layer in self.named_layers():
             for name in layer._shapes:
-                yield (
-                    f"{path}.{name}" if path else name,
-                    getattr(layer, name),
-                    getattr(layer, "d" + name),
-                )
+                yield (f"{path}.{name}" if path else name), layer, name
 
-    def allocate(self, dtype="float32", device="cpu"):
-        """Give all parameters one flat buffer (`values`) and all gradients another (`grads`), both zero; return self.
+    def allocate(self: Self, dtype: Any = "float32", device: str = "cpu") -> Self:
+        """Give all parameters one flat buffer (`values`) and all gradients another (`grads`); return self.
 
-        Matrices come first in the buffers, vectors after them, so that what weight decay is for is one
-        slice: `values[:n_matrix_elements]`. Until something is written to them the buffers cost no memory on the CPU.
-        device: "cpu" or "cuda". Raises InputError where it cannot be used.
+        Parameters that had values keep them; others, and all gradients, are zero, and until something is written to
+        them cost no memory on the CPU. To be called again when a layer inside was replaced by another. device: "cpu" or
+        "cuda". Raises InputError where it cannot be used.
         """
         check_device(device)
-        slots = [(layer, name, shape) for _, layer in self.named_layers() for name, shape in layer._shapes.items()]
-        slots.sort(key=lambda slot: len(slot[2]) < 2)
-        size = sum(math.prod(shape) for _, _, shape in slots)
-        self.n_matrix_elements = sum(math.prod(shape) for _, _, shape in slots if len(shape) >= 2)
-        self.values = to_device(np.zeros(size, float_type(dtype)), device)
-        self.grads = to_device(np.zeros(size, float_type(dtype)), device)
+        slots = [(layer, name) for _, layer, name in self._slots()]
+        before = [getattr(layer, name, None) for layer, name in slots]
+        sizes = [math.prod(layer._shapes[name]) for layer, name in slots]
+        self.n_matrix_elements = sum(size for size, slot in zip(sizes, slots, strict=True) if is_matrix(*slot))
+        self.values = to_device(np.zeros(sum(sizes), dtype), device)
+        self.grads = to_device(np.zeros(sum(sizes), dtype), device)
+        self._bind()
+        for value, (layer, name) in zip(before, slots, strict=True):
+            if value is not None:
+                getattr(layer, name)[...] = to_device(value, device)
+        return self
+
+    def _bind(self) -> None:
+        """Make every parameter and gradient a view of the flat buffers."""
         start = 0
-        for layer, name, shape in slots:
+        for _, layer, name in sorted(self._slots(), key=lambda slot: not is_matrix(*slot[1:])):
+            shape = layer._shapes[name]
             here = slice(start, start + math.prod(shape))
             setattr(layer, name, self.values[here].reshape(shape))
             setattr(layer, "d" + name, self.grads[here].reshape(shape))
             start = here.stop
-        return self
 
-    def initialise(self, rng):
-        """Draw the starting values of the layer's own parameters; a layer without parameters has nothing to draw."""
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy, by `copy.deepcopy` or `pickle`, is a whole model: its parameters are views of its own buffers."""
+        vars(self).update(state)
+        if "values" in state:
+            self._bind()
 
-    def keep_activations(self, keeping):
-        """Whether `keep` remembers, here and in all layers inside."""
-        if self._keeping != keeping:
-            for _, layer in self.named_layers():
-                layer._keeping = keeping
-
-    def train(self):
+    def train(self: Self) -> Self:
         """Switch dropout on; return self."""
         return self._set_training(True)
 
-    def eval(self):
+    def eval(self: Self) -> Self:
         """Switch dropout off; return self."""
         return self._set_training(False)
 
-    def _set_training(self, training):
+    def _set_training(self: Self, training: bool) -> Self:
         for _, layer in self.named_layers():
             layer.training = training
         return self
 
+    def __repr__(self) -> str:
+        """A tree of names, shapes and counts."""
+        return "\n".join(self._tree("", set()))
 
-def draw_normal(rng, out, std):
+    def _tree(self, name: str, seen: set[int]) -> Iterator[str]:
+        own = [f"{p} {' x '.join(map(str, shape))}" for p, shape in self._shapes.items()]
+        n = sum(math.prod(layer._shapes[p]) for _, layer, p in self._slots())
+        head = f"{name}: {type(self).__name__}" if name else type(self).__name__
+        yield head + (f" ({', '.join(own)})" if own else f", {n:,} parameters" if n else "")
+        seen.add(id(self))
+        for child, layer in self.children():
+            if id(layer) not in seen:
+                yield from ("  " + line for line in layer._tree(child, seen))
+
+
+def is_matrix(layer: Layer, name: str) -> bool:
+    """Whether the layer's parameter `name` is a matrix and no vector."""
+    return len(layer._shapes[name]) >= 2
+
+
+def draw_normal(rng: np.random.Generator, out: Array, std: float) -> None:
     """Fill `out` with draws from N(0, std^2), made in float32 on the host: every dtype and device starts alike."""
     values = rng.standard_normal(out.size, dtype=np.float32).reshape(out.shape)
     values *= std
     out[...] = array_module(out).asarray(values)
+
+
+def check_size(value: Any, name: str) -> None:
+    """Raise InputError unless `value` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")

@@ -1,34 +1,56 @@
-"""Dropout (Srivastava et al. 2014), in the form that needs no change at inference."""
+"""Dropout (Srivastava et al. 2014), in the form that needs no change at inference.
 
-from numgpt.kernels import draw_dropped, drop
-from numgpt.layers.base import Layer
+While training, each value becomes 0 with probability p and the rest is scaled by 1/(1-p); at inference nothing happens.
+x, y, dy, dx have the same shape, any. m is 0 with probability p, else 1 / (1 - p), drawn anew by every forward:
+
+    y  = x * m           so that the mean of y over the draws is x
+    dx = dy * m          with the very m of the forward
+"""
+
+import math
+
+import numpy as np
+
+from numgpt.errors import InputError
+from numgpt.kernels import definition
+from numgpt.layers.base import Array, Layer
+
+
+@definition
+def drop(x, dropped, p):
+    """x m, where m is 0 where `dropped`, else 1 / (1 - p); x itself where `dropped` is None."""
+    return x if dropped is None else np.where(dropped, 0, x / (1 - p))
+
+
+@definition
+def draw_dropped(rng, shape, p, like):
+    """Where m is 0: True with probability p, rounded to 1/65536, for each element by itself, beside the array `like`.
+
+    Two random bytes an element are compared with p: a random float each would take four times as long.
+    """
+    size = math.prod(shape)
+    words = rng.integers(0, 2**64 - 1, -(-size // 4), dtype=np.uint64, endpoint=True)
+    return np.asarray((words.view(np.uint16)[:size] < round(p * 65536)).reshape(shape), like=like)
 
 
 class Dropout(Layer):
-    """While training, set each value to 0 with probability p and scale the rest by 1/(1-p); at inference do nothing.
+    """The layer. `rng` draws; all dropout layers of a model share one, so that one seed fixes a run."""
 
-    x, y, dy, dx have the same shape, any. m is 0 with probability p, else 1 / (1 - p), drawn anew by every forward:
-
-        y  = x * m           so that the mean of y over the draws is x
-        dx = dy * m          with the very m of the forward
-
-    `rng` is a numpy.random.Generator; all dropout layers of a model draw from one, so one seed fixes a run.
-    """
-
-    def __init__(self, p, rng):
+    def __init__(self, p: float, rng: np.random.Generator | None = None) -> None:
         super().__init__()
+        if not 0 <= p < 1:
+            raise InputError(f"the probability of dropping must be at least 0 and below 1, not {p!r}")
         self.p = p
-        self.rng = rng
+        self.rng = rng or np.random.default_rng(0)
 
-    def forward(self, x):
-        dropped = self.dropped(x.shape, x)
+    def forward(self, x: Array) -> Array:
+        dropped = self.draw(x.shape, x)
         self.keep(dropped)
-        return x if dropped is None else drop(x, dropped, 1 - self.p)
+        return drop(x, dropped, self.p)
 
-    def backward(self, dy):
-        (dropped,) = self.take()
-        return dy if dropped is None else drop(dy, dropped, 1 - self.p)
+    def backward(self, dy: Array) -> Array:
+        return drop(dy, self.take(), self.p)
 
-    def dropped(self, shape, like):
-        """Where m is 0, as bools of the given shape, where `like` lies; None when nothing is dropped."""
+    def draw(self, shape: tuple[int, ...], like: Array) -> Array | None:
+        """`draw_dropped`; None where nothing is dropped."""
         return draw_dropped(self.rng, shape, self.p, like) if self.training and self.p else None

@@ -1,41 +1,63 @@
-"""The affine map that attention and the feed-forward network are made of."""
+"""The affine map that attention and the feed-forward network are made of: times a matrix, plus a bias.
 
-from numgpt.kernels import linear, linear_backward
-from numgpt.layers.base import Layer, draw_normal
+x, dx are (..., n_in); y, dy are (..., n_out); weight is (n_in, n_out), as GPT-2 publishes it; bias is (n_out,). The
+map is the same at every position; n runs over all of them.
+
+    y[n,o] = sum_i x[n,i] weight[i,o] + bias[o]            y = x @ weight + bias
+
+Backward: weight[i,o] carries x[n,i] to y[n,o] in every row n, so its gradient sums over the rows; x[n,i] reaches every
+y[n,o], so its gradient sums over the outputs.
+
+    dweight[i,o] = sum_n x[n,i] dy[n,o]                    dweight = x^T @ dy
+    dbias[o]     = sum_n dy[n,o]                           dbias   = sum_n dy
+    dx[n,i]      = sum_o dy[n,o] weight[i,o]               dx      = dy @ weight^T
+"""
+
+import numpy as np
+
+from numgpt.kernels import definition
+from numgpt.layers.base import Array, Layer, draw_normal
+
+
+@definition
+def linear(x, weight, bias):
+    """y."""
+    return x @ weight + bias
+
+
+@definition
+def linear_backward(dy, x, weight, dweight, dbias):
+    """dx; adds to dweight and dbias."""
+    rows, dy_rows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+    dweight += rows.T @ dy_rows
+    dbias += dy_rows.sum(0)
+    return dy @ weight.T
 
 
 class Linear(Layer):
-    """Multiply by a matrix and add a bias, at every position alike.
+    """The layer: `weight` and `bias` are its parameters.
 
-    x, dx are (..., n_in); y, dy are (..., n_out); weight is (n_in, n_out), as GPT-2 publishes it; bias is (n_out,).
-    The leading axes are flattened to N rows, so that all positions are one matrix product.
-
-        y[n,o] = sum_i x[n,i] weight[i,o] + bias[o]            y  = x @ weight + bias
-
-    Backward: weight[i,o] carries x[n,i] to y[n,o] in every row n, so its gradient sums over the rows;
-    x[n,i] reaches every y[n,o], so its gradient sums over the outputs.
-
-        dweight[i,o] = sum_n x[n,i] dy[n,o]                    dweight = x^T @ dy
-        dbias[o]     = sum_n dy[n,o]                           dbias   = sum_n dy
-        dx[n,i]      = sum_o dy[n,o] weight[i,o]               dx      = dy @ weight^T
+    Weights start from N(0, 0.02^2), biases from 0 (Radford et al. 2018, section 4.1); `Layer` says what `seed` is.
     """
 
-    def __init__(self, n_in, n_out):
+    weight: Array  # (n_in, n_out)
+    dweight: Array
+    bias: Array  # (n_out,)
+    dbias: Array
+
+    def __init__(self, n_in: int, n_out: int, seed: int | None = 0) -> None:
         super().__init__()
         self.parameter("weight", n_in, n_out)
         self.parameter("bias", n_out)
+        self.start(seed)
 
-    def initialise(self, rng):
+    def initialise(self, rng: np.random.Generator) -> None:
         draw_normal(rng, self.weight, 0.02)
         self.bias[...] = 0
 
-    def forward(self, x):
-        rows = x.reshape(-1, x.shape[-1])
-        self.keep(rows)
-        return linear(rows, self.weight, self.bias).reshape(*x.shape[:-1], -1)
+    def forward(self, x: Array) -> Array:
+        self.keep(x)
+        return linear(x, self.weight, self.bias)
 
-    def backward(self, dy):
-        (rows,) = self.take()
-        dy_rows = dy.reshape(-1, dy.shape[-1])
-        dx = linear_backward(dy_rows, rows, self.weight, self.dweight, self.dbias)
-        return dx.reshape(*dy.shape[:-1], -1)
+    def backward(self, dy: Array) -> Array:
+        return linear_backward(dy, self.take(), self.weight, self.dweight, self.dbias)

@@ -1,25 +1,37 @@
-"""The rectified linear unit, which the first transformers had in GELU's place (Vaswani et al. 2017, section 3.3)."""
+"""The rectified linear unit, which the first transformers had in GELU's place (Vaswani et al. 2017, section 3.3).
+
+Positive values pass, the others are stopped. x, y, dy, dx have the same shape, any.
+
+    y  = max(x, 0)
+    dx = dy where x > 0, else 0
+
+At x = 0 there is no derivative; 0 is used, by convention.
+"""
 
 import numpy as np
 
-from numgpt.layers.base import Layer
+from numgpt.kernels import definition
+from numgpt.layers.base import Array, Layer
+
+
+@definition
+def relu(x):
+    """y."""
+    return np.maximum(x, 0)
+
+
+@definition
+def relu_backward(dy, x):
+    """dx."""
+    return dy * (x > 0)
 
 
 class ReLU(Layer):
-    """Let positive values pass and stop the others.
+    """The layer; it has no parameters."""
 
-    x, y, dy, dx have the same shape, any.
+    def forward(self, x: Array) -> Array:
+        self.keep(x)
+        return relu(x)
 
-        y  = max(x, 0)
-        dx = dy where x > 0, else 0
-
-    At x = 0 there is no derivative; 0 is taken, as everyone does.
-    """
-
-    def forward(self, x):
-        self.keep(x > 0)
-        return np.maximum(x, 0)
-
-    def backward(self, dy):
-        (positive,) = self.take()
-        return dy * positive
+    def backward(self, dy: Array) -> Array:
+        return relu_backward(dy, self.take())

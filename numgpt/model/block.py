@@ -1,6 +1,11 @@
 """One transformer block."""
 
+import numpy as np
+
+from numgpt.config import GPTConfig
 from numgpt.layers import Attention, FeedForward, Layer, LayerNorm
+from numgpt.layers.base import Array
+from numgpt.model.cache import LayerCache
 
 
 class Block(Layer):
@@ -17,22 +22,21 @@ class Block(Layer):
         dh = dy + ln_2.backward( mlp.backward(dy) )
         dx = dh + ln_1.backward( attn.backward(dh) )
 
-    The stream is updated in place: x becomes y, and dy becomes dx.
+    config: a GPTConfig. rng draws dropout's masks, seed the starting weights; `Layer` says what seed=None means.
     """
 
-    def __init__(self, config, rng):
+    def __init__(self, config: GPTConfig, rng: np.random.Generator | None = None, seed: int | None = 0) -> None:
         super().__init__()
-        self.ln_1 = LayerNorm(config.n_embd)
-        self.attn = Attention(config.n_embd, config.n_head, config.dropout, rng)
-        self.ln_2 = LayerNorm(config.n_embd)
-        self.mlp = FeedForward(config.n_embd, config.dropout, rng)
+        self.ln_1 = LayerNorm(config.n_embd, seed=None)
+        self.attn = Attention(config.n_embd, config.n_head, config.dropout, rng, seed=None)
+        self.ln_2 = LayerNorm(config.n_embd, seed=None)
+        self.mlp = FeedForward(config.n_embd, config.dropout, rng, seed=None)
+        self.start(seed)
 
-    def forward(self, x, cache=None):
-        x += self.attn.forward(self.ln_1.forward(x), cache)
-        x += self.mlp.forward(self.ln_2.forward(x))
-        return x
+    def forward(self, x: Array, cache: LayerCache | None = None) -> Array:
+        h = x + self.attn.forward(self.ln_1.forward(x), cache)
+        return h + self.mlp.forward(self.ln_2.forward(h))
 
-    def backward(self, dy):
-        dy += self.ln_2.backward(self.mlp.backward(dy))
-        dy += self.ln_1.backward(self.attn.backward(dy))
-        return dy
+    def backward(self, dy: Array) -> Array:
+        dh = dy + self.ln_2.backward(self.mlp.backward(dy))
+        return dh + self.ln_1.backward(self.attn.backward(dh))

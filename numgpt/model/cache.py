@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from numgpt.backend import array_module
-
 
 class LayerCache:
     """What one attention layer remembers: keys, values (B, H, room, D), the first `length` positions filled.
 
-    There is room for what was read so far and for as much again, up to n_ctx: memory that a short text never fills
-    would have to be found first.
+    There is room for what was read so far and for as much again, up to n_ctx: allocating all of it up front would delay
+    the first token.
     """
 
     def __init__(self, keys, values, n_ctx, start):
@@ -49,7 +47,7 @@ class KVCache:
         self.start = None
         if lengths is not None and min(lengths) != max(lengths):
             self.start = max(lengths) - np.asarray(lengths)
-        start = None if self.start is None else array_module(nothing).asarray(self.start)
+        start = None if self.start is None else np.asarray(self.start, like=nothing)
         self.layers = [LayerCache(nothing, nothing, config.n_ctx, start) for _ in range(config.n_layer)]
 
     @property

@@ -1,14 +1,19 @@
 """GPT-2 (Radford et al. 2019): embed, a stack of blocks, normalise, score every token."""
 
 import math
+import os
+from typing import Any
 
 import numpy as np
 
-from numgpt.backend import to_host
+from numgpt.backend import float_type, to_host
+from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 from numgpt.layers import Dropout, Embedding, Layer, LayerNorm, TiedCrossEntropy, TiedHead
+from numgpt.layers.base import Array, inferring
 from numgpt.layers.loss import IGNORE
 from numgpt.model.block import Block
+from numgpt.model.cache import KVCache
 
 
 class GPT(Layer):
@@ -29,55 +34,54 @@ class GPT(Layer):
     another dtype or device, and for a device that cannot be used.
     """
 
-    def __init__(self, config, seed=0, dtype="float32", device="cpu"):
+    def __init__(self, config: GPTConfig, seed: int | None = 0, dtype: Any = "float32", device: str = "cpu") -> None:
         super().__init__()
         self.config = config
         self.device = device
         self.rng = np.random.default_rng(seed)
-        self.wte = Embedding(config.n_vocab, config.n_embd)
-        self.wpe = Embedding(config.n_ctx, config.n_embd)
+        self.wte = Embedding(config.n_vocab, config.n_embd, seed=None)
+        self.wpe = Embedding(config.n_ctx, config.n_embd, seed=None)
         self.drop = Dropout(config.dropout, self.rng)
-        self.h = [Block(config, self.rng) for _ in range(config.n_layer)]
-        self.ln_f = LayerNorm(config.n_embd)
-        self.head = TiedHead(self.wte)
-        self.criterion = TiedCrossEntropy(self.wte)
-        self.allocate(dtype, device)
+        self.h = [Block(config, self.rng, seed=None) for _ in range(config.n_layer)]
+        self.ln_f = LayerNorm(config.n_embd, seed=None)
+        self.head = TiedHead(self.wte)  # for logits
+        self.criterion = TiedCrossEntropy(self.wte)  # for training: the head and the loss in one
+        self.allocate(float_type(dtype), device)
         if seed is not None:
-            self.initialise_all()
+            self.initialise_all(self.rng)
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype:
         """The NumPy dtype of parameters, gradients and logits."""
         return self.values.dtype
 
-    def initialise_all(self):
+    def initialise_all(self, rng: np.random.Generator) -> None:
         """Draw starting weights: N(0, 0.02^2), biases 0, LayerNorm weights 1.
 
         The two projections that end in the residual stream are scaled by 1/sqrt(2 n_layer), so that the stream's
         variance does not grow with depth (Radford et al. 2019, section 2.3: 1/sqrt(N) for N residual layers).
         """
-        for _, layer in self.named_layers():
-            layer.initialise(self.rng)
+        super().initialise_all(rng)
         for block in self.h:
             block.attn.c_proj.weight *= 1 / math.sqrt(2 * self.config.n_layer)
             block.mlp.c_proj.weight *= 1 / math.sqrt(2 * self.config.n_layer)
 
-    def forward(self, ids):
+    def forward(self, ids: Any) -> Array:
         """Logits (B, T, V) for ids (B, T); nothing is kept for backward, and what an earlier `loss` kept stays.
 
         Raises InputError for ids that are not whole numbers in [0, V), not (B, T), empty, or longer than n_ctx.
         """
         ids = self.check_ids(ids)
-        self.keep_activations(False)
-        return self.head.forward(self.final_states(ids))
+        with inferring():
+            return self.head.forward(self.final_states(ids))
 
-    def next_logits(self, ids, cache):
+    def next_logits(self, ids: Any, cache: KVCache) -> Array:
         """Logits (B, V) for the token after ids (B, T), which follow what `cache` holds and are added to it."""
         ids = self.check_ids(ids, past=cache.length)
-        self.keep_activations(False)
-        return self.head.forward(self.final_states(ids, cache)[:, -1])
+        with inferring():
+            return self.head.forward(self.final_states(ids, cache)[:, -1])
 
-    def loss(self, ids, targets):
+    def loss(self, ids: Any, targets: Any) -> float:
         """Mean cross-entropy, in nats, of predicting targets (B, T) from ids (B, T); a target of -1 does not count.
 
         Keeps what `backward` needs, in place of what an earlier call kept. Raises InputError as `forward` does, and
@@ -87,40 +91,40 @@ class GPT(Layer):
         targets = check_integers(targets, "targets", IGNORE, self.config.n_vocab)
         if targets.shape != ids.shape:
             raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
-        self.keep_activations(True)
         return self.criterion.forward(self.final_states(ids), targets)
 
-    def backward(self):
+    def backward(self) -> None:
         """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
-        dx = self.ln_f.backward(self.criterion.backward())
+        dx = self.criterion.backward()  # adds to wte.dweight what the head's use of the table gives
+        dx = self.ln_f.backward(dx)
         for block in reversed(self.h):
             dx = block.backward(dx)
         dx = self.drop.backward(dx)
-        self.wte.backward(dx)
+        self.wte.backward(dx)  # adds the other half
         self.wpe.backward(dx.sum(0))
 
-    def final_states(self, ids, cache=None):
+    def final_states(self, ids: np.ndarray, cache: KVCache | None = None) -> Array:
         """The normalised output of the last block, (B, T, C)."""
         T = ids.shape[1]
         positions = np.arange(T) if cache is None else cache.positions(T)
         x = self.wte.forward(ids) + self.wpe.forward(positions)
         x = self.drop.forward(x)
-        caches = [None] * len(self.h) if cache is None else cache.layers
+        caches = cache.layers if cache else [None] * len(self.h)
         for block, layer_cache in zip(self.h, caches, strict=True):
             x = block.forward(x, layer_cache)
         return self.ln_f.forward(x)
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         """Set every gradient to zero."""
         self.grads.fill(0)
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `model.safetensors` and `config.json`, which transformers loads as well. Raises OSError."""
         from numgpt.checkpoint import save_checkpoint
 
         save_checkpoint(folder, self.config, {name: to_host(value) for name, value, _ in self.named_parameters()})
 
-    def check_ids(self, ids, past=0):
+    def check_ids(self, ids: Any, past: int = 0) -> np.ndarray:
         """`ids` as an int array; raises InputError where `forward` says so. `past` ids were read before these."""
         ids = check_integers(ids, "ids", 0, self.config.n_vocab)
         if ids.ndim != 2 or ids.size == 0:
@@ -134,7 +138,7 @@ class GPT(Layer):
         return ids
 
 
-def check_integers(values, name, low, n_vocab):
+def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray:
     """`values` as an array of ints in [low, n_vocab); raises InputError with the first that is not."""
     try:
         array = np.asarray(values)

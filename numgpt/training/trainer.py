@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from numgpt.errors import InputError
-from numgpt.kernels import squared_norm
 from numgpt.training.data import Windows
-from numgpt.training.optimizer import AdamW, clip_gradients
+from numgpt.training.optimizer import AdamW, clip_gradients, squared_norm
 from numgpt.training.schedule import learning_rate
 
 

@@ -4,22 +4,37 @@ A block is large, to keep the GPU busy, and small beside what training keeps; ke
 """
 
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import cupy
 import numpy as np
 
-from numgpt.kernels.gpu_matmul import gemm, matmul, stacked
+from numgpt.kernels.gpu.dropout import drop_scaled
+from numgpt.kernels.gpu.matmul import gemm, matmul, stacked
 
 SCORES = 2**25  # in a block: 128 MB in float32
 FEWEST = 64  # queries in a block, unless there are fewer: tensor cores work on tiles of about that
 
 
-def attention(q, k, v, scale, dropped=None, keep_rate=1.0, start=None):
+class Blockwise(NamedTuple):
+    """What `attention` keeps: no p, but lse, (B, H, T, 1), the logarithms of the rows' sums of exponentials."""
+
+    q: Any
+    k: Any
+    v: Any
+    o: Any
+    lse: Any
+    scale: float
+    dropped: Any
+    p_drop: float
+
+
+def attention(q, k, v, scale, dropped=None, p_drop=0.0, start=None):
     """o = dropout(softmax(q k^T scale + mask)) v, where query t sees no key after position S - T + t.
 
     q is (B, H, T, D); k, v are (B, H, S, D). dropped, (B, H, T, S) bool, marks the probabilities that dropout sets
-    to 0, the others being divided by keep_rate. start, (B,), hides the keys before start[b] in row b, though
-    never a query from itself. Returns o, (B, H, T, D), and lse, (B, H, T, 1), the logarithms of the sums.
+    to 0. start, (B,), hides the keys before start[b] in row b, though never a query from itself. Returns o,
+    (B, H, T, D), and what backward needs.
     """
     q, k, v = stacked(q), stacked(k), stacked(v)
     o = cupy.empty(q.shape, q.dtype)
@@ -31,21 +46,22 @@ def attention(q, k, v, scale, dropped=None, keep_rate=1.0, start=None):
         total = p.sum(-1, keepdims=True)
         log_sum(lse[here], m, total)
         if dropped is not None:
-            p = drop_scaled(p, dropped[here][..., seen[2]], 1 / keep_rate)
+            p = drop_scaled(p, dropped[here][..., seen[2]], 1 / (1 - p_drop))
         block = o[here]
         gemm(p, v[seen], block)
         block /= total
-    return o, lse
+    return o, Blockwise(q, k, v, o, lse, scale, dropped, p_drop)
 
 
-def attention_backward(do, q, k, v, o, lse, scale, dropped=None, keep_rate=1.0):
-    """The gradients of `attention` (without `start`), (3, B, H, T, D).
+def attention_backward(do, kept):
+    """dq, dk, dv of `attention` (without `start`) as 3H heads: (B, 3H, T, D).
 
-    With p = exp(q k^T scale - lse), m = 1/keep_rate where kept and 0 where dropped, delta = sum_D(do o):
+    With p = exp(q k^T scale - lse), m = 1/(1 - p_drop) where kept and 0 where dropped, delta = sum_D(do o):
 
         dv = (p m)^T do     ds = p ( (do v^T) m - delta )     dq = ds k scale     dk = ds^T q scale
     """
-    do, q, k, v = stacked(do), stacked(q), stacked(k), stacked(v)
+    q, k, v, o, lse, scale, dropped, p_drop = kept
+    do = stacked(do)
     dqkv = cupy.zeros((3, *q.shape), q.dtype)
     dq, dk, dv = dqkv
     delta = (do * o).sum(-1, keepdims=True)
@@ -54,14 +70,14 @@ def attention_backward(do, q, k, v, o, lse, scale, dropped=None, keep_rate=1.0):
         dp = matmul(do[here], v[seen].swapaxes(-1, -2))
         if dropped is not None:
             lost = dropped[here][..., seen[2]]
-            dp = drop_scaled(dp, lost, 1 / keep_rate)
+            dp = drop_scaled(dp, lost, 1 / (1 - p_drop))
         ds = softmax_backward(p, dp, delta[here])
         if dropped is not None:
-            p = drop_scaled(p, lost, 1 / keep_rate)
+            p = drop_scaled(p, lost, 1 / (1 - p_drop))
         gemm(p.swapaxes(-1, -2), do[here], dv[seen], add=True)
         gemm(ds, k[seen], dq[here], scale)
         gemm(ds.swapaxes(-1, -2), q[here], dk[seen], scale, add=True)
-    return dqkv
+    return cupy.concatenate([dq, dk, dv], axis=1)
 
 
 def query_blocks(q, k):
@@ -112,9 +128,3 @@ def exp_difference(s, m):
 def softmax_backward(p, dp, delta):
     """p (dp - delta)."""
     return p * (dp - delta)
-
-
-@cupy.fuse
-def drop_scaled(x, dropped, factor):
-    """x factor, and 0 where dropped."""
-    return cupy.where(dropped, 0, x * factor)

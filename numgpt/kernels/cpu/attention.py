@@ -6,33 +6,47 @@ the logarithm of each row's sum of exponentials, which forward has kept: p = exp
 """
 
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from numgpt.kernels.memory import empty
-from numgpt.kernels.threads import n_cores, run_side_by_side
+from numgpt.kernels.cpu.memory import empty
+from numgpt.kernels.cpu.threads import n_cores, run_side_by_side
 
 TILE = 262144  # scores in a tile: 1 MB in float32
 BLOCK = 128  # queries in a tile at most: the last of a block sees that many keys that the first does not
 THREADED = 2**21  # scores times channels below which threads cost more than they bring
 
 
-def attention(q, k, v, scale, dropped=None, keep_rate=1.0, start=None):
+class Tiled(NamedTuple):
+    """What `attention` keeps: no p, but lse, (B, H, T, 1), the logarithms of the rows' sums of exponentials."""
+
+    q: Any
+    k: Any
+    v: Any
+    o: Any
+    lse: Any
+    scale: float
+    dropped: Any
+    p_drop: float
+
+
+def attention(q, k, v, scale, dropped=None, p_drop=0.0, start=None):
     """o = dropout(softmax(q k^T scale + mask)) v, where query t sees no key after position S - T + t.
 
     q is (B, H, T, D); k, v are (B, H, S, D). dropped, (B, H, T, S) bool, marks the probabilities that dropout sets
-    to 0, the others being divided by keep_rate. start, (B,), hides the keys before start[b] in row b, though
-    never a query from itself. Returns o, (B, H, T, D), in memory laid out (B, T, H, D), and lse, (B, H, T, 1).
+    to 0. start, (B,), hides the keys before start[b] in row b, though never a query from itself. Returns o,
+    (B, H, T, D), in memory laid out (B, T, H, D), and what backward needs.
     """
     B, H, T, D = q.shape
     S = k.shape[2]
     o = empty((B, T, H, D), q.dtype).swapaxes(1, 2)
     lse = np.empty((B, H, T, 1), q.dtype)
-    q = q * scale
+    scaled = q * scale
 
     def one_group(group):
         for here, seen in query_blocks(group, T, S):
-            p = scores(q[here], k[seen])
+            p = scores(scaled[here], k[seen])
             hide(p, here, start)
             m = p.max(-1, keepdims=True)
             p -= m
@@ -41,26 +55,27 @@ def attention(q, k, v, scale, dropped=None, keep_rate=1.0, start=None):
             lse[here] = m + np.log(total)
             if dropped is not None:
                 np.copyto(p, 0, where=dropped[here][..., seen[2]])
-                total *= keep_rate
+                total *= 1 - p_drop
             np.matmul(p, v[seen], out=o[here])
             o[here] /= total
 
     run(one_group, B, H, T, S, D)
-    return o, lse
+    return o, Tiled(q, k, v, o, lse, scale, dropped, p_drop)
 
 
-def attention_backward(do, q, k, v, o, lse, scale, dropped=None, keep_rate=1.0):
-    """The gradients of `attention` (without `start`), as (3, B, H, T, D), in memory laid out (B, T, 3, H, D).
+def attention_backward(do, kept):
+    """dq, dk, dv of `attention` (without `start`) as 3H heads: (B, 3H, T, D), in memory laid out (B, T, 3H, D).
 
-    With p = exp(q k^T scale - lse), m = 1/keep_rate where kept and 0 where dropped, delta = sum_D(do o):
+    With p = exp(q k^T scale - lse), m = 1/(1 - p_drop) where kept and 0 where dropped, delta = sum_D(do o):
 
         dv = (p m)^T do     ds = p ( (do v^T) m - delta )     dq = ds k scale     dk = ds^T q scale
 
     delta is the sum_u(dp p) of the softmax's own backward: sum_u p m (do . v_u) = do . sum_u p m v_u = do . o.
     """
+    q, k, v, o, lse, scale, dropped, p_drop = kept
     B, H, T, D = q.shape
-    dqkv = empty((B, T, 3, H, D), q.dtype).transpose(2, 0, 3, 1, 4)
-    dq, dk, dv = dqkv
+    dqkv = empty((B, T, 3 * H, D), q.dtype).swapaxes(1, 2)
+    dq, dk, dv = dqkv[:, :H], dqkv[:, H : 2 * H], dqkv[:, 2 * H :]
     q = q * scale
     delta = np.vecdot(do, o)[..., None]
 
@@ -73,12 +88,12 @@ def attention_backward(do, q, k, v, o, lse, scale, dropped=None, keep_rate=1.0):
             dp = scores(do[here], v[seen])
             if dropped is not None:
                 lost = dropped[here][..., seen[2]]
-                dp *= 1 / keep_rate
+                dp *= 1 / (1 - p_drop)
                 np.copyto(dp, 0, where=lost)
             dp -= delta[here]
             dp *= p
             if dropped is not None:
-                p *= 1 / keep_rate
+                p *= 1 / (1 - p_drop)
                 np.copyto(p, 0, where=lost)
             add_rows(dv, p.swapaxes(-1, -2) @ do[here], here, seen)
             np.matmul(dp, k[seen], out=dq[here])

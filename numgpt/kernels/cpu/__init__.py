@@ -1,0 +1,1 @@
+"""The definitions' fast namesakes for NumPy's arrays, each in a file of the name that its definition's file has."""
