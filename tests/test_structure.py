@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "checkpoint": BASE,
     "loading": BASE | {"model", "tokenizer", "checkpoint"},
     "generation": BASE | {"model"},
-    "gradcheck": BASE | {"layers", "model"},
+    "gradcheck": BASE | {"kernels", "layers", "model", "training"},
     "training": BASE | {"kernels", "model", "tokenizer", "checkpoint", "loading", "generation"},
     "verification": BASE | {"model", "tokenizer", "generation", "training"},
 }

@@ -1,40 +1,80 @@
 """`numgpt gradcheck`: prove the gradients, one row a tensor."""
 
+import json
 from argparse import RawDescriptionHelpFormatter
 
 EPILOG = """examples:
-  numgpt gradcheck                        every layer and the whole model
+  numgpt gradcheck                        every definition, every kernel and the whole model
   numgpt gradcheck --layer attention      one of them
+  numgpt gradcheck --model 124M           the gradients of a whole model that was loaded, some minutes
 """
+COLUMNS = "{:20} {:28} {:>14} {:>9} {:>8}  {:12} {}"
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "gradcheck",
-        help="compare every hand-written gradient with finite differences",
-        description="Compare every hand-written gradient with finite differences, in float64. "
-        "The error is |a - n| / max(|a|, |n|) over norms, a analytic and n numeric. "
-        "Exit status 1 when one is above its tolerance.",
+        help="prove every hand-written gradient and every kernel",
+        description="Compare every hand-written gradient with the derivative of its forward pass, computed by the\n"
+        "complex step (by differences where a function has a corner), and every kernel with its definition.\n"
+        "The error is |a - n| / max(|a|, |n|) over norms. Exit status 1 when one is above what is allowed.",
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--layer", metavar="NAME", help="check only this one, e.g. attention, layernorm, model")
+    parser.add_argument("--model", metavar="NAME", help="check this model, a name or a folder, along random directions")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights and inputs (default 0)")
-    parser.add_argument("--device", default="cpu", help="cpu, or cuda for a GPU, some minutes (default cpu)")
+    parser.add_argument(
+        "--device", default="cpu", help="whose kernels are checked: cpu, or cuda for a GPU (default cpu)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object with all rows")
     parser.set_defaults(run=run)
 
 
 def run(args):
+    rows = []
+    if not args.json:
+        print(COLUMNS.format("layer", "tensor", "shape", "error", "at most", "by", ""))
+    for name, row in all_rows(args):
+        rows.append(row)
+        if not args.json:
+            shape = "x".join(map(str, row.shape))
+            cells = name, row.tensor, shape, f"{row.error:.1e}", f"{row.tolerance:.0e}", row.method
+            print(COLUMNS.format(*cells, "ok" if row.ok else f"WRONG {row.hint}".rstrip()), flush=True)
+    wrong = sum(not row.ok for row in rows)
+    if args.json:
+        print(json.dumps({"rows": [as_json(row) for row in rows]}))
+    else:
+        print(f"{len(rows)} tensors checked, {f'{wrong} wrong' if wrong else 'all right'}")
+    return 1 if wrong else 0
+
+
+def all_rows(args):
+    """(name of the check, Row) of everything that the command line asks for."""
     from numgpt import gradcheck
 
-    failed = total = 0
-    print(f"{'layer':20} {'tensor':28} {'shape':14} {'error':>9}  {'at most':>7}")
+    if args.model:
+        yield from ((args.model, row) for row in rows_of_model(args))
+        return
     for name in [args.layer] if args.layer else gradcheck.CHECKS:
-        for row in gradcheck.check(name, args.seed, args.device):
-            shape = "x".join(map(str, row.shape))
-            verdict = "ok" if row.ok else "WRONG"
-            print(f"{name:20} {row.tensor:28} {shape:14} {row.error:9.1e}  {row.tolerance:7.0e}  {verdict}", flush=True)
-            total += 1
-            failed += not row.ok
-    print(f"{total} gradients checked, {failed} wrong" if failed else f"{total} gradients checked, all right")
-    return 1 if failed else 0
+        yield from ((name, row) for row in gradcheck.check(name, args.seed, args.device))
+
+
+def rows_of_model(args):
+    """Rows for the parameters of a model that is loaded."""
+    import numpy as np
+
+    from numgpt import gradcheck
+    from numgpt.loading import load
+
+    model, tokenizer = load(args.model, dtype="float64")
+    length = min(17, model.config.n_ctx + 1)
+    rng = np.random.default_rng(args.seed)
+    ids = tokenizer.encode(gradcheck.SENTENCE) if tokenizer else rng.integers(0, model.config.n_vocab, length).tolist()
+    return gradcheck.check_checkpoint(model, np.array([ids[:length]]), args.seed)
+
+
+def as_json(row):
+    """A row as JSON has it; an error that is not a finite number is null."""
+    error = row.error if row.error < float("inf") else None
+    return {**row._asdict(), "error": error}

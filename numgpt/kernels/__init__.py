@@ -50,6 +50,12 @@ def find_kernel(file, name, args):
     return namesake("cpu", file, name)
 
 
+def kernel_of(function, device):
+    """The kernel of a definition on "cpu" or "cuda"; None where it has none there."""
+    file = function.__module__.rpartition(".")[2]
+    return namesake("cpu" if device == "cpu" else "gpu", file, function.__name__)
+
+
 @cache
 def namesake(device, file, name):
     """The function `name` of kernels/`device`/`file`.py; None where there is no such file or function."""

@@ -137,10 +137,11 @@ class Layer:
 
     def named_parameters(self) -> Iterator[tuple[str, Array, Array]]:
         """(path, value, gradient) of every parameter; the arrays are live, what is written into them counts."""
-        for path, layer, name in self._slots():
+        for path, layer, name in self.slots():
             yield path, getattr(layer, name), getattr(layer, "d" + name)
 
-    def _slots(self) -> Iterator[tuple[str, "Layer", str]]:
+    def slots(self) -> Iterator[tuple[str, "Layer", str]]:
+        """(path, layer that has it, its name there) of every parameter."""
         for path, layer in self.named_layers():
             for name in layer._shapes:
                 yield (f"{path}.{name}" if path else name), layer, name
@@ -153,7 +154,7 @@ class Layer:
         "cuda". Raises InputError where it cannot be used.
         """
         check_device(device)
-        slots = [(layer, name) for _, layer, name in self._slots()]
+        slots = [(layer, name) for _, layer, name in self.slots()]
         before = [getattr(layer, name, None) for layer, name in slots]
         sizes = [math.prod(layer._shapes[name]) for layer, name in slots]
         self.n_matrix_elements = sum(size for size, slot in zip(sizes, slots, strict=True) if is_matrix(*slot))
@@ -168,7 +169,7 @@ class Layer:
     def _bind(self) -> None:
         """Make every parameter and gradient a view of the flat buffers."""
         start = 0
-        for _, layer, name in sorted(self._slots(), key=lambda slot: not is_matrix(*slot[1:])):
+        for _, layer, name in sorted(self.slots(), key=lambda slot: not is_matrix(*slot[1:])):
             shape = layer._shapes[name]
             here = slice(start, start + math.prod(shape))
             setattr(layer, name, self.values[here].reshape(shape))
@@ -200,7 +201,7 @@ class Layer:
 
     def _tree(self, name: str, seen: set[int]) -> Iterator[str]:
         own = [f"{p} {' x '.join(map(str, shape))}" for p, shape in self._shapes.items()]
-        n = sum(math.prod(layer._shapes[p]) for _, layer, p in self._slots())
+        n = sum(math.prod(layer._shapes[p]) for _, layer, p in self.slots())
         head = f"{name}: {type(self).__name__}" if name else type(self).__name__
         yield head + (f" ({', '.join(own)})" if own else f", {n:,} parameters" if n else "")
         seen.add(id(self))

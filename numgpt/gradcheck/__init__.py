@@ -1,0 +1,52 @@
+"""The proof of the gradients, and of the kernels that stand in for the formulas.
+
+Every definition's backward is compared with derivatives of its forward, computed without it (`derivatives`); so are
+the layers made of several, and a whole model. Every kernel is compared with its definition. `check_layer` does the
+first for a layer of your own.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from numgpt.backend import check_device
+from numgpt.errors import InputError
+from numgpt.gradcheck.cases import CASES
+from numgpt.gradcheck.definitions import hold, hold_optimizer, prove
+from numgpt.gradcheck.derivatives import complex_step, differences
+from numgpt.gradcheck.rows import Row, compare
+from numgpt.gradcheck.whole import SENTENCE, WHOLES, check_checkpoint, with_random_weights
+
+__all__ = [
+    "CHECKS",
+    "SENTENCE",
+    "Row",
+    "check",
+    "check_checkpoint",
+    "compare",
+    "complex_step",
+    "differences",
+    "with_random_weights",
+]
+
+CHECKS = (*CASES, *WHOLES, "adamw")
+
+
+def check(name: str, seed: int = 0, device: str = "cpu") -> Iterator[Row]:
+    """The rows of one check of CHECKS; definitions are proven on the CPU, kernels are held to them on `device`.
+
+    Raises InputError for a name that is not in CHECKS and a device that cannot be used.
+    """
+    if name not in CHECKS:
+        raise InputError(f"there is no gradient check called {name!r}: choose from {', '.join(CHECKS)}")
+    check_device(device)
+    if name in WHOLES:
+        return WHOLES[name](np.random.default_rng(seed))(device)
+    if name == "adamw":
+        return hold_optimizer(seed, device)
+    return _prove_and_hold(name, seed, device)
+
+
+def _prove_and_hold(name, seed, device):
+    yield from prove(CASES[name], seed)
+    yield from hold(CASES[name], seed, device)

@@ -1,0 +1,209 @@
+"""What each definition is proven on: arguments of order one, all sizes distinct, and how its forward and backward go.
+
+A transposed or swapped axis cannot go unnoticed where B, T, H, D and V all differ.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numgpt.layers.attention import attention, attention_backward, heads
+from numgpt.layers.dropout import drop
+from numgpt.layers.embedding import embedding, embedding_backward, tied_head, tied_head_backward
+from numgpt.layers.gelu import gelu, gelu_backward
+from numgpt.layers.layernorm import layernorm, layernorm_backward
+from numgpt.layers.linear import linear, linear_backward
+from numgpt.layers.loss import cross_entropy, cross_entropy_backward, tied_cross_entropy, tied_cross_entropy_backward
+from numgpt.layers.relu import relu, relu_backward
+
+Arrays = dict[str, Any]
+
+
+class Sizes(NamedTuple):
+    """B sequences of T positions, H heads of D channels, V tokens."""
+
+    B: int = 2
+    T: int = 5
+    H: int = 3
+    D: int = 4
+    V: int = 7
+
+
+SMALL = Sizes()
+LARGE = Sizes(B=3, T=150, H=3, D=16, V=301)  # for kernels: several chunks and tiles
+
+
+class Case(NamedTuple):
+    """A definition with its backward.
+
+    definitions: the functions themselves. arrays: name -> array that the output depends on. forward(arrays) -> output
+    and what it keeps. backward(dy, kept, arrays, added) -> name -> gradient that is returned; gradients of the other
+    arrays are added to added[name]. A loss has an output that is a number, and dy is 1.
+    """
+
+    definitions: tuple[Callable[..., Any], ...]
+    arrays: Arrays
+    forward: Callable[[Arrays], tuple[Any, Any]]
+    backward: Callable[[Any, Any, Arrays, Arrays], Arrays]
+    analytic: bool = True  # whether the complex step can prove it
+
+
+def linear_case(rng, n):
+    C = n.H * n.D
+    arrays = {"x": normal(rng, n.B, n.T, C), "weight": normal(rng, C, C + 2), "bias": normal(rng, C + 2)}
+    return Case(
+        (linear, linear_backward),
+        arrays,
+        lambda a: (linear(a["x"], a["weight"], a["bias"]), a["x"]),
+        lambda dy, x, a, d: {"x": linear_backward(dy, x, a["weight"], d["weight"], d["bias"])},
+    )
+
+
+def embedding_case(rng, n):
+    """Ids that occur more than once, and one that does not occur."""
+    ids = rng.integers(0, n.V - 1, (n.B, n.T))
+    ids[0, :2] = ids[-1, -1]
+
+    def backward(dy, kept, arrays, added):
+        embedding_backward(dy, kept, added["weight"])
+        return {}
+
+    weight = normal(rng, n.V, n.H * n.D)
+    return Case(
+        (embedding, embedding_backward), {"weight": weight}, lambda a: (embedding(a["weight"], ids), ids), backward
+    )
+
+
+def tied_head_case(rng, n):
+    arrays = {"x": normal(rng, n.B, n.T, n.H * n.D), "weight": normal(rng, n.V, n.H * n.D)}
+    return Case(
+        (tied_head, tied_head_backward),
+        arrays,
+        lambda a: (tied_head(a["x"], a["weight"]), a["x"]),
+        lambda dy, x, a, d: {"x": tied_head_backward(dy, x, a["weight"], d["weight"])},
+    )
+
+
+def layernorm_case(rng, n, scale=1.0):
+    C = n.H * n.D
+    arrays = {"x": scale * normal(rng, n.B, n.T, C), "weight": normal(rng, C), "bias": normal(rng, C)}
+    return Case(
+        (layernorm, layernorm_backward),
+        arrays,
+        lambda a: layernorm(a["x"], a["weight"], a["bias"], 1e-5),
+        lambda dy, kept, a, d: {"x": layernorm_backward(dy, kept, a["weight"], d["weight"], d["bias"])},
+    )
+
+
+def layernorm_near_eps_case(rng, n):
+    """A variance of 1e-5 equals eps, where forgetting eps in the backward formula shows most."""
+    return layernorm_case(rng, n, scale=1e-5**0.5)
+
+
+def gelu_case(rng, n):
+    arrays = {"x": 2 * normal(rng, n.B, n.T, 4 * n.H * n.D)}
+    return Case(
+        (gelu, gelu_backward),
+        arrays,
+        lambda a: (gelu(a["x"]), a["x"]),
+        lambda dy, x, a, d: {"x": gelu_backward(dy, x)},
+    )
+
+
+def relu_case(rng, n):
+    """Away from the corner at 0, over which a difference must not reach."""
+    x = normal(rng, n.B, n.T, 4 * n.H * n.D)
+    arrays = {"x": x + 0.1 * np.sign(x)}
+    return Case(
+        (relu, relu_backward),
+        arrays,
+        lambda a: (relu(a["x"]), a["x"]),
+        lambda dy, x, a, d: {"x": relu_backward(dy, x)},
+        analytic=False,
+    )
+
+
+def dropout_case(rng, n):
+    x = normal(rng, n.B, n.T, n.H * n.D)
+    dropped = rng.random(x.shape) < 0.3
+    return Case(
+        (drop,),
+        {"x": x},
+        lambda a: (drop(a["x"], dropped, 0.3), dropped),
+        lambda dy, kept, a, d: {"x": drop(dy, kept, 0.3)},
+    )
+
+
+def attention_case(rng, n, p_drop=0.0):
+    """q, k and v lie side by side as the layer makes them."""
+    B, T, H, D, _ = n
+    names = ["q", "k", "v"]
+    qkv = heads(normal(rng, B, T, 3 * H * D), 3 * H)
+    dropped = rng.random((B, H, T, T)) < p_drop if p_drop else None
+
+    def backward(do, kept, arrays, added):
+        return dict(zip(names, np.split(attention_backward(do, kept), 3, axis=1), strict=True))
+
+    return Case(
+        (attention, attention_backward),
+        dict(zip(names, np.split(qkv, 3, axis=1), strict=True)),
+        lambda a: attention(a["q"], a["k"], a["v"], D**-0.5, dropped, p_drop),
+        backward,
+    )
+
+
+def attention_dropout_case(rng, n):
+    return attention_case(rng, n, p_drop=0.3)
+
+
+def attention_one_head_case(rng, n):
+    return attention_case(rng, n._replace(H=1))
+
+
+def cross_entropy_case(rng, n):
+    """One target does not count."""
+    targets = some_targets(rng, n)
+    return Case(
+        (cross_entropy, cross_entropy_backward),
+        {"logits": 2 * normal(rng, n.B, n.T, n.V)},
+        lambda a: cross_entropy(a["logits"], targets),
+        lambda dy, kept, a, d: {"logits": cross_entropy_backward(kept)},
+    )
+
+
+def tied_cross_entropy_case(rng, n):
+    targets = some_targets(rng, n)
+    return Case(
+        (tied_cross_entropy, tied_cross_entropy_backward),
+        {"x": normal(rng, n.B, n.T, n.H * n.D), "weight": normal(rng, n.V, n.H * n.D)},
+        lambda a: tied_cross_entropy(a["x"], a["weight"], targets),
+        lambda dy, kept, a, d: {"x": tied_cross_entropy_backward(kept, a["weight"], d["weight"])},
+    )
+
+
+def normal(rng, *shape):
+    return rng.standard_normal(shape)
+
+
+def some_targets(rng, n):
+    targets = rng.integers(0, n.V, (n.B, n.T))
+    targets[0, 1] = -1
+    return targets
+
+
+CASES: dict[str, Callable[[np.random.Generator, Sizes], Case]] = {
+    "linear": linear_case,
+    "embedding": embedding_case,
+    "tied-head": tied_head_case,
+    "layernorm": layernorm_case,
+    "layernorm-near-eps": layernorm_near_eps_case,
+    "gelu": gelu_case,
+    "relu": relu_case,
+    "dropout": dropout_case,
+    "attention": attention_case,
+    "attention-one-head": attention_one_head_case,
+    "attention-dropout": attention_dropout_case,
+    "cross-entropy": cross_entropy_case,
+    "tied-cross-entropy": tied_cross_entropy_case,
+}

@@ -1,0 +1,48 @@
+"""One row of the proof: a tensor, how far off it is, and what that was measured against."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Row(NamedTuple):
+    """tensor: its name. shape: its shape. error: |a - n| / max(|a|, |n|) over Euclidean norms, a found and n expected.
+
+    kind: what was proven: a "definition" or a "model" (its gradient is that of its forward), a "layer" (somebody's
+    own), or a "kernel" (it equals its definition). method: by what: "complex step", "differences" or "definition".
+    tolerance: the error allowed; ok: whether it was kept. hint: what seems to be wrong with a gradient that is, in
+    words.
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+    error: float
+    kind: str
+    method: str
+    tolerance: float
+    ok: bool
+    hint: str = ""
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.shape)) or "number"
+        verdict = "ok" if self.ok else f"WRONG {self.hint}".rstrip()
+        return (
+            f"{self.tensor} ({shape}): error {self.error:.1e}, at most {self.tolerance:.0e} by {self.method}: {verdict}"
+        )
+
+
+def compare(tensor: str, found: Any, expected: Any, kind: str, method: str, tolerance: float) -> Row:
+    """The row of `found` against `expected`. What is not a number, or has another shape, is wrong."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    if found.shape != expected.shape:
+        hint = f"its shape is {found.shape}, but should be {expected.shape}"
+        return Row(tensor, found.shape, float("inf"), kind, method, tolerance, False, hint)
+    error = relative_error(found, expected)
+    return Row(tensor, found.shape, error, kind, method, tolerance, bool(error <= tolerance))
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """|found - expected| / max(|found|, |expected|) over Euclidean norms; 0 where both are zero."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        largest = max(np.linalg.norm(found), np.linalg.norm(expected))
+        return float(np.linalg.norm(found - expected) / (largest or 1.0))
