@@ -1,22 +1,21 @@
 """How the next token is to be chosen: the settings, checked."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
+
+import numpy as np
 
 from numgpt.errors import InputError
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The settings of `numgpt.generation.sampling.choose`; a rule that is None is off.
+    """The keywords of `numgpt.generate`, which says what they mean.
 
-    temperature: what logits are divided by, at least 0; 0 is greedy. top_k: how many tokens stay, at least 0; 0 is off.
-    top_p: the probability that the tokens that stay have together, in (0, 1]. min_p: the share of the
-    likeliest token's probability that a token needs to stay, in [0, 1]. repetition_penalty: above 1 makes tokens that
-    the text already has less likely, below 1 more; above 0.
-
-    Raises InputError for a value outside its range or that is not a number.
+    Raises InputError for a value outside its range or that is not a number. `stop_ids` are checked where the vocabulary
+    is known, by `numgpt.generation.batch.read_stop_ids`.
     """
 
     temperature: float = 1.0
@@ -24,6 +23,8 @@ class Rules:
     top_p: float | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
+    seed: int | None = None
+    stop_ids: int | Iterable[int] | None = None
 
     def __post_init__(self):
         if not is_number(self.temperature) or self.temperature < 0:
@@ -40,6 +41,24 @@ class Rules:
             raise InputError(
                 f"repetition_penalty must be a number above 0 (1 changes nothing), not {self.repetition_penalty!r}"
             )
+        if self.seed is not None:
+            check_whole(self.seed, "seed", "without one the text is random")
+
+    def generators(self, B):
+        """One random number generator a row, which only `seed` and the row's place decide."""
+        seed = np.random.SeedSequence().entropy if self.seed is None else self.seed
+        return [np.random.default_rng([seed, b]) for b in range(B)]
+
+
+NAMES = [field.name for field in fields(Rules)]
+
+
+def make_rules(keywords):
+    """Rules(**keywords). Raises TypeError for a keyword that is none of theirs, and says which there are."""
+    for name in keywords:
+        if name not in NAMES:
+            raise TypeError(f"{name!r} is not a rule of generation; there are {', '.join(NAMES)}")
+    return Rules(**keywords)
 
 
 def is_number(value):

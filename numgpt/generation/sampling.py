@@ -15,7 +15,7 @@ from numgpt.backend import array_module, to_host
 def choose(logits, rows, rules, rngs):
     """One token per row, (B,) ints on the host, for logits (B, V), which may lie on a GPU.
 
-    rows: B lists, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each
+    rows: B sequences, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each
     row draws one number from its own, so that what it gets does not depend on the rows beside it. Temperature 0 takes
     the largest score (the lowest id among equals) and draws nothing.
     """
@@ -37,7 +37,7 @@ def choose(logits, rows, rules, rngs):
 
 
 def penalise_repetition(scores, rows, penalty):
-    """Make the tokens of `rows`, B lists of ids, less likely to come again (Keskar et al. 2019, "CTRL", section 4.1).
+    """Make the tokens of `rows`, B sequences of ids, less likely to come again (Keskar et al. 2019, "CTRL", section 4.1).
 
     A score above 0 is divided by the penalty, one below 0 multiplied, so both fall when it is above 1. A token that
     has come many times is penalised as one that has come once.
