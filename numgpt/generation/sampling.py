@@ -37,7 +37,7 @@ def choose(logits, rows, rules, rngs):
 
 
 def penalise_repetition(scores, rows, penalty):
-    """Make the tokens of `rows`, B sequences of ids, less likely to come again (Keskar et al. 2019, "CTRL", section 4.1).
+    """Make the tokens of `rows`, B texts of ids, less likely to come again (Keskar et al. 2019, "CTRL", section 4.1).
 
     A score above 0 is divided by the penalty, one below 0 multiplied, so both fall when it is above 1. A token that
     has come many times is penalised as one that has come once.
