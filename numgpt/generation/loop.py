@@ -1,15 +1,21 @@
 """From ids to more ids: read the prompt, then go on token by token."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from numgpt.errors import InputError
-from numgpt.generation.batch import is_flat, is_ragged, read_prompts, read_stop_ids
-from numgpt.generation.rules import check_whole, make_rules
+from numgpt.generation.batch import Batch, Ids, is_flat, is_ragged, read_prompts, read_stop_ids
+from numgpt.generation.rules import Rules, check_whole, make_rules
 from numgpt.generation.sampling import choose, log_probabilities
-from numgpt.model import KVCache
+from numgpt.model import GPT, KVCache
+
+Step = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
-def generate(model, ids, max_new_tokens=40, *, return_logprobs=False, **rules):
+def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs: bool = False, **rules: Any) -> Any:
     """The prompts with what the model adds to them.
 
     ids, (B, T) ints, become (B, T + n) int64, n <= max_new_tokens. B lists of different lengths become B lists, each
@@ -41,20 +47,18 @@ def generate(model, ids, max_new_tokens=40, *, return_logprobs=False, **rules):
     A model in train mode drops out here too. Raises InputError for a setting outside its range, for ids that are not
     whole numbers in [0, V), for an empty prompt or one longer than n_ctx, and when the model's logits are not finite.
     """
-    rules = make_rules(rules)
-    chosen = list(steps(model, ids, max_new_tokens, rules))
+    checked = make_rules(rules)
+    chosen = list(steps(model, ids, max_new_tokens, checked))
     tokens = np.array([t for t, _ in chosen], np.int64).reshape(-1, len(ids)).T
     logprobs = np.array([p for _, p in chosen], np.float64).reshape(-1, len(ids)).T
-    if not is_ragged(ids):
-        out = np.concatenate([np.asarray(ids, np.int64), tokens], axis=1)
+    if is_ragged(ids):
+        result = as_lists(ids, tokens, logprobs, read_stop_ids(model, checked.stop_ids))
     else:
-        lengths = [length_with_stop(row, read_stop_ids(model, rules.stop_ids)) for row in tokens]
-        out = [[*np.asarray(row).tolist(), *new[:n].tolist()] for row, new, n in zip(ids, tokens, lengths, strict=True)]
-        logprobs = [row[:n].tolist() for row, n in zip(logprobs, lengths, strict=True)]
-    return (out, logprobs) if return_logprobs else out
+        result = np.concatenate([np.asarray(ids, np.int64), tokens], axis=1), logprobs
+    return result if return_logprobs else result[0]
 
 
-def stream(model, ids, max_new_tokens=40, **rules):
+def stream(model: GPT, ids: Ids, max_new_tokens: int = 40, **rules: Any) -> Iterator[Any]:
     """Yield each token as it is chosen: an int for one sequence, ids (T,) or (1, T), and (B,) ints for a batch.
 
     `rules` are those of `generate`, with the same defaults; so are the errors, which come at the call and not at the
@@ -65,7 +69,7 @@ def stream(model, ids, max_new_tokens=40, **rules):
     return (int(tokens[0]) if one else tokens for tokens, _ in chosen)
 
 
-def steps(model, ids, max_new_tokens, rules):
+def steps(model: GPT, ids: Ids, max_new_tokens: int, rules: Rules) -> Iterator[Step]:
     """Yield (tokens, logprobs), (B,) ints and (B,) float64, once per new token; `generate` says what they mean.
 
     rules: a `Rules`. All that comes from outside is checked here, at the call, and not again.
@@ -74,7 +78,9 @@ def steps(model, ids, max_new_tokens, rules):
     return choose_tokens(model, read_prompts(model, ids), max_new_tokens, rules, read_stop_ids(model, rules.stop_ids))
 
 
-def choose_tokens(model, batch, max_new_tokens, rules, stops):
+def choose_tokens(
+    model: GPT, batch: Batch, max_new_tokens: int, rules: Rules, stops: NDArray[np.int64]
+) -> Iterator[Step]:
     """The loop itself: what `steps` yields, each step of it added to `batch`."""
     rngs = rules.generators(len(batch.ids))
     cache, ended = None, np.zeros(len(rngs), bool)
@@ -91,7 +97,7 @@ def choose_tokens(model, batch, max_new_tokens, rules, stops):
             return
 
 
-def prefill(model, ids, lengths):
+def prefill(model: GPT, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> tuple[NDArray[Any], KVCache]:
     """Read the last lengths[b] of each row of ids, (B, T), at most n_ctx; what stands before them is padding.
 
     Returns the logits (B, V) for what comes next, and the KVCache that remembers. Rows that are all the same are read
@@ -108,7 +114,7 @@ def prefill(model, ids, lengths):
     return model.next_logits(ids, cache), cache
 
 
-def decode(model, batch, cache):
+def decode(model: GPT, batch: Batch, cache: KVCache) -> tuple[NDArray[Any], KVCache]:
     """Read the last id of every row, those before it being in `cache`: the logits (B, V) for the next, and the cache.
 
     Where the cache is full, windows slide as `generate` says, and the cache returned is a new one.
@@ -121,7 +127,7 @@ def decode(model, batch, cache):
     return prefill(model, batch.ids[:, -max(windows) :], windows)
 
 
-def check_finite(logits):
+def check_finite(logits: NDArray[Any]) -> None:
     """Raise InputError unless all logits are finite numbers."""
     if not np.isfinite(logits).all():
         raise InputError(
@@ -130,7 +136,12 @@ def check_finite(logits):
         )
 
 
-def length_with_stop(tokens, stops):
-    """How many of `tokens`, (n,), there are up to the first that is in `stops`, included; all when none is."""
-    found = np.flatnonzero(np.isin(tokens, stops))
-    return found[0] + 1 if len(found) else len(tokens)
+def as_lists(ids: Ids, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], stops: NDArray[np.int64]) -> Any:
+    """What `generate` returns for prompts of different lengths: a row ends with the first of `stops` that it chose."""
+    rows, row_logprobs = [], []
+    for prompt, new, p in zip(ids, tokens, logprobs, strict=True):
+        found = np.flatnonzero(np.isin(new, stops))
+        n = found[0] + 1 if len(found) else len(new)
+        rows.append(np.asarray(prompt).tolist() + new[:n].tolist())
+        row_logprobs.append(p[:n].tolist())
+    return rows, row_logprobs

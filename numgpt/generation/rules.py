@@ -1,9 +1,11 @@
 """How the next token is to be chosen: the settings, checked."""
 
 import math
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +28,7 @@ class Rules:
     seed: int | None = None
     stop_ids: int | Iterable[int] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not is_number(self.temperature) or self.temperature < 0:
             raise InputError(f"temperature must be a number of at least 0 (0 is greedy), not {self.temperature!r}")
         if self.top_k is not None:
@@ -44,16 +46,16 @@ class Rules:
         if self.seed is not None:
             check_whole(self.seed, "seed", "without one the text is random")
 
-    def generators(self, B):
+    def generators(self, B: int) -> list[np.random.Generator]:
         """One random number generator a row, which only `seed` and the row's place decide."""
-        seed = np.random.SeedSequence().entropy if self.seed is None else self.seed
+        seed = secrets.randbits(128) if self.seed is None else self.seed
         return [np.random.default_rng([seed, b]) for b in range(B)]
 
 
 NAMES = [field.name for field in fields(Rules)]
 
 
-def make_rules(keywords):
+def make_rules(keywords: dict[str, Any]) -> Rules:
     """Rules(**keywords). Raises TypeError for a keyword that is none of theirs, and says which there are."""
     for name in keywords:
         if name not in NAMES:
@@ -61,12 +63,12 @@ def make_rules(keywords):
     return Rules(**keywords)
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     """Whether `value` is a finite real number; True and False are not numbers here."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def check_whole(value, name, meaning_of_0):
+def check_whole(value: object, name: str, meaning_of_0: str) -> None:
     """Raise InputError unless `value` is a whole number of at least 0."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
         raise InputError(f"{name} must be a whole number of at least 0 ({meaning_of_0}), not {value!r}")

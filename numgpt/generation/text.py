@@ -1,5 +1,8 @@
 """From ids to the text that a reader sees while the model goes on."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from numgpt.errors import InputError
 
 
@@ -12,15 +15,17 @@ class Continuation:
     character, and what could be the beginning of a stop string is held back until that is decided.
     """
 
-    def __init__(self, tokenizer, stop=(), end_id=None):
-        self.ids, self.logprobs, self.text = [], [], ""
-        self.stop_reason = None
+    def __init__(self, tokenizer: Any, stop: str | Iterable[str] = (), end_id: int | None = None) -> None:
+        self.ids: list[int] = []
+        self.logprobs: list[float] = []
+        self.text = ""
+        self.stop_reason: str | None = None
         self.stop = check_stop_strings(stop)
         self.end_id = end_id
         self._decoder = tokenizer.stream_decoder()
         self._held = ""
 
-    def push(self, token, logprob):
+    def push(self, token: int, logprob: float) -> str:
         """Add a token, unless the text has ended; return the text that it makes certain, which may be empty."""
         if self.stop_reason is not None:
             return ""
@@ -28,7 +33,7 @@ class Continuation:
         self.logprobs.append(logprob)
         return self.finish("end_of_text") if token == self.end_id else self._add(self._decoder.push(token))
 
-    def finish(self, reason="max_new_tokens"):
+    def finish(self, reason: str = "max_new_tokens") -> str:
         """No more comes: return what was held back; an incomplete character is U+FFFD, as in `decode`."""
         if self.stop_reason is not None:
             return ""
@@ -36,7 +41,7 @@ class Continuation:
         self.stop_reason = self.stop_reason or reason
         return rest
 
-    def _add(self, piece, last=False):
+    def _add(self, piece: str, last: bool = False) -> str:
         """Of what was held and `piece`, what comes before a stop string and cannot be the beginning of one."""
         text = self._held + piece
         found = [(text.index(stop) + len(stop), text.index(stop)) for stop in self.stop if stop in text]
@@ -50,12 +55,12 @@ class Continuation:
         return text[:end]
 
 
-def overlap(text, stop):
+def overlap(text: str, stop: str) -> int:
     """How many characters at the end of `text` are the beginning of `stop`, without being all of it."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
 
 
-def check_stop_strings(stop):
+def check_stop_strings(stop: str | Iterable[str]) -> tuple[str, ...]:
     """`stop`, a string or several, as a tuple. Raises InputError for an empty one, which would stop everything."""
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
     for string in stops:
@@ -64,7 +69,7 @@ def check_stop_strings(stop):
     return stops
 
 
-def encode_prompt(tokenizer, prompt):
+def encode_prompt(tokenizer: Any, prompt: str) -> list[int]:
     """The ids of `prompt`. Raises InputError when there are none."""
     ids = tokenizer.encode(prompt)
     if not ids:
