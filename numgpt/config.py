@@ -24,7 +24,7 @@ class GPTConfig:
     n_layer: int = 12
     dropout: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             if field.name == "dropout":
                 continue

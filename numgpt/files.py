@@ -2,12 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 
 @contextmanager
-def atomic_write(path, mode="wb"):
+def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on leaving, flush it to the disk and give it its name.
 
     Raises OSError as `open`, `write` and `rename` do. Whenever the body or the disk fails, the temporary
@@ -27,7 +29,7 @@ def atomic_write(path, mode="wb"):
         raise
 
 
-def _umask():
+def _umask() -> int:
     """The process's umask: mkstemp makes files that only the owner can read, and a model is not a secret."""
     mask = os.umask(0)
     os.umask(mask)

@@ -2,14 +2,22 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from numgpt.backend import check_device, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
 from numgpt.model import GPT
 
+if TYPE_CHECKING:
+    from numgpt.tokenizer import BPETokenizer, CharTokenizer, WordTokenizer
 
-def load(name_or_folder, dtype="float32", device="cpu", offline=False):
+    Tokenizer = BPETokenizer | CharTokenizer | WordTokenizer | Any  # Any for None: who loads knows whether there is one
+
+
+def load(
+    name_or_folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu", offline: bool = False
+) -> "tuple[GPT, Tokenizer]":
     """(model, tokenizer) of a folder, of the model that comes with numgpt, "shakespeare", or of a published one.
 
     Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not
@@ -39,7 +47,7 @@ def load(name_or_folder, dtype="float32", device="cpu", offline=False):
     return model, tokenizer
 
 
-def _newest_checkpoint(folder):
+def _newest_checkpoint(folder: Path) -> Path:
     """The checkpoint that the file `latest` names, in the folder of a training run; any other folder itself."""
     try:
         name = (folder / "latest").read_text("utf-8", errors="replace").strip()
@@ -50,7 +58,7 @@ def _newest_checkpoint(folder):
     return folder / name
 
 
-def find_folder(name_or_folder, offline):
+def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
     """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
 
     Of a training run it is the newest checkpoint.

@@ -19,15 +19,26 @@ find_python() {
     return 1
 }
 
-if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-    python=$(find_python) || fail "Python 3.10 or later is needed and was not found (set PYTHON to name one)"
-    echo "Setting up $venv (once, about a minute)..." >&2
-    "$python" -m venv --clear "$venv" >&2 || fail "could not make $venv; on Debian or Ubuntu: apt install python3-venv"
-fi
+works() { "$venv/bin/python" -c 'import pip' 2>/dev/null; }  # not after the Python that it was made with went
 
-if [ ! -e "$stamp" ] || [ "$root/setup.cfg" -nt "$stamp" ]; then
+ready() { [ -e "$stamp" ] && [ ! "$root/setup.cfg" -nt "$stamp" ] && works; }
+
+set_up() {
+    if ! works; then
+        echo "Setting up $venv (once, about a minute)..." >&2
+        "$1" -m venv --clear "$venv" >&2 || fail "could not make $venv; on Debian or Ubuntu: apt install python3-venv"
+    fi
     echo "Installing numgpt and what it needs..." >&2
-    (cd "$root" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2) ||
+    (cd "$root" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" >&2) ||
         fail "the installation failed: see above, mend it and run this again"
     touch "$stamp"
+}
+
+# One at a time: the lock is on this very file, which bash holds open as 9, and ends with bash, however that ends.
+if ! ready; then
+    python=$(find_python) || fail "Python 3.10 or later is needed and was not found (set PYTHON to name one)"
+    exec 9<>"${BASH_SOURCE[0]}"
+    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' || fail "could not lock ${BASH_SOURCE[0]}"
+    ready || set_up "$python" "$@"
+    exec 9>&-
 fi

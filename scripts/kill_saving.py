@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from numgpt.training import state  # noqa: E402
 
 OPTIONS = (
-    "--tokenizer {tokenizer} --n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
+    "--n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
     "--save-every 1 --eval-every 1000 --eval-batches 1 --max-steps {steps}"
 )
 
@@ -63,8 +63,8 @@ def prepare(folder, steps):
     (folder / "text.txt").write_text("".join(f"{n} times {n} is {n * n};\n" for n in range(60)), "utf-8")
     (folder / "bytes").mkdir()
     BPETokenizer([bytes([i]) for i in range(256)], {}).save(folder / "bytes")
-    options = OPTIONS.format(tokenizer=folder / "bytes", steps=steps).split()
-    return numgpt("--data", folder / "text.txt", *options)
+    options = OPTIONS.format(steps=steps).split()
+    return numgpt("--data", folder / "text.txt", "--tokenizer", folder / "bytes", *options)
 
 
 def numgpt(*words):

@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import importlib.util
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def text_file(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("".join(f"{n} times {n} is {n * n};\n" for n in range(60)), "utf-8")
     return path
+
+
+@pytest.fixture
+def interruptible():
+    """Lets Ctrl-C reach this process and those that it starts, even if it was itself started to ignore it (`... &`)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from argparse import RawDescriptionHelpFormatter
+from dataclasses import asdict
 
 from numgpt.cli.arguments import add_model_arguments, check_utf8, read_text
 from numgpt.errors import InputError
@@ -56,76 +57,46 @@ def run(args):
         raise InputError(f"--num-samples must be at least 1, not {args.num_samples}")
     prompt = read_text(args.prompt, "the prompt")
 
-    from numgpt.generation.generate import steps
-    from numgpt.generation.text import check_stop_strings, encode_prompt
+    from numgpt.generation import steps
+    from numgpt.generation.rules import check_whole
+    from numgpt.generation.text import Continuation, check_stop_strings, encode_prompt
     from numgpt.loading import load
 
-    settings = sampling_settings(args)  # checked before a model is loaded, perhaps downloaded
+    rules = rules_of(args)  # checked before a model is loaded, perhaps downloaded
+    check_whole(args.max_new_tokens, "max_new_tokens", "0 adds nothing")
     stop = check_stop_strings(check_utf8(string, "the stop string") for string in args.stop)
     model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
     if tokenizer is None:
         raise InputError(f"{args.model} has no vocabulary files: put vocab.json and merges.txt beside the model")
     ids = encode_prompt(tokenizer, prompt)
-    samples = [Sample(tokenizer, stop) for _ in range(args.num_samples)]
-    chosen = steps(model, [ids] * args.num_samples, args.max_new_tokens, **settings)
+    samples = [Continuation(tokenizer, stop, tokenizer.end_of_text) for _ in range(args.num_samples)]
+    chosen = steps(model, [ids] * args.num_samples, args.max_new_tokens, rules)
     started = time.perf_counter()
     if args.json:
         collect(chosen, samples)
-        print_json(args, prompt, ids, settings, samples, time.perf_counter() - started)
+        print_json(args, prompt, ids, rules, samples, time.perf_counter() - started)
     else:
         print_texts(prompt, chosen, samples)
     return 0
 
 
-def sampling_settings(args):
-    """The keywords of `steps` that stand in `args`, checked; a seed is drawn here if none is given, to be told."""
-    from numgpt.generation.rules import Rules, check_whole
+def rules_of(args):
+    """The Rules that stand in `args`; a seed is drawn here if none is given, to be told."""
+    from numgpt.generation.rules import NAMES, Rules
 
-    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-    rules = {name: getattr(args, name) for name in names}
-    Rules(**rules)
-    seed = int.from_bytes(os.urandom(4), "big") if args.seed is None else args.seed
-    check_whole(seed, "seed", "without it a fresh one is drawn")
-    check_whole(args.max_new_tokens, "max_new_tokens", "0 adds nothing")
-    return rules | {"seed": seed}
-
-
-class Sample:
-    """One continuation: its ids and their log-probabilities, its text so far, and why it ended."""
-
-    def __init__(self, tokenizer, stop):
-        from numgpt.generation.text import TextStream
-
-        self.stream = TextStream(tokenizer, stop, tokenizer.end_of_text)
-        self.ids, self.logprobs, self.text = [], [], ""
-
-    @property
-    def ended(self):
-        return self.stream.reason is not None
-
-    def push(self, token, logprob):
-        """Add a token; return the text that it makes certain, nothing once the sample has ended."""
-        if self.ended:
-            return ""
-        self.ids.append(int(token))
-        self.logprobs.append(float(logprob))
-        return self._add(self.stream.push(int(token)))
-
-    def finish(self):
-        """The text that was still held back."""
-        return self._add("" if self.ended else self.stream.finish())
-
-    def _add(self, piece):
-        self.text += piece
-        return piece
+    given = {name: value for name, value in vars(args).items() if name in NAMES}
+    if args.seed is None:
+        given["seed"] = int.from_bytes(os.urandom(4), "big")
+    return Rules(**given)
 
 
 def collect(chosen, samples, show=lambda piece: None):
     """Hand every row's tokens to its sample until all have ended; `show` gets the pieces of the first one's text."""
     for tokens, logprobs in chosen:
-        pieces = [sample.push(*pair) for sample, *pair in zip(samples, tokens, logprobs, strict=True)]
+        pairs = zip(tokens.tolist(), logprobs.tolist(), strict=True)
+        pieces = [sample.push(*pair) for sample, pair in zip(samples, pairs, strict=True)]
         show(pieces[0])
-        if all(sample.ended for sample in samples):
+        if all(sample.stop_reason is not None for sample in samples):
             break
     pieces = [sample.finish() for sample in samples]
     show(pieces[0])
@@ -148,8 +119,9 @@ def print_texts(prompt, chosen, samples):
         print(f"{heading(n)}{prompt}{sample.text}")
 
 
-def print_json(args, prompt, ids, settings, samples, seconds):
+def print_json(args, prompt, ids, rules, samples, seconds):
     """Print what was asked and what came as one JSON object on one line."""
+    settings = {name: value for name, value in asdict(rules).items() if name in vars(args)}
     n_new = sum(len(sample.ids) for sample in samples)
     result = {
         "model": args.model,
@@ -163,7 +135,7 @@ def print_json(args, prompt, ids, settings, samples, seconds):
                 "text": sample.text,
                 "ids": sample.ids,
                 "logprobs": sample.logprobs,
-                "stop_reason": sample.stream.reason or "max_new_tokens",
+                "stop_reason": sample.stop_reason,
             }
             for sample in samples
         ],

@@ -119,7 +119,13 @@ def resumed(args, options):
 
 @contextmanager
 def interrupt_flag():
-    """A function that says whether Ctrl-C was pressed: the step is then ended and saved. The second Ctrl-C ends all."""
+    """A function that says whether Ctrl-C was pressed: the step is then ended and saved. The second Ctrl-C ends all.
+
+    A process that was started to ignore Ctrl-C, as a script starts `numgpt train ... &`, goes on ignoring it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield lambda: False
+        return
     pressed = []
 
     def remember(*_):

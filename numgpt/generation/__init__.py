@@ -1,5 +1,5 @@
 """Sampling text from a model."""
 
-from numgpt.generation.generate import generate, steps, stream
+from numgpt.generation.loop import generate, steps, stream
 
 __all__ = ["generate", "steps", "stream"]

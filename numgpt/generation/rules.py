@@ -1,22 +1,23 @@
 """How the next token is to be chosen: the settings, checked."""
 
 import math
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
 
 from numgpt.errors import InputError
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The settings of `numgpt.generation.sampling.choose`; a rule that is None is off.
+    """The keywords of `numgpt.generate`, which says what they mean.
 
-    temperature: what logits are divided by, at least 0; 0 is greedy. top_k: how many tokens stay, at least 0; 0 is off.
-    top_p: the probability that the tokens that stay have together, in (0, 1]. min_p: the share of the
-    likeliest token's probability that a token needs to stay, in [0, 1]. repetition_penalty: above 1 makes tokens that
-    the text already has less likely, below 1 more; above 0.
-
-    Raises InputError for a value outside its range or that is not a number.
+    Raises InputError for a value outside its range or that is not a number. `stop_ids` are checked where the vocabulary
+    is known, by `numgpt.generation.batch.read_stop_ids`.
     """
 
     temperature: float = 1.0
@@ -24,8 +25,10 @@ class Rules:
     top_p: float | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
+    seed: int | None = None
+    stop_ids: int | Iterable[int] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not is_number(self.temperature) or self.temperature < 0:
             raise InputError(f"temperature must be a number of at least 0 (0 is greedy), not {self.temperature!r}")
         if self.top_k is not None:
@@ -40,14 +43,32 @@ class Rules:
             raise InputError(
                 f"repetition_penalty must be a number above 0 (1 changes nothing), not {self.repetition_penalty!r}"
             )
+        if self.seed is not None:
+            check_whole(self.seed, "seed", "without one the text is random")
+
+    def generators(self, B: int) -> list[np.random.Generator]:
+        """One random number generator a row, which only `seed` and the row's place decide."""
+        seed = secrets.randbits(128) if self.seed is None else self.seed
+        return [np.random.default_rng([seed, b]) for b in range(B)]
 
 
-def is_number(value):
+NAMES = [field.name for field in fields(Rules)]
+
+
+def make_rules(keywords: dict[str, Any]) -> Rules:
+    """Rules(**keywords). Raises TypeError for a keyword that is none of theirs, and says which there are."""
+    for name in keywords:
+        if name not in NAMES:
+            raise TypeError(f"{name!r} is not a rule of generation; there are {', '.join(NAMES)}")
+    return Rules(**keywords)
+
+
+def is_number(value: object) -> bool:
     """Whether `value` is a finite real number; True and False are not numbers here."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def check_whole(value, name, meaning_of_0):
+def check_whole(value: object, name: str, meaning_of_0: str) -> None:
     """Raise InputError unless `value` is a whole number of at least 0."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
         raise InputError(f"{name} must be a whole number of at least 0 ({meaning_of_0}), not {value!r}")

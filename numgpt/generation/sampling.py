@@ -6,16 +6,24 @@ are logits up to a constant per row: softmax(scores) is the distribution that is
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from numgpt.backend import array_module, to_host
+from numgpt.generation.rules import Rules
+
+Scores = NDArray[np.float64]
 
 
-def choose(logits, rows, rules, rngs):
+def choose(
+    logits: NDArray[Any], rows: Sequence[ArrayLike], rules: Rules, rngs: Sequence[np.random.Generator]
+) -> NDArray[np.int64]:
     """One token per row, (B,) ints on the host, for logits (B, V), which may lie on a GPU.
 
-    rows: B lists, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each
+    rows: B sequences, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each
     row draws one number from its own, so that what it gets does not depend on the rows beside it. Temperature 0 takes
     the largest score (the lowest id among equals) and draws nothing.
     """
@@ -36,8 +44,8 @@ def choose(logits, rows, rules, rngs):
     return draw(scores, rngs)
 
 
-def penalise_repetition(scores, rows, penalty):
-    """Make the tokens of `rows`, B lists of ids, less likely to come again (Keskar et al. 2019, "CTRL", section 4.1).
+def penalise_repetition(scores: Scores, rows: Sequence[ArrayLike], penalty: float) -> Scores:
+    """Make the tokens of `rows`, B texts of ids, less likely to come again (Keskar et al. 2019, "CTRL", section 4.1).
 
     A score above 0 is divided by the penalty, one below 0 multiplied, so both fall when it is above 1. A token that
     has come many times is penalised as one that has come once.
@@ -52,7 +60,7 @@ def penalise_repetition(scores, rows, penalty):
     return scores
 
 
-def temper(scores, temperature):
+def temper(scores: Scores, temperature: float) -> Scores:
     """Divide by the temperature, above 0: below 1 the likely tokens gain, above 1 the unlikely ones.
 
     The largest score is subtracted first, which changes no probability and keeps the quotient from overflowing upwards.
@@ -61,7 +69,7 @@ def temper(scores, temperature):
         return (scores - scores.max(-1, keepdims=True)) / temperature
 
 
-def keep_top_k(scores, k):
+def keep_top_k(scores: Scores, k: int) -> Scores:
     """Keep the k largest scores (Fan et al. 2018, section 5.4), and with the k-th all that equal it.
 
     Nothing tells equals apart, so none is thrown out for its place in the vocabulary; more than k may stay.
@@ -78,7 +86,7 @@ def keep_top_k(scores, k):
     return np.where(scores >= kth, scores, -np.inf)
 
 
-def keep_top_p(scores, p):
+def keep_top_p(scores: Scores, p: float) -> Scores:
     """Keep the nucleus: the fewest tokens, from the likeliest down, whose probability reaches p (Holtzman et al. 2020).
 
     The likeliest token always stays; of equals, those with the lower ids come first.
@@ -90,7 +98,7 @@ def keep_top_p(scores, p):
         possible, probability = softmax_of_possible(row)
         # All tokens below (1 - p)/V have less than 1 - p together: the rest reaches p, and only it needs sorting.
         descending = np.sort(probability[probability >= (1 - p) / len(row)])[::-1]
-        n = min(np.searchsorted(np.cumsum(descending), p) + 1, len(descending))
+        n = min(int(np.searchsorted(np.cumsum(descending), p)) + 1, len(descending))
         above = probability > descending[n - 1]
         equal = np.flatnonzero(probability == descending[n - 1])[: n - np.count_nonzero(above)]
         nucleus = np.append(possible[above], possible[equal])
@@ -98,14 +106,14 @@ def keep_top_p(scores, p):
     return kept
 
 
-def keep_min_p(scores, min_p):
+def keep_min_p(scores: Scores, min_p: float) -> Scores:
     """Keep the tokens with at least min_p times the probability of the likeliest (Nguyen et al. 2024)."""
     if min_p == 0:
         return scores
     return np.where(scores >= scores.max(-1, keepdims=True) + math.log(min_p), scores, -np.inf)
 
 
-def draw(scores, rngs):
+def draw(scores: Scores, rngs: Sequence[np.random.Generator]) -> NDArray[np.int64]:
     """One token per row with probability softmax(scores), by inverting the cumulative distribution; (B,) ints.
 
     Row b takes one u from rngs[b], uniform in [0, 1), and gets the first token at which the running sum of
@@ -119,14 +127,14 @@ def draw(scores, rngs):
     return tokens
 
 
-def softmax_of_possible(row):
+def softmax_of_possible(row: Scores) -> tuple[NDArray[np.int64], Scores]:
     """The ids of row, (V,), that have not been ruled out, and their probabilities, both (n,)."""
     possible = row > -np.inf
     weights = np.exp(row[possible] - row.max())
     return np.flatnonzero(possible), weights / weights.sum()
 
 
-def log_probabilities(logits, tokens):
+def log_probabilities(logits: NDArray[Any], tokens: NDArray[np.int64]) -> NDArray[np.float64]:
     """log softmax(logits)[b, tokens[b]] in nats, (B,) float64 on the host; logits (B, V) may lie on a GPU."""
     rows, columns = (array_module(logits).asarray(index) for index in (np.arange(len(tokens)), tokens))
     shifted = np.subtract(logits, logits.max(-1, keepdims=True), dtype=np.float64)

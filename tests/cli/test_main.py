@@ -87,6 +87,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
         main(["info"])
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_quietly(endless):
     with subprocess.Popen(endless, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdout.read(10).startswith(b"Hi")

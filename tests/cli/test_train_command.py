@@ -128,6 +128,7 @@ def test_resume_refuses_what_differs(command, tmp_path, text_file, capsys):
     assert "--n-layer is 4 here, but 1 in the run" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_twenty_steps_are_ten_and_ten_in_three_processes(command, tmp_path):
     """Ctrl-C stops a run after a step; the one that goes on ends where the undisturbed one does."""
 
@@ -177,6 +178,7 @@ def test_durations():
     assert [train_report.duration(s) for s in (35.2, 720, 12240)] == ["35 s", "12 min", "3.4 h"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_the_second_interrupt_ends_all():
     with train.interrupt_flag() as interrupted:
         assert not interrupted()
@@ -185,6 +187,15 @@ def test_the_second_interrupt_ends_all():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_run_that_was_started_to_ignore_interrupts_ignores_them():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with train.interrupt_flag() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert not interrupted()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_a_disk_that_is_full(command, monkeypatch, capsys):

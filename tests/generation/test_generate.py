@@ -1,12 +1,16 @@
 """Generation from ids: against a loop without a cache, alone and in a batch, at the edges of the context."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 import numgpt
 from numgpt import InputError
 from numgpt.generation import steps
-from numgpt.generation.generate import decode, prefill
+from numgpt.generation.batch import Batch
+from numgpt.generation.loop import decode, prefill
+from numgpt.generation.rules import Rules
 
 CONFIG = numgpt.GPTConfig(n_vocab=37, n_ctx=12, n_embd=12, n_head=3, n_layer=2)
 RAGGED = [[1, 2, 3], [4, 5, 6, 7, 8, 9], [10], [11, 12, 13, 14]]
@@ -54,15 +58,25 @@ def test_greedy_is_the_argmax_of_a_loop_without_a_cache(n_ctx):
 
 @pytest.mark.parametrize("prompts", [[[1, 2, 3]], [[1, 2], [3, 4]], RAGGED, [[7, 8, 9]] * 3, [list(range(12)), [5]]])
 def test_cached_logits_are_the_uncached_ones_while_sliding_too(model, prompts):
-    rows = [list(row) for row in prompts]
+    batch = Batch(prompts)
     rng = np.random.default_rng(0)
-    logits, cache = prefill(model, rows)
+    logits, cache = prefill(model, batch.ids, batch.lengths)
     for _ in range(40):
-        expected = [uncached_logits(model, row, len(p)) for row, p in zip(rows, prompts, strict=True)]
+        expected = [uncached_logits(model, row, len(p)) for row, p in zip(batch.rows, prompts, strict=True)]
         np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-10)
-        for row in rows:
-            row.append(int(rng.integers(37)))
-        logits, cache = decode(model, rows, cache)
+        batch.append(rng.integers(37, size=len(prompts)))
+        logits, cache = decode(model, batch, cache)
+
+
+def test_a_batch_holds_its_texts_however_long_they_grow():
+    batch, texts = Batch(RAGGED), [list(row) for row in RAGGED]
+    for n in range(50):
+        assert [row.tolist() for row in batch.rows] == texts
+        assert batch.ids.shape == (4, 6 + n)
+        assert batch.lengths.tolist() == [len(text) for text in texts]
+        batch.append([n, 1, 2, 3])
+        for text, token in zip(texts, [n, 1, 2, 3], strict=True):
+            text.append(token)
 
 
 @pytest.mark.parametrize("settings", [{"temperature": 0}, {"temperature": 1.2, "top_k": 10}])
@@ -185,7 +199,7 @@ def test_no_new_tokens_give_the_prompt_back(model):
 def test_the_callers_ids_and_the_model_stay_as_they_were(model):
     prompts, before = [[1, 2], [3]], model.values.copy()
     numgpt.generate(model, prompts, 5)
-    list(steps(model, prompts, 5))
+    list(steps(model, prompts, 5, Rules()))
     assert prompts == [[1, 2], [3]]
     assert np.array_equal(model.values, before)
 
@@ -205,9 +219,11 @@ def test_a_pending_backward_survives_generation():
 
 def test_float32_stays_float32():
     model = make_model(dtype="float32")
-    logits, cache = prefill(model, [[1, 2], [3]])
+    batch = Batch([[1, 2], [3]])
+    logits, cache = prefill(model, batch.ids, batch.lengths)
     assert logits.dtype == np.float32
-    assert decode(model, [[1, 2, 4], [3, 4]], cache)[0].dtype == np.float32
+    batch.append([4, 4])
+    assert decode(model, batch, cache)[0].dtype == np.float32
 
 
 BAD_IDS = {
@@ -255,6 +271,29 @@ def test_bad_settings_are_refused_at_the_call(model, setting, values):
         for function in (numgpt.generate, numgpt.stream):
             with pytest.raises(InputError, match=setting):
                 function(model, [[1, 2]], **{setting: value})
+
+
+@pytest.mark.parametrize("function", [numgpt.generate, numgpt.stream])
+def test_an_unknown_keyword_is_named_and_those_that_there_are(model, function):
+    with pytest.raises(TypeError, match="^'temprature' is not a rule of generation; there are temperature, top_k, .*"):
+        function(model, [[1, 2]], temprature=1)
+    with pytest.raises(TypeError, match="'return_logprobs' is not"):
+        numgpt.stream(model, [[1, 2]], return_logprobs=True)
+
+
+def test_help_tells_every_rule_and_its_default():
+    for field in fields(Rules):
+        assert f"\n        {field.name}={field.default} " in numgpt.generate.__doc__
+
+
+def test_ids_are_checked_at_the_door_alone(model, monkeypatch):
+    """Once as a prompt; `next_logits` is not this test's matter."""
+    calls = []
+    check_ids = type(model).check_ids
+    monkeypatch.setattr(model, "next_logits", lambda ids, cache: np.eye(37)[:1], raising=False)
+    monkeypatch.setattr(model, "check_ids", lambda ids: calls.append(1) or check_ids(model, ids), raising=False)
+    numgpt.generate(model, [[1, 2]], 5)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import numgpt
 from numgpt import InputError
-from numgpt.generation.text import TextStream, overlap, stream_text
+from numgpt.generation.text import Continuation, encode_prompt, overlap
 
 slow_machine = settings(deadline=None)
 
@@ -42,12 +42,13 @@ class PieceTokenizer:
 
 def pieces_of(tokenizer, ids, **settings):
     """Push ids until the text ends; return its pieces and the reason."""
-    stream, pieces = TextStream(tokenizer, **settings), []
+    text, pieces = Continuation(tokenizer, **settings), []
     for token in ids:
-        pieces.append(stream.push(token))
-        if stream.reason is not None:
-            return pieces, stream.reason
-    return [*pieces, stream.finish()], stream.reason
+        pieces.append(text.push(token, 0.0))
+        assert text.text == "".join(pieces)
+        if text.stop_reason is not None:
+            return pieces, text.stop_reason
+    return [*pieces, text.finish()], text.stop_reason
 
 
 @slow_machine
@@ -74,7 +75,7 @@ def cut_at_stop(string, stops):
         for stop in sorted(stops, key=len, reverse=True):
             if string[:end].endswith(stop):
                 return string[: end - len(stop)], "stop_string"
-    return string, None
+    return string, "max_new_tokens"
 
 
 splits = st.lists(st.text("ab", max_size=4), max_size=12)
@@ -97,10 +98,10 @@ def test_the_text_ends_before_the_stop_string_however_it_is_split_over_tokens(pa
 @slow_machine
 @given(splits, stop_strings)
 def test_no_more_is_held_back_than_could_begin_a_stop_string(parts, stops):
-    stream, shown = TextStream(PieceTokenizer(parts), stops), ""
+    text, shown = Continuation(PieceTokenizer(parts), stops), ""
     for n in range(len(parts)):
-        shown += stream.push(n)
-        if stream.reason is not None:
+        shown += text.push(n, 0.0)
+        if text.stop_reason is not None:
             return
         so_far = "".join(parts[: n + 1])
         assert any(stop.startswith(so_far[len(shown) :]) for stop in stops)
@@ -134,51 +135,30 @@ def test_without_it_the_end_of_text_is_text_like_any_other():
 @pytest.mark.parametrize("stop", ["", [""], ["a", ""], [None], [3]])
 def test_a_stop_string_has_at_least_one_character(stop):
     with pytest.raises(InputError, match="stop string"):
-        TextStream(ByteTokenizer(), stop)
+        Continuation(ByteTokenizer(), stop)
 
 
 def test_one_stop_string_is_not_taken_for_its_letters():
-    assert TextStream(ByteTokenizer(), "end").stop == ("end",)
+    assert Continuation(ByteTokenizer(), "end").stop == ("end",)
 
 
-@pytest.fixture(scope="module")
-def model():
-    """A model of bytes with random weights."""
+@pytest.mark.parametrize(("last", "end_id"), [("<|endoftext|>", 1), ("stop", None)])
+def test_what_comes_after_the_end_is_not_taken_in(last, end_id):
+    text = Continuation(PieceTokenizer(["a", last, "more"]), "stop", end_id)
+    assert [text.push(token, -token) for token in range(3)] == ["a", "", ""]
+    assert (text.finish(), text.text, text.ids, text.logprobs) == ("", "a", [0, 1], [0, -1])
+
+
+def test_streamed_text_is_the_text_of_the_generated_ids():
+    tokenizer = ByteTokenizer()
     model = numgpt.GPT(numgpt.GPTConfig(n_vocab=256, n_ctx=16, n_embd=8, n_head=2, n_layer=1), seed=1)
     model.values *= 12
-    return model
+    ids = encode_prompt(tokenizer, "Hé")
+    new = numgpt.generate(model, [ids], 50, seed=3, top_k=20)[0, 3:].tolist()
+    pieces, reason = pieces_of(tokenizer, numgpt.stream(model, ids, 50, seed=3, top_k=20))
+    assert ("".join(pieces), reason) == (tokenizer.decode(new), "max_new_tokens")
 
 
-def test_streamed_text_is_the_text_of_the_generated_ids(model):
-    tokenizer = ByteTokenizer()
-    out = numgpt.generate(model, [tokenizer.encode("Hé")], 50, seed=3, top_k=20)[0].tolist()
-    assert "".join(stream_text(model, tokenizer, "Hé", 50, seed=3, top_k=20)) == tokenizer.decode(out[3:])
-
-
-def test_streamed_text_ends_at_a_stop_string_or_the_end_of_text(model):
-    tokenizer = ByteTokenizer()
-    new = numgpt.generate(model, [tokenizer.encode("a")], 50, seed=3)[0, 1:].tolist()
-    tokenizer.end_of_text = new[20]
-    n = new.index(new[20])
-    assert "".join(stream_text(model, tokenizer, "a", 50, seed=3)) == tokenizer.decode(new[:n])
-    whole = "".join(stream_text(model, tokenizer, "a", 50, seed=3, stop_at_end_of_text=False))
-    assert whole == tokenizer.decode(new)
-    stop = whole[4:6]
-    assert (
-        "".join(stream_text(model, tokenizer, "a", 50, seed=3, stop=stop, stop_at_end_of_text=False))
-        == (whole[: whole.index(stop)])
-    )
-
-
-@pytest.mark.parametrize(
-    ("prompt", "keywords", "message"),
-    [
-        ("", {}, "the prompt is empty"),
-        ("a" * 17, {}, "17 tokens do not fit"),
-        ("a", {"top_p": 0}, "top_p"),
-        ("a", {"stop": ""}, "stop string"),
-    ],
-)
-def test_mistakes_are_refused_at_the_call(model, prompt, keywords, message):
-    with pytest.raises(InputError, match=message):
-        stream_text(model, ByteTokenizer(), prompt, **keywords)
+def test_an_empty_prompt_is_refused():
+    with pytest.raises(InputError, match="the prompt is empty"):
+        encode_prompt(ByteTokenizer(), "")

@@ -1,0 +1,85 @@
+"""B texts of any lengths as one array, and the checks at the door: what has passed them is not checked again."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numgpt.errors import InputError
+from numgpt.model import GPT
+from numgpt.model.gpt import check_integers
+
+Ids = Sequence[Any] | NDArray[np.integer[Any]]  # (T,) or (B, T) ints, or B sequences of different lengths
+
+
+class Batch:
+    """B texts, which all grow by one token at a time.
+
+    Texts of different lengths are padded on the left to the longest, so that what comes next is one column for all.
+    """
+
+    def __init__(self, rows: Ids) -> None:
+        lengths = np.array([len(row) for row in rows])
+        self.size = max(lengths)
+        self.padding = self.size - lengths  # (B,)
+        self._room = np.zeros((len(rows), self.size), np.int64)
+        for room, padding, row in zip(self._room, self.padding, rows, strict=True):
+            room[padding:] = row
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """(B, size) int64, padding included."""
+        return self._room[:, : self.size]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(B,), without the padding."""
+        return self.size - self.padding
+
+    @property
+    def rows(self) -> list[NDArray[np.int64]]:
+        """The ids of each text, without padding: B arrays."""
+        return [ids[padding:] for ids, padding in zip(self.ids, self.padding, strict=True)]
+
+    def append(self, tokens: ArrayLike) -> None:
+        """Add one token to each text: (B,) ints."""
+        if self.size == self._room.shape[1]:
+            self._room = np.pad(self._room, ((0, 0), (0, self.size)))
+        self._room[:, self.size] = tokens
+        self.size += 1
+
+
+def read_prompts(model: GPT, ids: Ids) -> Batch:
+    """`ids`, (B, T) or B sequences of different lengths, as a Batch; raises InputError as `generate` does."""
+    if not is_ragged(ids):
+        return Batch(model.check_ids(ids))
+    rows = []
+    for b, row in enumerate(ids):
+        try:
+            rows.append(model.check_ids([row])[0])
+        except InputError as error:
+            raise InputError(f"prompt {b} of {len(ids)}: {error}") from None
+    return Batch(rows)
+
+
+def is_flat(ids: Ids) -> bool:
+    """Whether `ids` is one sequence and not a batch of them."""
+    return not is_ragged(ids) and np.ndim(ids) == 1
+
+
+def is_ragged(ids: Ids) -> bool:
+    """Whether `ids` is a list of sequences of different lengths, of which NumPy cannot make one array."""
+    try:
+        np.asarray(ids)
+    except ValueError:
+        return True
+    return False
+
+
+def read_stop_ids(model: GPT, stop_ids: int | Iterable[int] | None) -> NDArray[np.int64]:
+    """`stop_ids`, None, an id or several, as an int array; raises InputError for one outside the vocabulary."""
+    if stop_ids is None:
+        return np.array([], np.int64)
+    stops = list(stop_ids) if isinstance(stop_ids, Iterable) else [stop_ids]
+    return check_integers(stops, "stop_ids", 0, model.config.n_vocab)

@@ -1,0 +1,147 @@
+"""From ids to more ids: read the prompt, then go on token by token."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numgpt.errors import InputError
+from numgpt.generation.batch import Batch, Ids, is_flat, is_ragged, read_prompts, read_stop_ids
+from numgpt.generation.rules import Rules, check_whole, make_rules
+from numgpt.generation.sampling import choose, log_probabilities
+from numgpt.model import GPT, KVCache
+
+Step = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs: bool = False, **rules: Any) -> Any:
+    """The prompts with what the model adds to them.
+
+    ids, (B, T) ints, become (B, T + n) int64, n <= max_new_tokens. B lists of different lengths become B lists, each
+    ending where it ended, and each the same as if it were alone, to rounding.
+
+    rules, in the order in which they apply (`numgpt.generation.sampling` has their formulas):
+
+        repetition_penalty=None  above 1 makes tokens that the row already has, its prompt included, less likely,
+                                 below 1 more likely; above 0
+        temperature=1.0          what the logits are divided by, at least 0; 0 is greedy: always the likeliest token
+        top_k=None               how many of the likeliest tokens stay; None or 0: all
+        top_p=None               the likeliest tokens stay that have this probability together, in (0, 1]
+        min_p=None               the tokens stay that have this share of the likeliest one's probability, in [0, 1]
+        seed=None                row b draws from np.random.default_rng([seed, b]): the same seed gives the same text,
+                                 whatever stands in the other rows; None: random
+        stop_ids=None            an id or several: a row ends with the first that it chooses, included, and the rest of
+                                 it repeats that id until every row has ended; None: n = max_new_tokens
+
+    With return_logprobs the result is (out, logprobs): for each new token its log-probability in nats, under the
+    model's own distribution, softmax of the logits before any rule, with which texts can be compared whatever
+    rules chose them; (B, n) float64, 0 where an ended row repeats its last id, or B lists of floats.
+
+    When the context is full, the window slides. A prompt has at most n_ctx tokens. Once a row's window has n_ctx
+    tokens and another one has been chosen, the last max(1, n_ctx // 2) of the row's tokens, the new one among them,
+    are read again at positions 0, 1, ..., as if the text began there, and the window grows from there to n_ctx again.
+    A row slides by its own length; rows beside it that are not full are read again whole, which changes them by
+    rounding only.
+
+    A model in train mode drops out here too. Raises InputError for a setting outside its range, for ids that are not
+    whole numbers in [0, V), for an empty prompt or one longer than n_ctx, and when the model's logits are not finite.
+    """
+    checked = make_rules(rules)
+    chosen = list(steps(model, ids, max_new_tokens, checked))
+    tokens = np.array([t for t, _ in chosen], np.int64).reshape(-1, len(ids)).T
+    logprobs = np.array([p for _, p in chosen], np.float64).reshape(-1, len(ids)).T
+    if is_ragged(ids):
+        result = as_lists(ids, tokens, logprobs, read_stop_ids(model, checked.stop_ids))
+    else:
+        result = np.concatenate([np.asarray(ids, np.int64), tokens], axis=1), logprobs
+    return result if return_logprobs else result[0]
+
+
+def stream(model: GPT, ids: Ids, max_new_tokens: int = 40, **rules: Any) -> Iterator[Any]:
+    """Yield each token as it is chosen: an int for one sequence, ids (T,) or (1, T), and (B,) ints for a batch.
+
+    `rules` are those of `generate`, with the same defaults; so are the errors, which come at the call and not at the
+    first token.
+    """
+    chosen = steps(model, [ids] if is_flat(ids) else ids, max_new_tokens, make_rules(rules))
+    one = is_flat(ids) or len(ids) == 1
+    return (int(tokens[0]) if one else tokens for tokens, _ in chosen)
+
+
+def steps(model: GPT, ids: Ids, max_new_tokens: int, rules: Rules) -> Iterator[Step]:
+    """Yield (tokens, logprobs), (B,) ints and (B,) float64, once per new token; `generate` says what they mean.
+
+    rules: a `Rules`. All that comes from outside is checked here, at the call, and not again.
+    """
+    check_whole(max_new_tokens, "max_new_tokens", "0 adds nothing")
+    return choose_tokens(model, read_prompts(model, ids), max_new_tokens, rules, read_stop_ids(model, rules.stop_ids))
+
+
+def choose_tokens(
+    model: GPT, batch: Batch, max_new_tokens: int, rules: Rules, stops: NDArray[np.int64]
+) -> Iterator[Step]:
+    """The loop itself: what `steps` yields, each step of it added to `batch`."""
+    rngs = rules.generators(len(batch.ids))
+    cache, ended = None, np.zeros(len(rngs), bool)
+    for _ in range(max_new_tokens):
+        logits, cache = prefill(model, batch.ids, batch.lengths) if cache is None else decode(model, batch, cache)
+        check_finite(logits)
+        tokens = choose(logits, batch.rows, rules, rngs)
+        tokens = np.where(ended, batch.ids[:, -1], tokens)
+        logprobs = np.where(ended, 0.0, log_probabilities(logits, tokens))
+        ended = (tokens[:, None] == stops).any(-1)
+        batch.append(tokens)
+        yield tokens, logprobs
+        if ended.all():
+            return
+
+
+def prefill(model: GPT, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> tuple[NDArray[Any], KVCache]:
+    """Read the last lengths[b] of each row of ids, (B, T), at most n_ctx; what stands before them is padding.
+
+    Returns the logits (B, V) for what comes next, and the KVCache that remembers. Rows that are all the same are read
+    once.
+    """
+    B = len(ids)
+    if B > 1 and min(lengths) == max(lengths) and (ids == ids[0]).all():
+        logits, one = prefill(model, ids[:1], lengths[:1])
+        cache = KVCache(model, B)
+        for source, copies in zip(one.layers, cache.layers, strict=True):
+            copies.extend(source.keys[:, :, : one.length], source.values[:, :, : one.length])
+        return np.repeat(logits, B, axis=0), cache
+    cache = KVCache(model, B, lengths)
+    return model.next_logits(ids, cache), cache
+
+
+def decode(model: GPT, batch: Batch, cache: KVCache) -> tuple[NDArray[Any], KVCache]:
+    """Read the last id of every row, those before it being in `cache`: the logits (B, V) for the next, and the cache.
+
+    Where the cache is full, windows slide as `generate` says, and the cache returned is a new one.
+    """
+    n_ctx = model.config.n_ctx
+    if cache.length < n_ctx:
+        return model.next_logits(batch.ids[:, -1:], cache), cache
+    padding = np.zeros(len(batch.ids), int) if cache.start is None else cache.start
+    windows = np.where(padding == 0, max(1, n_ctx // 2), n_ctx + 1 - padding)
+    return prefill(model, batch.ids[:, -max(windows) :], windows)
+
+
+def check_finite(logits: NDArray[Any]) -> None:
+    """Raise InputError unless all logits are finite numbers."""
+    if not np.isfinite(logits).all():
+        raise InputError(
+            "the model's logits are not finite numbers: its weights are damaged or overflow (NaN or infinity); "
+            "load it again, or train with a smaller learning rate"
+        )
+
+
+def as_lists(ids: Ids, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], stops: NDArray[np.int64]) -> Any:
+    """What `generate` returns for prompts of different lengths: a row ends with the first of `stops` that it chose."""
+    rows, row_logprobs = [], []
+    for prompt, new, p in zip(ids, tokens, logprobs, strict=True):
+        found = np.flatnonzero(np.isin(new, stops))
+        n = found[0] + 1 if len(found) else len(new)
+        rows.append(np.asarray(prompt).tolist() + new[:n].tolist())
+        row_logprobs.append(p[:n].tolist())
+    return rows, row_logprobs
