@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "generation": BASE | {"model"},
     "gradcheck": BASE | {"kernels", "layers", "model", "training"},
     "training": BASE | {"kernels", "model", "tokenizer", "checkpoint", "loading", "generation"},
+    "tracing": BASE | {"layers", "model"},
     "verification": BASE | {"model", "tokenizer", "generation", "training"},
 }
 

@@ -89,9 +89,7 @@ class GPT(Layer):
         for targets of another shape or outside [-1, V).
         """
         ids = self.check_ids(ids)
-        targets = check_integers(targets, "targets", IGNORE, self.config.n_vocab)
-        if targets.shape != ids.shape:
-            raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
+        targets = self.check_targets(targets, ids)
         return self.criterion.forward(self.final_states(ids), targets)
 
     def backward(self) -> None:
@@ -137,6 +135,13 @@ class GPT(Layer):
                 f"{past + ids.shape[1]} tokens do not fit the context of {self.config.n_ctx} (n_ctx): shorten the text"
             )
         return ids
+
+    def check_targets(self, targets: Any, ids: np.ndarray) -> np.ndarray:
+        """`targets` as an int array of the shape of ids; raises InputError where `loss` says so."""
+        targets = check_integers(targets, "targets", IGNORE, self.config.n_vocab)
+        if targets.shape != ids.shape:
+            raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
+        return targets
 
 
 def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray:
