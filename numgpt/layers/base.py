@@ -1,7 +1,7 @@
 """What every layer can do besides its own mathematics: own parameters, remember a forward pass, be walked through."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias, TypeVar
@@ -59,7 +59,9 @@ class Layer:
     it has no memory of its own, until the outermost one gives all of them theirs in `start`.
     """
 
-    training: bool
+    forward: Callable[..., Any]  # from the layer's input to its output
+    backward: Callable[..., Any]  # from the gradient at its output to that at its input
+    training: bool  # whether dropout drops
     values: Array  # all parameters of the outermost layer, flat; matrices first
     grads: Array  # all their gradients, in the same order
     n_matrix_elements: int  # of values, how many belong to matrices, which are what weight decay is for
