@@ -23,9 +23,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np  # noqa: E402  (after the path to numgpt is known)
+
 from gpu_peers import ADAMW, torch_model, torch_peak, torch_results, torch_step, transformers_generate  # noqa: E402
 from gpu_table import Table  # noqa: E402
-
 from numgpt import GPT, AdamW, GPTConfig, generate, gradcheck  # noqa: E402
 from numgpt.backend import cuda_problem, gpu_figures, synchronize, to_device, to_host  # noqa: E402
 from numgpt.kernels import set_precision  # noqa: E402

@@ -25,6 +25,7 @@ def torch_results(ours, ids, targets):
 def torch_model(ours):
     """scripts/benchmarks/torch_gpt.py's model with the weights of `ours`; in exact float32 until told otherwise."""
     import torch
+
     from benchmarks.torch_gpt import TorchGPT
 
     torch.set_default_device(DEVICE)

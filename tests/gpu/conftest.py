@@ -1,11 +1,10 @@
 """`device="cuda"` on a machine without a GPU."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 
+import fake_cupy
 from numgpt import kernels
 
 GPU_FILES = ["gpu", "gpu_attention", "gpu_loss", "gpu_matmul"]
@@ -13,11 +12,7 @@ GPU_FILES = ["gpu", "gpu_attention", "gpu_loss", "gpu_matmul"]
 
 @pytest.fixture(scope="session")
 def fake_module():
-    """tests/gpu/fake_cupy.py, as a module."""
-    spec = importlib.util.spec_from_file_location("fake_cupy", Path(__file__).parent / "fake_cupy.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return fake_cupy
 
 
 @pytest.fixture

@@ -69,7 +69,6 @@ def test_parity_goes_through_several_blocks_of_attention(fake, monkeypatch):
 
     monkeypatch.syspath_prepend(SCRIPTS)
     import gpu_check
-
     from numgpt.kernels.gpu_attention import query_blocks
 
     B, T = gpu_check.PARITY_SHAPE
