@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What only a GPU can show: that numgpt is right on it, and how fast. One command, some minutes, one table.
 
-    PYTHONPATH=. python scripts/gpu_check.py [--json FILE] [PART ...]
+    python scripts/gpu_check.py [--json FILE] [PART ...]
 
 Needs a GPU, CuPy and NumPy; the comparisons also torch and transformers, without which their lines say so. The parts
 are gradients (every gradient check, in float64), parity (the 124M shape against numgpt on the CPU and against
@@ -24,8 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np  # noqa: E402  (after the path to numgpt is known)
 
-from gpu_peers import ADAMW, torch_model, torch_peak, torch_results, torch_step, transformers_generate  # noqa: E402
-from gpu_table import Table  # noqa: E402
+from benchmarks.gpu_peers import (  # noqa: E402
+    ADAMW,
+    torch_model,
+    torch_peak,
+    torch_results,
+    torch_step,
+    transformers_generate,
+)
+from benchmarks.gpu_table import Table  # noqa: E402
 from numgpt import GPT, AdamW, GPTConfig, generate, gradcheck  # noqa: E402
 from numgpt.backend import cuda_problem, gpu_figures, synchronize, to_device, to_host  # noqa: E402
 from numgpt.kernels import set_precision  # noqa: E402

@@ -20,7 +20,7 @@ def shared():
 
 @pytest.fixture(scope="session")
 def golden():
-    """Numbers made by other software, small enough to commit; scripts/golden/ makes them."""
+    """Numbers made by other software, small enough to commit; scripts/tools/golden/ makes them."""
     return Path(__file__).parent / "golden"
 
 

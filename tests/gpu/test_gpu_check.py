@@ -36,7 +36,7 @@ def script(fake, monkeypatch, tmp_path):
     import cupy
 
     monkeypatch.syspath_prepend(SCRIPTS)
-    for name in "gpu_check", "gpu_peers":
+    for name in "gpu_check", "benchmarks.gpu_peers":
         monkeypatch.delitem(sys.modules, name, raising=False)
     import gpu_check
 
@@ -48,7 +48,7 @@ def script(fake, monkeypatch, tmp_path):
     monkeypatch.setattr(gpu_check.gradcheck, "CHECKS", checks)
     monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--json", str(tmp_path / "out.json")])
     yield gpu_check
-    sys.modules.pop("gpu_check"), sys.modules.pop("gpu_peers")
+    sys.modules.pop("gpu_check"), sys.modules.pop("benchmarks.gpu_peers")
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_what_needs_no_peer(script, no_peers, tmp_path, capsys):
 
 def test_parity_with_pytorch(script, monkeypatch, tmp_path, capsys):
     pytest.importorskip("torch")
-    monkeypatch.setattr("gpu_peers.DEVICE", "cpu")
+    monkeypatch.setattr("benchmarks.gpu_peers.DEVICE", "cpu")
     monkeypatch.setattr(script, "free_memory", lambda: None)
     sys.argv += ["parity"]
     assert script.main() == 0
