@@ -14,10 +14,12 @@ from numgpt.layers.attention import attention, attention_backward, heads
 from numgpt.layers.dropout import drop
 from numgpt.layers.embedding import embedding, embedding_backward, tied_head, tied_head_backward
 from numgpt.layers.gelu import gelu, gelu_backward
+from numgpt.layers.gelu_erf import erf, gelu_erf, gelu_erf_backward
 from numgpt.layers.layernorm import layernorm, layernorm_backward
 from numgpt.layers.linear import linear, linear_backward
 from numgpt.layers.loss import cross_entropy, cross_entropy_backward, tied_cross_entropy, tied_cross_entropy_backward
 from numgpt.layers.relu import relu, relu_backward
+from numgpt.layers.swish import sigmoid, swish, swish_backward
 from numgpt.training.optimizer import adamw_update, squared_norm
 
 ON_HOST = {"targets"}
@@ -151,6 +153,25 @@ def gelu_case(draw, n):
     return lambda x, dy: [gelu(x), gelu_backward(dy, x)], arrays
 
 
+def erf_case(draw, n):
+    """Also where it is 1 to the last bit."""
+    return lambda z: [erf(z)], {"z": 5 * draw.numbers(n.B, n.T, n.D)}
+
+
+def gelu_erf_case(draw, n):
+    arrays = {"x": 5 * draw.numbers(n.B, n.T, n.D), "dy": draw.numbers(n.B, n.T, n.D)}
+    return lambda x, dy: [gelu_erf(x), gelu_erf_backward(dy, x)], arrays
+
+
+def sigmoid_case(draw, n):
+    return lambda x: [sigmoid(x)], {"x": 3 * draw.numbers(n.B, n.T, n.D)}
+
+
+def swish_case(draw, n):
+    arrays = {"x": 3 * draw.numbers(n.B, n.T, n.D), "dy": draw.numbers(n.B, n.T, n.D)}
+    return lambda x, dy: [swish(x, 1.702), swish_backward(dy, x, 1.702)], arrays
+
+
 def relu_case(draw, n):
     arrays = {"x": draw.numbers(n.B, n.T, n.D), "dy": draw.numbers(n.B, n.T, n.D)}
     return lambda x, dy: [relu(x), relu_backward(dy, x)], arrays
@@ -259,6 +280,10 @@ CASES = {
     "layernorm": layernorm_case,
     "layernorm near eps": layernorm_near_eps_case,
     "gelu": gelu_case,
+    "erf": erf_case,
+    "gelu_erf": gelu_erf_case,
+    "sigmoid": sigmoid_case,
+    "swish": swish_case,
     "relu": relu_case,
     "drop": drop_case,
     "attention": attention_case,
