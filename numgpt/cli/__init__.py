@@ -7,6 +7,7 @@ import sys
 from numgpt import __version__
 from numgpt.cli import download, generate, gradcheck, info, loss, tokenizer, train, verify
 from numgpt.errors import InputError
+from numgpt.kernels import kernels_in_use
 
 EPILOG = """examples:
   numgpt generate "ROMEO:"                the model that comes along goes on
@@ -29,6 +30,7 @@ def main(argv=None):
         sys.stdout.reconfigure(errors="replace")  # a terminal without a character must not end the text
     try:
         args = build_parser().parse_args(argv)
+        kernels_in_use()  # a wrong NUMGPT_KERNELS is told before any work
         status = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -154,8 +154,8 @@ def test_twenty_steps_are_ten_and_ten_in_three_processes(command, tmp_path):
 
 
 def test_killed_while_saving():
-    """scripts/kill_saving.py says more, and kills more often."""
-    command = [sys.executable, "scripts/kill_saving.py", "--kills", "2"]
+    """scripts/tools/kill_saving.py says more, and kills more often."""
+    command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the very numbers of the undisturbed one" in done.stdout

@@ -1,6 +1,6 @@
 """Has transformers write tests/golden/tiny-gpt2/hf and compute tests/golden/tiny-gpt2/expected.npz from it, in float64.
 
-Usage: python scripts/golden/make_checkpoint_hf.py (with torch and transformers; made with 2.13 and 5.23)
+Usage: python scripts/tools/golden/make_checkpoint_hf.py (with torch and transformers; made with 2.13 and 5.23)
 
 expected.npz:
     ids, targets        (2, 9) ints; one target is -1 and does not count

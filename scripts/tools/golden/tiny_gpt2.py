@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).parents[2] / "tests" / "golden" / "tiny-gpt2"
+FOLDER = Path(__file__).parents[3] / "tests" / "golden" / "tiny-gpt2"
 HPARAMS = {"n_vocab": 96, "n_ctx": 16, "n_embd": 12, "n_head": 3, "n_layer": 2}
 
 

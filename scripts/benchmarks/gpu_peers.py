@@ -3,7 +3,7 @@
 Both are imported where they are used, so that the rest of the check goes on without them.
 """
 
-from numgpt.backend import to_host
+from benchmarks.peers import copy_weights
 
 DEVICE = "cuda"
 ADAMW = {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.1}
@@ -25,6 +25,7 @@ def torch_results(ours, ids, targets):
 def torch_model(ours):
     """scripts/benchmarks/torch_gpt.py's model with the weights of `ours`; in exact float32 until told otherwise."""
     import torch
+
     from benchmarks.torch_gpt import TorchGPT
 
     torch.set_default_device(DEVICE)
@@ -32,18 +33,6 @@ def torch_model(ours):
     model = TorchGPT(ours.config)
     copy_weights(ours, model)
     return model
-
-
-def copy_weights(ours, theirs):
-    """Our weights into a PyTorch model whose parameters have the published names."""
-    import torch
-
-    parameters = {name.removeprefix("transformer."): p for name, p in theirs.named_parameters()}
-    with torch.no_grad():
-        for name, value, _ in ours.named_parameters():
-            stored = torch.from_numpy(to_host(value)).to(DEVICE)
-            turned = getattr(theirs, "stores_out_in", False) and stored.ndim == 2 and name.startswith("h.")
-            parameters[name].copy_(stored.T if turned else stored)
 
 
 def torch_batch(*arrays):

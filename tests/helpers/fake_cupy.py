@@ -97,10 +97,10 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801, CuPy's name
         return out[0] if out else wrap(result)
 
     def __array_function__(self, function, types, args, kwargs):
+        """NumPy asks for its function's namesake, also when it is to make a new array that is `like` this one."""
         if not all(issubclass(kind, ndarray) for kind in types):
             raise TypeError(f"{function.__name__}: an array lies on the host")
-        called(function.__name__, args, kwargs)
-        return wrap(function(*unwrap(args), **{k: unwrap(v) for k, v in kwargs.items()}))
+        return getattr(sys.modules["cupy"], function.__name__)(*args, **kwargs)
 
     def __len__(self):
         return len(self._array)
@@ -176,6 +176,15 @@ for name in ATTRIBUTES:
     setattr(ndarray, name, attribute(name))
 
 
+def place(array):
+    """A copy of a NumPy array on the device in the very layout that it has here, which `asarray` may change."""
+    first, end = np.lib.array_utils.byte_bounds(array)
+    memory = np.empty((end - first) // array.itemsize, array.dtype)
+    moved = np.lib.stride_tricks.as_strided(memory, array.shape, array.strides)
+    moved[...] = array
+    return ndarray(moved)
+
+
 def asarray(a, dtype=None):
     """The one way from the host to the device."""
     called("asarray", (a,), {} if dtype is None else {"dtype": dtype})
@@ -186,6 +195,11 @@ def empty(shape, dtype=float):
     called("empty", (shape, dtype), {})
     dtype = np.dtype(dtype)
     return ndarray(np.full(shape, np.nan if dtype.kind == "f" else 99, dtype))
+
+
+def empty_like(prototype, dtype=None, shape=None):
+    called("empty_like", (prototype,), {"dtype": dtype, "shape": shape})
+    return empty(prototype.shape if shape is None else shape, dtype or prototype.dtype)
 
 
 def fuse(function):
@@ -309,7 +323,7 @@ def install(setitem):
     """Have `import cupy` find this; setitem is that of pytest's monkeypatch. Returns the module."""
     cupy, cupyx = FakeCupy("cupy"), types.ModuleType("cupyx")
     cupy.__version__ = "fake"
-    cupy.ndarray, cupy.asarray, cupy.empty, cupy.fuse = ndarray, asarray, empty, fuse
+    cupy.ndarray, cupy.asarray, cupy.empty, cupy.empty_like, cupy.fuse = ndarray, asarray, empty, empty_like, fuse
     cupy.cuda = types.SimpleNamespace(
         cublas=Cublas,
         runtime=Runtime,

@@ -1,6 +1,6 @@
 """Has Hugging Face's tokenizers learn a small byte-level BPE, tests/golden/tokenizer, and encode tricky texts with it.
 
-Usage: python scripts/golden/make_tokenizer.py (with tokenizers; made with 0.23)
+Usage: python scripts/tools/golden/make_tokenizer.py (with tokenizers; made with 0.23)
 
 vocab.json, merges.txt, tokenizer.json      one vocabulary of 384 tokens, in the two forms in which it is published
 ids.json                                    [{"text": ..., "ids": [...]}, ...]
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-FOLDER = Path(__file__).parents[2] / "tests" / "golden" / "tokenizer"
+FOLDER = Path(__file__).parents[3] / "tests" / "golden" / "tokenizer"
 N_VOCAB = 384
 END_OF_TEXT = "<|endoftext|>"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Copy the newest checkpoint of a training run to a folder as weights to ship: float16 on disk, with the tokenizer.
 
-    python scripts/ship_weights.py RUN FOLDER
+    python scripts/tools/ship_weights.py RUN FOLDER
 
 Prints the held-out loss of what was written, read back as a user reads it: nats per token and per character over the
 whole held-out text, in windows of the model's context that do not overlap.
@@ -10,7 +10,7 @@ whole held-out text, in windows of the model's context that do not overlap.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numgpt  # noqa: E402  (after the path to it is known)
 from numgpt.checkpoint import save_checkpoint  # noqa: E402

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kill a training run with SIGKILL at random moments while it saves, resume it each time, and compare where it ends.
 
-    python scripts/kill_saving.py --kills 50
+    python scripts/tools/kill_saving.py --kills 50
 
 The run saves after every step and is so small that it does little else. At the end its weights, moments and generators
 must be, bit for bit, those of a run that nobody disturbed. Exit status 1 if they are not.
@@ -17,9 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = str(Path(__file__).resolve().parents[2])
+sys.path.insert(0, ROOT)
 
-from numgpt.training import state  # noqa: E402
+from numgpt.training import state  # noqa: E402  (after the path to numgpt is known)
 
 OPTIONS = (
     "--n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
@@ -115,4 +116,5 @@ def contents(run):
 
 if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ["PYTHONPATH"] = ROOT  # for the runs
     main()

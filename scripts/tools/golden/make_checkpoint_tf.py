@@ -1,6 +1,6 @@
 """Has TensorFlow write tests/golden/tiny-gpt2/tf, laid out as OpenAI's releases are.
 
-Usage: python scripts/golden/make_checkpoint_tf.py (with TensorFlow 2; made with 2.21)
+Usage: python scripts/tools/golden/make_checkpoint_tf.py (with TensorFlow 2; made with 2.21)
 """
 
 import tensorflow as tf
