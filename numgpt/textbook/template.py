@@ -180,7 +180,7 @@ def main(text="To be, or not to be, that is the question: whether it is nobler i
     """Learn `text`, a character a token, and say it by heart."""
     tokens = sorted(set(text))
     ids = [tokens.index(character) for character in text]
-    config = GPTConfig(n_vocab=len(tokens), n_ctx=len(ids), n_embd=48, n_head=3, n_layer=2)
+    config = GPTConfig(n_vocab=len(tokens), n_ctx=len(ids), n_embd=24, n_head=3, n_layer=2)
     model = GPT(config, starting_weights(config, np.random.default_rng(0)))
     optimizer = AdamW(model)
     for step in range(101):
@@ -188,7 +188,7 @@ def main(text="To be, or not to be, that is the question: whether it is nobler i
         if step % 10 == 0:
             print(f"step {step:3}   loss {loss:.4f}")
         model.backward()
-        optimizer.step(lr=3e-3, weight_decay=0.1)
+        optimizer.step(lr=1e-2, weight_decay=0.1)
     print("".join(tokens[i] for i in greedy(model, ids[:6], len(ids) - 6)))
 
 
