@@ -26,7 +26,7 @@ def textbook() -> str:
     lines = source.splitlines()
     parts, line = [], tree.body[0].lineno - 1
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("numgpt."):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("numgpt."):
             parts.append("\n".join(lines[line : node.lineno - 1]))
             parts.append(chapter(node.module, [alias.name for alias in node.names]))
             line = node.end_lineno
