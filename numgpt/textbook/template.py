@@ -39,7 +39,7 @@ GPTConfig = namedtuple("GPTConfig", "n_vocab n_ctx n_embd n_head n_layer dropout
 class GPT:
     """p: the parameters, g: their gradients, by GPT-2's published names. rng draws dropout's zeros; None: no dropout.
 
-    What forward puts on the pile `kept`, backward takes from its top: it is forward read from the last line upwards.
+    What forward puts on the pile `kept`, backward takes from its top, going through forward's lines from the last up.
     """
 
     def __init__(self, config, p, rng=None):
