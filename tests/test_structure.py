@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "loading": BASE | {"model", "tokenizer", "checkpoint"},
     "generation": BASE | {"model"},
     "gradcheck": BASE | {"kernels", "layers", "model", "training"},
+    "textbook": {"layers", "training"},  # only the template, which is read and not imported
     "training": BASE | {"kernels", "model", "tokenizer", "checkpoint", "loading", "generation"},
     "tracing": BASE | {"layers", "model"},
     "verification": BASE | {"model", "tokenizer", "generation", "training"},

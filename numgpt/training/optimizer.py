@@ -1,4 +1,4 @@
-"""AdamW (Loshchilov and Hutter 2019, algorithm 2, after Kingma and Ba 2015, algorithm 1) and gradient clipping.
+"""AdamW (Loshchilov and Hutter 2019, algorithm 2, after Kingma and Ba 2015, algorithm 1).
 
 Step against the running mean of the gradient, divided by the running root mean square of it. For every parameter w with
 gradient g, at step t = 1, 2, ...:
