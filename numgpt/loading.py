@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from numgpt.backend import check_device, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
+from numgpt.files import newest_checkpoint
 from numgpt.model import GPT
 
 if TYPE_CHECKING:
@@ -47,17 +48,6 @@ def load(
     return model, tokenizer
 
 
-def _newest_checkpoint(folder: Path) -> Path:
-    """The checkpoint that the file `latest` names, in the folder of a training run; any other folder itself."""
-    try:
-        name = (folder / "latest").read_text("utf-8", errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return folder
-    if not name.startswith("step-") or Path(name).name != name:
-        raise InputError(f"{folder / 'latest'} does not name a checkpoint of the run")
-    return folder / name
-
-
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
     """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
 
@@ -68,7 +58,8 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
 
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
-        return _newest_checkpoint(Path(text).expanduser())
+        folder = Path(text).expanduser()
+        return newest_checkpoint(folder) or folder
     shipped = find_shipped(text)
     if shipped:
         return shipped

@@ -15,7 +15,7 @@ BASE = {"config", "errors", "files", "backend"}
 MAY_IMPORT = {
     "config": {"errors"},
     "errors": set(),
-    "files": set(),
+    "files": {"errors"},
     "backend": {"errors"},
     "kernels": BASE,
     "layers": BASE | {"kernels"},

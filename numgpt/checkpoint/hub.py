@@ -13,6 +13,7 @@ from pathlib import Path
 
 from numgpt.checkpoint import releases
 from numgpt.errors import InputError
+from numgpt.files import file_sha256, flush, parse_json
 
 
 def canonical_name(name):
@@ -95,8 +96,6 @@ def check_files(name, folder):
     JSON is left out: the same can be written in several ways. Raises InputError for an unknown name, OSError as
     reading does.
     """
-    from numgpt.checkpoint.fetch import file_sha256
-
     size = canonical_name(name)
     for source in releases.RELEASES.values():
         for file in source[size].files:
@@ -144,7 +143,7 @@ def _download(release, folder, source, mirror):
                     _check_contents(part, folder, url)
             except DownloadError as error:
                 raise DownloadError(f"{error}; {_advice(release, folder, source)}") from None
-            _flush(part)
+            flush(part)  # so that no crash leaves its name with nothing behind it
             os.replace(part, folder / file.name)
     shutil.rmtree(parts)
 
@@ -163,12 +162,12 @@ def _check_space(release, missing, parts):
 
 def _check_contents(part, folder, url):
     """Check a file whose hash nobody has published by what is written in it, and delete it when it is wrong."""
-    from numgpt.checkpoint import strict_json, tf_bundle
+    from numgpt.checkpoint import tf_bundle
     from numgpt.checkpoint.fetch import DownloadError
 
     try:
         if part.suffix == ".json":
-            strict_json.parse_object(part.read_bytes(), part.name)
+            parse_json(part.read_bytes(), part.name)
         elif part.suffix == ".index":
             tf_bundle.read_index(part.with_suffix(""))
         else:
@@ -190,12 +189,6 @@ def _check_tensors(part, prefix):
         raise InputError(f"{prefix}.index: not all tensors are float32")
     scratch = np.empty(max(tensor.size for tensor in tensors) // 4, np.float32)
     read_tensors((replace(tensor, path=part), scratch[: tensor.size // 4]) for tensor in tensors)
-
-
-def _flush(path):
-    """Wait until the disk has the file, so that no crash leaves its name with nothing behind it."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _advice(release, folder, source):

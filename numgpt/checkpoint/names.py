@@ -8,8 +8,8 @@ axis of length 1 for it.
 import re
 from dataclasses import replace
 
-from numgpt.checkpoint.strict_json import quoted
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 HF_PREFIX = "transformer."
 HF_HEAD = "lm_head.weight"

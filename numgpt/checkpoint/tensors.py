@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from numgpt.checkpoint import crc32c
-from numgpt.checkpoint.strict_json import quoted
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 CHUNK_BYTES = 1 << 20  # small enough that checksum and conversion find it in the processor's cache
 READERS = min(4, os.cpu_count() or 1)  # threads

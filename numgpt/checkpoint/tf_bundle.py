@@ -8,10 +8,10 @@ little-endian arrays.
 from pathlib import Path
 
 from numgpt.checkpoint.protobuf import BYTES, FIXED32, VARINT, read_fields
-from numgpt.checkpoint.strict_json import quoted
 from numgpt.checkpoint.table import read_table
 from numgpt.checkpoint.tensors import StoredTensor
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 LARGEST_INDEX = 1 << 20  # bytes; that of the largest GPT-2 has 20,724
 FLOAT_NAMES = {1: "F32", 2: "F64", 14: "BF16", 19: "F16"}  # numbered in tensorflow/core/framework/types.proto

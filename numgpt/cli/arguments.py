@@ -3,6 +3,7 @@
 import sys
 
 from numgpt.errors import InputError
+from numgpt.files import decode_utf8
 
 DEFAULT_MODEL = "shakespeare"
 
@@ -20,7 +21,7 @@ def add_model_arguments(parser):
     parser.add_argument("--offline", action="store_true", help="never download anything")
 
 
-def read_text(argument, name):
+def text_or_stdin(argument, name):
     """`argument`, or where it is None what standard input has, without the line break at its end.
 
     Raises InputError for what is not UTF-8; `name` says what the text is.
@@ -31,13 +32,7 @@ def read_text(argument, name):
         raise InputError(f"{name} is missing, and there is no standard input to read it from")
     if sys.stdin.isatty():
         print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
-    data = sys.stdin.buffer.read()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"standard input is not valid UTF-8: byte {error.start} is 0x{data[error.start]:02x}"
-        ) from None
+    text = decode_utf8(sys.stdin.buffer.read(), "standard input")
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 

@@ -6,7 +6,7 @@ import time
 from argparse import RawDescriptionHelpFormatter
 from dataclasses import asdict
 
-from numgpt.cli.arguments import add_model_arguments, check_utf8, read_text
+from numgpt.cli.arguments import add_model_arguments, check_utf8, text_or_stdin
 from numgpt.errors import InputError
 
 EPILOG = """examples:
@@ -55,19 +55,20 @@ def add_parser(subparsers):
 def run(args):
     if args.num_samples < 1:
         raise InputError(f"--num-samples must be at least 1, not {args.num_samples}")
-    prompt = read_text(args.prompt, "the prompt")
+    prompt = text_or_stdin(args.prompt, "the prompt")
 
     from numgpt.generation import steps
     from numgpt.generation.rules import check_whole
     from numgpt.generation.text import Continuation, check_stop_strings, encode_prompt
     from numgpt.loading import load
+    from numgpt.tokenizer import no_vocabulary
 
     rules = rules_of(args)  # checked before a model is loaded, perhaps downloaded
     check_whole(args.max_new_tokens, "max_new_tokens", "0 adds nothing")
     stop = check_stop_strings(check_utf8(string, "the stop string") for string in args.stop)
     model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
     if tokenizer is None:
-        raise InputError(f"{args.model} has no vocabulary files: put vocab.json and merges.txt beside the model")
+        raise InputError(no_vocabulary(args.model))
     ids = encode_prompt(tokenizer, prompt)
     samples = [Continuation(tokenizer, stop, tokenizer.end_of_text) for _ in range(args.num_samples)]
     chosen = steps(model, [ids] * args.num_samples, args.max_new_tokens, rules)

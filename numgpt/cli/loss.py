@@ -39,14 +39,15 @@ def run(args):
     from numgpt.generation.rules import check_whole
     from numgpt.loading import load
     from numgpt.model import GPT
-    from numgpt.training.data import read_text
+    from numgpt.tokenizer import no_vocabulary
+    from numgpt.training.data import read_document
     from numgpt.training.evaluate import token_losses
 
     check_whole(args.seed, "--seed", "any number will do")
-    text = read_text(args.file)
+    text = read_document(args.file)
     trained, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
     if tokenizer is None:
-        raise InputError(f"{args.model} has no vocabulary files: put vocab.json and merges.txt beside the model")
+        raise InputError(no_vocabulary(args.model))
     ids = tokenizer.encode(text)
     if len(ids) < 2:
         raise InputError(f"{args.file} has only {len(ids)} token: the first is not predicted, so there must be two")
@@ -78,7 +79,7 @@ def summary(nats, n_characters):
 def print_table(config, tokens, losses, means):
     """A row per token, if they are few, and the means."""
     if len(tokens) <= LONGEST_TABLE:
-        shown = [quoted(token) for token in tokens]
+        shown = [repr(token) for token in tokens]
         width = max(5, *(len(token) for token in shown))
         print(f"{'token':{width}}  {'random':>8}  {'trained':>8}   nats")
         for token, random, trained in zip(shown, losses["random"], losses["trained"], strict=True):
@@ -91,11 +92,6 @@ def print_table(config, tokens, losses, means):
         values = [means[which][name] for which in ("random", "trained")]
         cells = "  ".join(f"{'-' if value is None else format(value, ',.4f'):>12}" for value in values)
         print(f"{name.replace('_', ' '):20}  {cells}")
-
-
-def quoted(token):
-    """A token as it can stand in a table: quoted, with line breaks and control characters escaped."""
-    return repr(token)
 
 
 def print_json(args, config, ids, tokens, losses, means):

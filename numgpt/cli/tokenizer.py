@@ -5,7 +5,7 @@ import re
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
-from numgpt.cli.arguments import read_text
+from numgpt.cli.arguments import text_or_stdin
 from numgpt.errors import InputError
 
 GPT2 = "124M"  # all published sizes have the same vocabulary
@@ -64,7 +64,7 @@ def add_parser(subparsers):
 
 
 def run_encode(args):
-    text = read_text(args.text, "the text")
+    text = text_or_stdin(args.text, "the text")
     tokenizer = find_tokenizer(args)
     ids = tokenizer.encode(text, allowed_special="all" if args.allow_special else ())
     print(describe(tokenizer, text, ids) if args.json else " ".join(map(str, ids)))
@@ -72,7 +72,7 @@ def run_encode(args):
 
 
 def run_decode(args):
-    ids = parse_ids(" ".join(args.ids) if args.ids else read_text(None, "the ids"))
+    ids = parse_ids(" ".join(args.ids) if args.ids else text_or_stdin(None, "the ids"))
     tokenizer = find_tokenizer(args)
     text = tokenizer.decode(ids)
     print(describe(tokenizer, text, ids) if args.json else text)
@@ -82,9 +82,9 @@ def run_decode(args):
 def run_train(args):
     from numgpt.cli.progress import learning_bar
     from numgpt.tokenizer.trainer import train_bpe
-    from numgpt.training.data import read_text as read_file
+    from numgpt.training.data import read_document
 
-    text = read_file(args.file)
+    text = read_document(args.file)
     with learning_bar() as progress:
         tokenizer = train_bpe(text, args.vocab_size, progress)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -97,12 +97,12 @@ def run_train(args):
 def find_tokenizer(args):
     """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
     from numgpt.loading import find_folder
-    from numgpt.tokenizer import load_tokenizer
+    from numgpt.tokenizer import load_tokenizer, no_vocabulary
 
     folder = args.vocab or find_folder(args.model or GPT2, args.offline)
     tokenizer = load_tokenizer(folder)
     if tokenizer is None:
-        raise InputError(f"{folder} has no vocabulary files: encoder.json and vocab.bpe, or vocab.json and merges.txt")
+        raise InputError(no_vocabulary(folder))
     return tokenizer
 
 

@@ -1,4 +1,4 @@
-"""What all tokenizers share: the checks of their arguments, and text from ids that come one at a time."""
+"""What all tokenizers share: the checks of their arguments and vocabularies, and text from ids that come one at a time."""
 
 import codecs
 from array import array
@@ -43,6 +43,24 @@ def check_id(token, n_vocab):
     if not 0 <= token < n_vocab:
         raise InputError(f"token id {token} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")
     return int(token)
+
+
+def tokens_by_id(vocabulary, path):
+    """The tokens of a {token: id} in the order of their ids. Raises InputError unless the ids are 0 to n - 1."""
+    ids, last = list(vocabulary.values()), len(vocabulary) - 1
+    wrong = next((i for i in ids if type(i) is not int or not 0 <= i <= last), None)
+    if wrong is not None or None in ids:
+        token = next(token for token, i in vocabulary.items() if i is wrong)
+        raise InputError(
+            f"{path}: the id of {token!r:.60} is {wrong!r:.40}; {last + 1} tokens have the ids 0 to {last}"
+        )
+    by_id = dict(zip(ids, vocabulary, strict=True))
+    if len(by_id) < len(ids):
+        token = next(token for token, i in vocabulary.items() if by_id[i] != token)
+        raise InputError(
+            f"{path}: {token!r:.60} and {by_id[vocabulary[token]]!r:.60} have the same id {vocabulary[token]}"
+        )
+    return [by_id[i] for i in range(len(by_id))]
 
 
 class StreamDecoder:

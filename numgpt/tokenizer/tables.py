@@ -6,9 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from numgpt.errors import InputError
-from numgpt.files import atomic_write
-from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text
-from numgpt.tokenizer.json_file import read_object, tokens_by_id
+from numgpt.files import atomic_write, read_json
+from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text, tokens_by_id
 
 UNKNOWN = "<unk>"  # three pieces of any text, so no piece is spelt like it
 PIECE = re.compile(r"\w+|\W")
@@ -48,7 +47,7 @@ class TableTokenizer:
     @classmethod
     def load(cls, path):
         """The tokenizer that `save` wrote. Raises InputError, naming the file, for anything else; OSError."""
-        strings = tokens_by_id(read_object(path), path)
+        strings = tokens_by_id(read_json(path), path)
         for i, string in enumerate(strings):
             if not cls.is_token(string):
                 raise InputError(f"{path}: token {i}, {string!a:.60}, does not belong in it: make it again")

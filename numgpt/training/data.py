@@ -1,6 +1,5 @@
 """From a file to batches: read, split, tokenise, keep the tokens on disk, draw windows of them."""
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from numgpt.errors import InputError
-from numgpt.files import atomic_write
+from numgpt.files import atomic_write, file_sha256, read_text
 
-HASH_BYTES = 1 << 20
 PARTS = ("train", "held_out")
 
 
@@ -36,34 +34,17 @@ def read_source(path):
     Raises InputError for a folder, an empty file, and for what is neither; OSError as the disk does.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give one text file")
-    sha256 = hash_file(path)
-    if path.suffix == ".npy":
-        return Source(path, None, _read_tokens(path), sha256)
-    return Source(path, read_text(path), None, sha256)
+    if path.suffix == ".npy" and not path.is_dir():
+        return Source(path, None, _read_tokens(path), file_sha256(path))
+    return Source(path, read_document(path), None, file_sha256(path))
 
 
-def read_text(path):
-    """The text in a file of UTF-8. Raises InputError for a folder, an empty file and other encodings; OSError too."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give one text file")
-    text = decode_utf8(path.read_bytes(), path)
+def read_document(path):
+    """The text of a UTF-8 file that has one. Raises InputError for an empty file and as `read_text`; OSError too."""
+    text = read_text(path)
     if not text:
         raise InputError(f"{path} is empty: there is no text in it")
     return text
-
-
-def decode_utf8(data, where):
-    """`data` (bytes) as a str. Raises InputError with the line and the offset of the first byte that is not UTF-8."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{where} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}, in line {line}; "
-            "save it as UTF-8 first"
-        ) from None
 
 
 def _read_tokens(path):
@@ -76,15 +57,6 @@ def _read_tokens(path):
     if len(tokens) == 0:
         raise InputError(f"{path} is empty: there are no tokens in it")
     return tokens
-
-
-def hash_file(path):
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(HASH_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -113,7 +85,7 @@ def prepare(source, tokenizer, folder, val_fraction, n_vocab):
         tokens = tokenizer.encode(part) if source.tokens is None else part
         with atomic_write(_token_file(folder, name)) as file:
             np.save(file, _checked(np.asarray(tokens), n_vocab, source.path).astype(smallest), allow_pickle=False)
-    hashes = [hash_file(_token_file(folder, name)) for name in PARTS]
+    hashes = [file_sha256(_token_file(folder, name)) for name in PARTS]
     return DataRecord(source.path.name, source.sha256, *hashes)
 
 
@@ -143,7 +115,7 @@ def check_tokens(folder, record):
     """Raise InputError unless the token files in `folder` are those that `record` tells of."""
     for name, sha256 in zip(PARTS, (record.train_sha256, record.held_out_sha256), strict=True):
         path = _token_file(folder, name)
-        if not path.exists() or hash_file(path) != sha256:
+        if not path.exists() or file_sha256(path) != sha256:
             raise InputError(f"{path} is missing or not what the run was begun with: it cannot go on as before")
 
 

@@ -3,7 +3,7 @@
 import time
 from dataclasses import asdict
 
-from numgpt.training import state
+from numgpt.files import newest_checkpoint
 from numgpt.training.metrics import Metrics
 from numgpt.training.trainer import Diverged
 
@@ -23,7 +23,7 @@ def train(session, report, stopped=lambda: False):
     try:
         return _train(session, report, stopped)
     except Diverged as error:
-        good = state.latest(session.run)
+        good = newest_checkpoint(session.run)
         advice = (
             f"; {good} is whole and from before: go on from it with --init {good} and a smaller --lr" if good else ""
         )
@@ -33,7 +33,7 @@ def train(session, report, stopped=lambda: False):
 def _train(session, report, stopped):
     trainer = session.trainer
     with Metrics(session.run, trainer.steps) as metrics:
-        if state.latest(session.run) is None:
+        if newest_checkpoint(session.run) is None:
             metrics.append(evaluate(session, {"step": 0}, report))
             save(session, metrics)
         while not trainer.finished:

@@ -7,12 +7,13 @@ from pathlib import Path
 from numgpt.backend import to_device
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.files import LATEST, file_sha256, newest_checkpoint
 from numgpt.kernels import set_precision
 from numgpt.loading import load
 from numgpt.model import GPT
-from numgpt.tokenizer import load_tokenizer
+from numgpt.tokenizer import load_tokenizer, no_vocabulary
 from numgpt.training import state
-from numgpt.training.data import DataRecord, check_tokens, hash_file, open_tokens, prepare, read_source
+from numgpt.training.data import DataRecord, check_tokens, open_tokens, prepare, read_source
 from numgpt.training.evaluate import HeldOut
 from numgpt.training.metrics import NAME as METRICS
 from numgpt.training.settings import Settings
@@ -58,7 +59,7 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32")
     else:
         tokenizer = choose_tokenizer(source, settings, progress)
     if tokenizer is None and source.tokens is None:
-        raise InputError(f"{settings.init} has no vocabulary files, and {data} is a text: give tokens (.npy) instead")
+        raise InputError(f"{no_vocabulary(settings.init)}; or give tokens (.npy) in place of {data}, which is a text")
     model = build(settings, source, tokenizer, start, device)
     settings = replace(settings, **{name: getattr(model.config, name) for name in ("n_layer", "n_head", "n_embd")})
     try:
@@ -85,7 +86,7 @@ def resume(run, options, data=None, device="cpu", precision="float32"):
     except (KeyError, TypeError) as error:
         raise InputError(f"{checkpoint / state.STATE} does not hold the settings of a run: {error}") from None
     differences = settings.differences(options)
-    if data is not None and hash_file(data) != record.sha256:
+    if data is not None and file_sha256(data) != record.sha256:
         differences.append(f"{data} is not the file {record.file} that it was begun with")
     if differences:
         raise InputError(f"{run} cannot go on: {'; '.join(differences)}; leave that out, or begin another run")
@@ -126,7 +127,7 @@ def check_vacant(run):
     """Raise InputError where a run, or anything else that is no folder, stands at `run` already."""
     if run.exists() and not run.is_dir():
         raise InputError(f"{run} is a file: give a folder for the run")
-    if (run / state.LATEST).exists():
+    if (run / LATEST).exists():
         raise InputError(f"{run} already holds a run: go on with it (--resume {run}), or give another folder")
     if (run / METRICS).exists() or (run / DATA).exists():
         raise InputError(f"{run} holds a run without a checkpoint: remove it, or give another folder")
@@ -136,7 +137,7 @@ def find_checkpoint(run):
     """The newest checkpoint of the run. Raises InputError where there is none."""
     if not run.is_dir():
         raise InputError(f"{run} is not a folder with a run")
-    checkpoint = state.latest(run)
+    checkpoint = newest_checkpoint(run)
     if checkpoint is None:
         raise InputError(f"{run} holds no whole checkpoint yet: nothing can be resumed; begin again in another folder")
     return checkpoint

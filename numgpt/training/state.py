@@ -14,23 +14,19 @@ Whenever the process or the machine stops, `latest` names a whole checkpoint, an
 
 import json
 import os
-import re
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 from numgpt.backend import array_module, to_host
 from numgpt.checkpoint import open_checkpoint, save_checkpoint
 from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
 from numgpt.checkpoint.tensors import read_tensors
 from numgpt.errors import InputError
-from numgpt.files import atomic_write
+from numgpt.files import CHECKPOINT, LATEST, atomic_write, flush, newest_checkpoint, read_json
 
-LATEST = "latest"
 STATE = "state.json"
 ARRAYS = "training.safetensors"
 TEMPORARY = ".tmp"
-NAME = re.compile(r"step-(\d{8,})")
 FORMAT = 1
 
 
@@ -50,7 +46,7 @@ def save(run, trainer, tokenizer, about, keep):
             file.write(final.name + "\n")
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
-        if latest(run) != final:
+        if newest_checkpoint(run) != final:
             shutil.rmtree(final, ignore_errors=True)
         raise
     flush(run)
@@ -74,32 +70,14 @@ def _write(folder, trainer, tokenizer, about):
     flush(folder)
 
 
-def latest(run):
-    """The folder of the newest whole checkpoint in `run`; None where there is none yet.
-
-    Raises InputError where `latest` does not name a checkpoint.
-    """
-    try:
-        name = (run / LATEST).read_text("utf-8").strip()
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError:
-        name = ""
-    if not NAME.fullmatch(name) or not (run / name).is_dir():
-        raise InputError(f"{run / LATEST} names no checkpoint of the run: write the name of one into it")
-    return run / name
-
-
 def read_state(checkpoint):
     """The fields of state.json. Raises InputError for a file that is damaged or of another version."""
     path = checkpoint / STATE
     try:
-        state = json.loads(path.read_bytes())
+        state = read_json(path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not usable JSON: {error}") from None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if state.get("format") != FORMAT:
         raise InputError(f"{path} was not written by this version of numgpt")
     return state
 
@@ -130,7 +108,7 @@ def restore(checkpoint, trainer, state):
 
 def sweep(run):
     """Remove what an interrupted save left: temporary files, and checkpoints newer than the one `latest` names."""
-    newest = latest(run)
+    newest = newest_checkpoint(run)
     for path in run.iterdir():
         if path.name.endswith(TEMPORARY) and path.is_dir():
             shutil.rmtree(path)
@@ -141,24 +119,13 @@ def sweep(run):
             _remove(path)
 
 
-def flush(path):
-    """Have the disk hold what was written to the file or folder `path` (on Windows, folders need no such thing)."""
-    if os.name == "nt" and Path(path).is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _checkpoints(run):
     """The folders of all checkpoints, oldest first."""
-    return sorted((path for path in run.iterdir() if NAME.fullmatch(path.name)), key=_number)
+    return sorted((path for path in run.iterdir() if CHECKPOINT.fullmatch(path.name)), key=_number)
 
 
 def _number(path):
-    return int(NAME.fullmatch(path.name)[1])
+    return int(CHECKPOINT.fullmatch(path.name)[1])
 
 
 def _remove(checkpoint):

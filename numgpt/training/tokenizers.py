@@ -2,7 +2,7 @@
 
 from numgpt.errors import InputError
 from numgpt.loading import find_folder
-from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer
+from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer, no_vocabulary
 from numgpt.tokenizer.trainer import train_bpe
 
 
@@ -18,7 +18,7 @@ def choose_tokenizer(source, settings, progress=None):
     if kind not in ("char", "word", "bpe"):
         tokenizer = load_tokenizer(find_folder(kind, offline=False))
         if tokenizer is None:
-            raise InputError(f"--tokenizer {kind}: there are no vocabulary files in it")
+            raise InputError(no_vocabulary(f"--tokenizer {kind}"))
         return tokenizer
     return None if source.text is None else learn(kind, source, settings, progress)
 

@@ -20,7 +20,8 @@ from pathlib import Path
 ROOT = str(Path(__file__).resolve().parents[2])
 sys.path.insert(0, ROOT)
 
-from numgpt.training import state  # noqa: E402  (after the path to numgpt is known)
+from numgpt.files import CHECKPOINT, LATEST, newest_checkpoint  # noqa: E402  (after the path to numgpt is known)
+from numgpt.training.state import TEMPORARY  # noqa: E402
 
 OPTIONS = (
     "--n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
@@ -98,7 +99,7 @@ def wait_for_save(process, run):
 def newest(run):
     """What the run's file `latest` says."""
     try:
-        return (run / state.LATEST).read_text()
+        return (run / LATEST).read_text()
     except FileNotFoundError:
         return None
 
@@ -106,12 +107,12 @@ def newest(run):
 def in_the_middle(run):
     """Whether the kill left a save unfinished."""
     names = {path.name for path in run.iterdir()}
-    return any(name.endswith(state.TEMPORARY) or state.NAME.fullmatch(name) and name > newest(run) for name in names)
+    return any(name.endswith(TEMPORARY) or CHECKPOINT.fullmatch(name) and name > newest(run) for name in names)
 
 
 def contents(run):
     """The bytes of the newest checkpoint: name -> bytes."""
-    return {path.name: path.read_bytes() for path in state.latest(run).iterdir()}
+    return {path.name: path.read_bytes() for path in newest_checkpoint(run).iterdir()}
 
 
 if __name__ == "__main__":

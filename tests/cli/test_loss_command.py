@@ -55,7 +55,7 @@ def test_a_text_longer_than_the_context(tmp_path, tiny_model, capsys):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "is empty"), (b"a", "has only 1 token"), (b"ab\n\xff", "byte 0xff at offset 3, in line 2")],
+    [(b"", "is empty"), (b"a", "has only 1 token"), (b"ab\n\xff", "line 2: not UTF-8: byte 0xff at offset 3")],
 )
 def test_a_user_s_mistakes(tmp_path, tiny_model, capsys, content, reason):
     (tmp_path / "a.txt").write_bytes(content)

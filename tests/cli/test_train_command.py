@@ -16,7 +16,7 @@ import pytest
 
 from numgpt.checkpoint.lock import exclusive
 from numgpt.cli import main, train, train_report
-from numgpt.training import loop
+from numgpt.training import state
 from numgpt.training.settings import Settings, option
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         ([*command[1:], "--n-embd", "9"], "n_embd (9) must be divisible by n_head (2)"),
         ([*command[1:], "--context", "1000000"], "too few for a context of 1000000"),
         ([*command[1:], "--tokenizer", "runes"], "'runes' is not a folder"),
-        ([*command[1:], "--tokenizer", str(tmp_path / "folder")], "there are no vocabulary files"),
+        ([*command[1:], "--tokenizer", str(tmp_path / "folder")], "has no vocabulary files"),
         ([*command[1:], "--preset", "huge"], "there is no preset 'huge'"),
         ([*command[1:], "--lr", "-1"], "--lr must be above 0"),
         ([*command[1:], "--lr", "fast"], "invalid float value: 'fast'"),
@@ -202,7 +202,7 @@ def test_a_disk_that_is_full(command, monkeypatch, capsys):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(loop.state, "write_safetensors", full)
+    monkeypatch.setattr(state, "write_safetensors", full)
     assert main(command) == 2
     assert capsys.readouterr().err == "numgpt: [Errno 28] No space left on device\n"
 

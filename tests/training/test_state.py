@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from numgpt.files import newest_checkpoint
 from numgpt.training import session, state
 from numgpt.training.loop import train
 
@@ -70,7 +71,7 @@ def test_a_death_before_any_change_of_the_disk(begin, finish, quiet, stop_after,
     straight = finish(begin("straight", **short))
     train(origin := begin("origin", **short), quiet, stop_after(4))
     reached, left = set(), set()
-    n_files = len(list(state.latest(origin.run).iterdir()))
+    n_files = len(list(newest_checkpoint(origin.run).iterdir()))
     for n in itertools.count(1):
         run = shutil.copytree(origin.run, tmp_path / f"copy-{n}")
         here = session.resume(run, {})
