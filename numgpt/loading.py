@@ -54,19 +54,18 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
     Of a training run it is the newest checkpoint.
     """
     from numgpt.checkpoint import hub
-    from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
         folder = Path(text).expanduser()
         return newest_checkpoint(folder) or folder
-    shipped = find_shipped(text)
+    shipped = hub.find_shipped(text)
     if shipped:
         return shipped
     try:
         name = hub.canonical_name(text)
     except InputError as error:
-        raise InputError(f"{text!r} is not a folder, and {error}; {', '.join(SHIPPED)} comes with numgpt") from None
+        raise InputError(f"{text!r} is not a folder, and {error}; {', '.join(hub.SHIPPED)} comes with numgpt") from None
     folder = hub.find(name)
     if folder is None and offline:
         raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")

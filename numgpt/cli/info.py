@@ -44,7 +44,6 @@ def system():
     from numgpt import __version__
     from numgpt.backend import gpu_figures
     from numgpt.checkpoint import hub, releases
-    from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     found = {size: hub.find(size) for size in releases.RELEASES["openai"]}
@@ -56,7 +55,7 @@ def system():
         ("BLAS threads", blas_threads()),
         ("processor cores", os.cpu_count()),
         *gpu_figures(),
-        *((name, find_shipped(name)) for name in SHIPPED),
+        *((name, hub.find_shipped(name)) for name in hub.SHIPPED),
         ("downloads", hub.home()),
         *((size, folder or f"not downloaded (numgpt download {size})") for size, folder in found.items()),
     ]
@@ -77,11 +76,10 @@ def model(name):
     """(name, value) of a model: its configuration and sizes."""
     from numgpt.checkpoint import hub, open_checkpoint
     from numgpt.checkpoint.names import parameter_shapes
-    from numgpt.checkpoint.shipped import find_shipped
     from numgpt.config import OFFICIAL_SIZES
     from numgpt.loading import find_folder
 
-    folder = find_shipped(name)
+    folder = hub.find_shipped(name)
     if Path(name).is_dir() or any(separator in name for separator in "/\\"):
         folder = find_folder(name, offline=True)
     if folder is not None:

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numgpt.checkpoint import crc32c, open_checkpoint, table
+from numgpt.checkpoint import open_checkpoint, tensorflow
 from numgpt.checkpoint.names import openai_name, parameter_shapes
-from numgpt.checkpoint.protobuf import read_fields, read_varint
-from numgpt.checkpoint.tensors import read_tensors
-from numgpt.checkpoint.tf_bundle import read_index
+from numgpt.checkpoint.tensorflow import read_fields, read_index, read_varint
+from numgpt.checkpoint.tensors import extend_crc32c, masked_crc32c, read_tensors
 from numgpt.config import OFFICIAL_SIZES
 from numgpt.errors import InputError
 
@@ -39,7 +38,7 @@ def message(*fields):
 
 
 def checksum(data):
-    return crc32c.mask(google_crc32c.value(data)).to_bytes(4, "little")
+    return masked_crc32c(google_crc32c.value(data)).to_bytes(4, "little")
 
 
 def block(pairs, interval=16):
@@ -71,7 +70,7 @@ def table_of(blocks, kind=0):
     index = [(key, append(contents, kind)) for contents, key in blocks]
     metaindex = append(block([]))
     footer = metaindex + append(block(index, interval=1))
-    return out + footer.ljust(table.HANDLES_BYTES, b"\0") + table.MAGIC
+    return out + footer.ljust(tensorflow.HANDLES_BYTES, b"\0") + tensorflow.MAGIC
 
 
 def table_of_pairs(pairs, per_block, interval=16):
@@ -133,8 +132,8 @@ def tiny(golden, tmp_path):
 
 
 def test_checksum():
-    assert crc32c.extend(0, b"123456789") == 0xE3069283  # the check value of CRC-32C's definition
-    assert crc32c.extend(crc32c.extend(0, b"1234"), np.frombuffer(b"56789", np.uint8)) == 0xE3069283
+    assert extend_crc32c(0, b"123456789") == 0xE3069283  # the check value of CRC-32C's definition
+    assert extend_crc32c(extend_crc32c(0, b"1234"), np.frombuffer(b"56789", np.uint8)) == 0xE3069283
 
 
 def test_the_writer_of_these_tests_writes_what_tensorflow_wrote(golden, tmp_path):
@@ -280,11 +279,11 @@ def test_another_type_has_its_number_in_the_error(tmp_path):
 @given(contents=st.binary(max_size=80))
 def test_any_block_with_a_right_checksum(tmp_path, contents):
     """Somebody can give rubbish a right checksum; it ends in tensors or in an InputError."""
-    blocks = table_of([(block([(b"", HEADER)]), b"z")])[: -table.FOOTER_BYTES]
+    blocks = table_of([(block([(b"", HEADER)]), b"z")])[: -tensorflow.FOOTER_BYTES]
     for data in (
         table_of([(contents, b"z")]),
         table_of_pairs([(b"", HEADER), (b"x", contents)], 9),
-        blocks + contents.ljust(table.HANDLES_BYTES, b"\0")[: table.HANDLES_BYTES] + table.MAGIC,
+        blocks + contents.ljust(tensorflow.HANDLES_BYTES, b"\0")[: tensorflow.HANDLES_BYTES] + tensorflow.MAGIC,
     ):
         (tmp_path / "m.index").write_bytes(data)
         with suppress(InputError):
