@@ -6,6 +6,7 @@ import sys
 
 from numgpt import __version__
 from numgpt.cli import download, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
+from numgpt.cli.train import STATUS_INTERRUPTED
 from numgpt.errors import InputError
 from numgpt.kernels import kernels_in_use
 
@@ -16,7 +17,6 @@ EPILOG = """examples:
   numgpt COMMAND --help                   what a command can do, with examples
 """
 STATUS_USER_ERROR = 2
-STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 

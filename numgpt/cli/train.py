@@ -19,7 +19,7 @@ EPILOG = """examples:
 The folder of a run holds its checkpoints (any of them, and the folder itself, is a model for numgpt generate --model),
 metrics.jsonl with a line per step, and loss.svg.
 """
-STATUS_INTERRUPTED = 130
+STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BUSY = "numgpt: another process is training in this folder; waiting for it to end"
 
 
