@@ -1,4 +1,4 @@
-"""What all tokenizers share: the checks of their arguments and vocabularies, and text from ids that come one at a time."""
+"""What all tokenizers share: checks of arguments and of vocabularies, and text from ids that come one at a time."""
 
 import codecs
 from array import array
