@@ -1,6 +1,6 @@
 """Which array module an array belongs to, and moving arrays between the host and a GPU.
 
-Only this file and kernels/gpu*.py import CuPy, and only once a GPU is asked for.
+Only this file and kernels/gpu/ import CuPy, and only once a GPU is asked for.
 """
 
 import numpy as np

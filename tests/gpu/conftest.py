@@ -2,9 +2,9 @@
 
 import sys
 
-import fake_cupy
 import pytest
 
+import fake_cupy
 from numgpt import kernels, use_kernels
 
 PLAIN = kernels.plain()  # the whole suite runs with NUMGPT_KERNELS=plain

@@ -1,9 +1,9 @@
 """The definitions, unchanged, on the stand-in for CuPy: what they give there is what they give on NumPy."""
 
 import pytest
-from definition_cases import CASES, Draw, Sizes, assert_same, outcome, seeds, some_sizes
 from hypothesis import HealthCheck, given, settings
 
+from definition_cases import CASES, Draw, Sizes, assert_same, outcome, seeds, some_sizes
 from numgpt import use_kernels
 
 few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

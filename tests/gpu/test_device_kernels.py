@@ -4,9 +4,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from definition_cases import CASES, Draw, Sizes, assert_same, outcome, seeds, some_sizes
 from hypothesis import HealthCheck, given, settings
 
+from definition_cases import CASES, Draw, Sizes, assert_same, outcome, seeds, some_sizes
 from numgpt import InputError, kernels, use_kernels
 from numgpt.layers.dropout import draw_dropped
 

@@ -31,7 +31,7 @@ def test_without_a_gpu_it_says_so_and_exits_2(tmp_path):
 
 
 @pytest.fixture
-def script(fake, monkeypatch, tmp_path):
+def script(fake, kernels_run, monkeypatch, tmp_path):
     """The script as a module, with small sizes."""
     import cupy
 
@@ -62,7 +62,7 @@ class fake_pool:  # noqa: N801
         pass
 
 
-def test_parity_goes_through_several_blocks_of_attention(fake, monkeypatch):
+def test_parity_goes_through_several_blocks_of_attention(fake, kernels_run, monkeypatch):
     """As a training step of the whole size does; the other checks are too small for it."""
     import cupy
 

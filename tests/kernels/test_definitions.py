@@ -1,9 +1,9 @@
 """Every CPU kernel equals its definition: results, what was added in place, and that nothing else was written to."""
 
 import pytest
-from definition_cases import CASES, Draw, Sizes, assert_same, outcome, seeds, some_sizes
 from hypothesis import HealthCheck, given, settings
 
+from definition_cases import CASES, Draw, Sizes, assert_same, outcome, seeds, some_sizes
 from numgpt import use_kernels
 
 USUAL = Sizes(B=3, T=50, past=20, H=4, D=12, V=70)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from definition_cases import CASES
 
+from definition_cases import CASES
 from numgpt import GPT, GPTConfig, InputError, kernels, layers, use_kernels
 from numgpt.kernels import cpu
 from numgpt.layers import LayerNorm
@@ -57,7 +57,8 @@ def test_there_are_kernels_on_both_devices():
 def test_a_kernel_takes_what_its_definition_takes(device, file, name):
     arguments = KERNELS[device, file, name].args
     expected = inspect.signature(definitions()[file, name]).parameters
-    assert not (arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg)
+    assert not [*arguments.posonlyargs, *arguments.kwonlyargs]
+    assert arguments.vararg is arguments.kwarg is None
     assert [argument.arg for argument in arguments.args] == list(expected)
     defaults = [parameter.default for parameter in expected.values() if parameter.default is not parameter.empty]
     assert [ast.literal_eval(default) for default in arguments.defaults] == defaults

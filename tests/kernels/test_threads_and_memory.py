@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from definition_cases import Draw, Sizes, assert_same, outcome
 
+from definition_cases import Draw, Sizes, assert_same, outcome
 from numgpt.kernels.cpu import attention, memory, threads
 
 

@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
-from definition_cases import CASES, Draw, Sizes, assert_same, outcome
 from numpy.exceptions import ComplexWarning
 
+from definition_cases import CASES, Draw, Sizes, assert_same, outcome
 from numgpt import use_kernels
 from numgpt.layers.dropout import draw_dropped
 
