@@ -166,17 +166,16 @@ def mean_left_out(wrong):
     if np.linalg.norm(off - off.mean(-1, keepdims=True)) <= allowed:
         return "it is off by one number for all of the last axis: is a mean over it left out?"
     if x is not None and x.shape == off.shape:
-        along = off - x * ((off * x).sum(-1, keepdims=True) / (x * x).sum(-1, keepdims=True))
-        if np.linalg.norm(along) <= allowed:
+        centred = x - x.mean(-1, keepdims=True)
+        if min(np.linalg.norm(without(off, x)), np.linalg.norm(without(off, centred))) <= allowed:
             return "it is off by a multiple of the input in each row: is xhat * mean(g * xhat) left out?"
-        if np.linalg.norm(beside(off, x)) <= allowed:
-            return "it is off by a + b x in each row: are both mean(g) and xhat * mean(g * xhat) left out?"
+        if np.linalg.norm(without(off - off.mean(-1, keepdims=True), centred)) <= allowed:
+            return "it is off by a + b x in each row: are mean(g) and xhat * mean(g * xhat) left out?"
     return None
 
 
-def beside(off, x):
-    """What of `off` is no combination of 1 and x along the last axis."""
-    off, x = off - off.mean(-1, keepdims=True), x - x.mean(-1, keepdims=True)
+def without(off, x):
+    """What of `off` is no multiple of x along the last axis."""
     return off - x * ((off * x).sum(-1, keepdims=True) / (x * x).sum(-1, keepdims=True))
 
 
@@ -185,14 +184,14 @@ def sum_cut_short(wrong):
     found, expected, dy = wrong.found, wrong.expected, wrong.dy
     if wrong.x is not None:
         return None
-    for axis in range(min(dy.ndim - 1, 2)):
-        for index in (0, -1) if dy.shape[axis] > 1 else ():
-            place = slice_in_words(axis, index, dy.shape[axis])
-            part = wrong.part(axis, index)
-            if wrong.same(found, part):
-                return f"a sum is missing: only {place} of dy counts"
-            if wrong.same(found, expected - part):
-                return f"the sum is cut short: {place} of dy does not count"
+    slices = [(axis, index) for axis in range(min(dy.ndim - 1, 2)) if dy.shape[axis] > 1 for index in (0, -1)]
+    parts = {(axis, index): wrong.part(axis, index) for axis, index in slices}
+    for (axis, index), part in parts.items():
+        if wrong.same(found, part):
+            return f"a sum is missing: only {slice_in_words(axis, index, dy.shape[axis])} of dy counts"
+    for (axis, index), part in parts.items():
+        if wrong.same(found, expected - part):
+            return f"the sum is cut short: {slice_in_words(axis, index, dy.shape[axis])} of dy does not count"
     return None
 
 

@@ -76,7 +76,7 @@ class Trial:
     def there_and_back(self, dy: np.ndarray) -> Pass:
         """Forward and backward once, with gradients that start from random values."""
         for p in self.parameters:
-            p.set_gradient(self.rng.standard_normal(np.shape(p.value)))
+            p.set_gradient(np.array(self.rng.standard_normal(p.value.shape)))
         before = {p.path: np.array(p.gradient) for p in self.parameters}
         values = {p.path: p.value.copy() for p in self.parameters}
         given, own_dy = [copied(x) for x in self.inputs], dy.copy()
@@ -192,7 +192,7 @@ def shifted(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = math.sqrt(float(np.square(value).mean()))
     if value.ndim > 1:
         size = max(size, 1 / math.sqrt(value.shape[0]))
-    return value + (size or 1.0) * rng.uniform(-0.5, 0.5, value.shape)
+    return np.array(value + (size or 1.0) * rng.uniform(-0.5, 0.5, value.shape))
 
 
 def size_of(array):
