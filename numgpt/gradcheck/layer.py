@@ -151,10 +151,10 @@ def rows_of(trial):
         )
         return
     dy = trial.rng.standard_normal(y.shape) if trial.takes_dy else np.ones(y.shape)
-    first, second = trial.there_and_back(dy), trial.there_and_back(dy)
-    again = different(trial.backward_again(dy), second.gradients)
     way = trial.choose()
     expected = {name: trial.derivative(way, name, y, dy) for name in trial.varied()}
+    first, second = trial.there_and_back(dy), trial.there_and_back(dy)
+    again = different(trial.backward_again(dy), second.gradients)
     rows = list(compared(trial, first, second, expected, way, y, dy))
     yield from rows
     faults = first.faults
@@ -172,7 +172,7 @@ def fault(text, shape):
 
 def compared(trial, first: Pass, second: Pass, expected, way, y, dy):
     """A row for every gradient."""
-    floor = SMALL * max(map(np.linalg.norm, expected.values()))
+    floor = SMALL * max(float(np.linalg.norm(gradient)) for gradient in expected.values())
     unsteady = different(second.gradients, first.gradients)
     inputs = dict(zip(trial.names, trial.inputs, strict=True))
     for name, gradient in expected.items():

@@ -49,5 +49,5 @@ def compare(
 def relative_error(found: np.ndarray, expected: np.ndarray, floor: float = 0.0) -> float:
     """|found - expected| / max(|found|, |expected|, floor) over Euclidean norms; 0 where both are zero."""
     with np.errstate(invalid="ignore", over="ignore"):
-        largest = max(np.linalg.norm(found), np.linalg.norm(expected), floor)
+        largest = max(float(np.linalg.norm(found)), float(np.linalg.norm(expected)), floor)
         return float(np.linalg.norm(found - expected) / (largest or 1.0))

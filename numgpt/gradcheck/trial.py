@@ -223,7 +223,7 @@ def different(found: dict[str, Any] | None, expected: dict[str, Any]) -> set[str
     """The names of gradients that differ by far more than rounding."""
     if found is None:
         return set()
-    sizes = [np.linalg.norm(gradient) for gradient in expected.values() if gradient is not None]
+    sizes = [float(np.linalg.norm(gradient)) for gradient in expected.values() if gradient is not None]
     floor = SMALL * max(sizes, default=0.0)
     return {
         name
