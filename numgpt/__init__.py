@@ -13,6 +13,7 @@ from numgpt.training import AdamW
 
 if TYPE_CHECKING:
     from numgpt import gradcheck
+    from numgpt.gradcheck import check_layer
     from numgpt.tracing import ablate, trace
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "GPTConfig",
     "InputError",
     "ablate",
+    "check_layer",
     "generate",
     "gradcheck",
     "load",
@@ -36,6 +38,8 @@ def __getattr__(name: str) -> Any:
     """Load what looks inside a model when it is asked for: sampling and training need nothing of it."""
     if name == "gradcheck":
         return import_module("numgpt.gradcheck")
+    if name == "check_layer":
+        return import_module("numgpt.gradcheck").check_layer
     if name in ("ablate", "trace"):
         return getattr(import_module("numgpt.tracing"), name)
     raise AttributeError(f"module 'numgpt' has no attribute {name!r}")
