@@ -96,6 +96,15 @@ ACTIVATIONS = [
     Bug("layers.gelu:gelu_backward", " * (1 + 3 * 0.044715 * x * x)", "", "gelu", "x"),
     Bug("layers.gelu:gelu_backward", "1 - t * t", "1 - t", "gelu", "x"),
     Bug("layers.gelu:gelu_backward", "+ x * (1 - t * t) * du / 2", "", "gelu", "x"),
+    Bug("layers.gelu_erf:erf", "2 * n + 1", "2 * n - 1", "gelu-erf", "x"),
+    Bug("layers.gelu_erf:erf", "2 / math.sqrt(math.pi)", "1 / math.sqrt(math.pi)", "gelu-erf", "x"),
+    Bug("layers.gelu_erf:gelu_erf", "math.sqrt(2)", "2", "gelu-erf", "x"),
+    Bug("layers.gelu_erf:gelu_erf_backward", "np.exp(-x * x / 2)", "np.exp(-x * x)", "gelu-erf", "x"),
+    Bug("layers.gelu_erf:gelu_erf_backward", " + x * phi", "", "gelu-erf", "x"),
+    Bug("layers.swish:sigmoid", "np.tanh(x / 2)", "np.tanh(x)", "swish", "x"),
+    Bug("layers.swish:swish", "sigmoid(beta * x)", "sigmoid(x)", "swish", "x"),
+    Bug("layers.swish:swish_backward", "g + beta * x", "g + x", "swish", "x"),
+    Bug("layers.swish:swish_backward", " * (1 - g)", "", "swish", "x"),
     Bug("layers.relu:relu", "np.maximum(x, 0)", "np.abs(x)", "relu", "x"),
     Bug("layers.relu:relu_backward", "(x > 0)", "(x < 0)", "relu", "x"),
     Bug("layers.relu:relu_backward", "dy * (x > 0)", "np.maximum(dy, 0)", "relu", "x"),
@@ -315,8 +324,8 @@ KERNELS = [
 ]
 
 ONLY_SEEN_BY_OTHERS = [
-    Bug("layers.attention:Attention.__init__", "math.sqrt(n_embd // n_head)", "math.sqrt(n_embd)"),
-    Bug("layers.attention:Attention.__init__", "1 / math.sqrt(n_embd // n_head)", "1"),
+    Bug("config:GPTConfig.attention_scale", "self.n_embd // self.n_head", "self.n_embd"),
+    Bug("config:GPTConfig.attention_scale", "if self.scale_attn_weights", "if not self.scale_attn_weights"),
     Bug("layers.layernorm:LayerNorm.__init__", "self.eps = eps", "self.eps = 1e-6"),
     Bug("model.gpt:GPT.final_states", "np.arange(T)", "np.arange(T)[::-1]"),
     Bug("layers.dropout:draw_dropped", "p * 65536", "p * 32768"),

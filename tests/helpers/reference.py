@@ -1,8 +1,8 @@
 """The plain twin: a GPT-2 forward pass in float64 with nothing clever in it, one position and one head at a time.
 
 Everything in numgpt that computes the same is compared with this, and this is compared with other software.
-Parameters come as a dict from published name to array. Dropout comes as a dict from a name to the factors of its values;
-without one, nothing is dropped.
+Parameters come as a dict from published name to array. Dropout comes as a dict from a name to the factors of its
+values; without one, nothing is dropped.
 """
 
 import math

@@ -18,7 +18,7 @@ import numgpt
 import reference
 from bugs import BUGS, ONLY_SEEN_BY_OTHERS, inject
 from numgpt import GPT, AdamW, GPTConfig, gradcheck, kernels, layers, use_kernels
-from numgpt.layers import dropout, relu
+from numgpt.layers import dropout, gelu_erf, relu, swish
 from numgpt.training import optimizer
 
 CONFIG = GPTConfig(n_vocab=5, n_ctx=5, n_embd=6, n_head=2, n_layer=2, dropout=0.2)
@@ -89,7 +89,15 @@ def disagreements(golden):
         with use_kernels(kind):
             checks = {
                 "model": model_agrees,
-                "relu": relu_agrees,
+                "relu": lambda: activation_agrees(relu.relu, relu.relu_backward, lambda v: max(v, 0.0)),
+                "gelu_erf": lambda: activation_agrees(
+                    gelu_erf.gelu_erf,
+                    gelu_erf.gelu_erf_backward,
+                    lambda v: v * (1 + math.erf(v / math.sqrt(2))) / 2,
+                ),
+                "swish": lambda: activation_agrees(
+                    swish.swish, swish.swish_backward, lambda v: v / (1 + math.exp(-1.702 * v)), 1.702
+                ),
                 "dropout": dropout_agrees,
                 "adamw": lambda: adamw_agrees(golden),
                 "norm": norm_agrees,
@@ -142,10 +150,12 @@ def twin():
     }
 
 
-def relu_agrees():
+def activation_agrees(forward, backward, plain, *beta):
+    """An activation and its gradient, number by number; the latter by differences of the plain one."""
     x, dy = np.random.default_rng(0).standard_normal((2, 20))
-    y, dx = relu.relu(x), relu.relu_backward(dy, x)
-    return close(y, [max(v, 0) for v in x]) and close(dx, [g if v > 0 else 0 for g, v in zip(dy, x, strict=True)])
+    x *= 2
+    slopes = [reference.slope(lambda p: plain(p["x"]), {"x": v}, {"x": 1.0}) for v in x]
+    return close(forward(x, *beta), [plain(v) for v in x]) and close(backward(dy, x, *beta), dy * slopes)
 
 
 def dropout_agrees():
