@@ -1,0 +1,137 @@
+"""All numbers of a page, in one dict: the ten parts, and what each of them begins with."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import numgpt
+from numgpt.backend import to_host
+from numgpt.explain import backward, choosing, forward, learning, proof
+from numgpt.explain.numbers import single
+from numgpt.explain.sources import sources
+from numgpt.explain.subject import Subject
+from numgpt.explain.tokens import Vocabulary, token_part
+from numgpt.model import GPT
+from numgpt.tracing import Trace, trace
+
+Models = list[tuple[Any, Callable[[], GPT]]]
+
+
+def gather(
+    subject: Subject,
+    name: str = "",
+    steps: int = 5,
+    checkpoints: Models | None = None,
+    other: tuple[str, GPT] | None = None,
+) -> dict[str, Any]:
+    """Everything about `subject`: dicts, lists and arrays, for `numbers.pack` or `numbers.unpack_to_lists`.
+
+    name: what the model is called. steps: of SGD in part 10, where there are fewer than two checkpoints, (label,
+    function that loads one). other: (name, model) to compare with. The exact copy is another model afterwards.
+    """
+    model, exact = subject.model, subject.exact
+    exact.zero_grad()
+    found = trace(exact, *subject.batch)
+    vocabulary = Vocabulary(subject.tokenizer)
+    heads = backward.heads_part(subject, found)
+    opened = subject.asked or most_effective(heads)
+    data = from_trace(found, subject.layers, opened, vocabulary)
+    focus = data["focus"]
+    data |= {
+        "about": about(subject, name),
+        "tokens": token_part(subject, vocabulary),
+        "heads": heads,
+        "choosing": choosing.choosing_part(model, subject.ids[: subject.n_prompt], vocabulary),
+        "generation": choosing.generation_part(subject, (focus["layer"], focus["head"]), vocabulary),
+        "weights": backward.weights_part(exact, subject.layers),
+        "proof": proof.proof_part(found, focus),
+        "steps": proof.step_part(found),
+    }
+    if other is not None:
+        data["compare"] = compare(subject, *other, vocabulary)
+    at = focus["layer"], focus["head"]
+    data["learning"] = learning.learning_part(subject, found, at, vocabulary, checkpoints or [], steps)
+    return data | {"vocabulary": {str(i): text for i, text in sorted(vocabulary.mentioned.items())}}
+
+
+def from_trace(
+    found: Trace, layers: list[int], opened: list[tuple[int, int]], vocabulary: Vocabulary
+) -> dict[str, Any]:
+    """The parts that a trace of one text, with all names and with targets, has in itself."""
+    channels = forward.chosen_channels(found)
+    return {
+        "sources": sources(),
+        "focus": focus_of(found, opened[0], int(channels[0])),
+        "embedding": forward.embedding_part(found, channels),
+        "stream": forward.stream_part(found, channels),
+        "attention": forward.attention_part(found, layers, opened, channels),
+        "mlp": forward.mlp_part(found, layers),
+        "lens": forward.lens_part(found, vocabulary),
+        "loss": backward.loss_part(found, vocabulary),
+        "shares": backward.shares_part(found),
+    }
+
+
+def about(subject: Subject, name: str) -> dict[str, Any]:
+    """What the head of the page says."""
+    config = subject.model.config
+    return {
+        "version": numgpt.__version__,
+        "model": name,
+        "parameters": int(subject.model.values.size),
+        "dtype": subject.exact.dtype.name,
+        "model_dtype": subject.model.dtype.name,
+        "prompt": subject.prompt,
+        "T": len(subject.ids),
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "n_embd": config.n_embd,
+        "n_vocab": config.n_vocab,
+        "n_ctx": config.n_ctx,
+        "layers": subject.layers,
+    }
+
+
+def most_effective(heads: dict[str, Any]) -> list[tuple[int, int]]:
+    """Of each layer the head without which the loss changes most; first the layer where that is most of all."""
+    change = np.abs(heads["change"])
+    best = [(float(row.max()), layer, int(row.argmax())) for layer, row in zip(heads["layers"], change, strict=True)]
+    return [(layer, head) for _, layer, head in sorted(best, key=lambda found: -found[0])]
+
+
+def focus_of(found: Trace, opened: tuple[int, int], channel: int) -> dict[str, int]:
+    """The number that the page follows: position t, key u, channel, and in the head (layer, head) the component d.
+
+    t is the position with the largest dL/ds of the head, u its key, d the largest |q dL/dq| there, neuron the largest
+    |activation x gradient|.
+    """
+    layer, head = opened
+    at = f"h.{layer}.attn"
+    ds = np.abs(found.gradients[f"{at}.s"][0, head])
+    t, u = np.unravel_index(int(ds.argmax()), ds.shape)
+    counted = np.flatnonzero(found.targets[0] >= 0) if found.targets is not None else [0]
+    if not ds.any() or found.targets[0, t] < 0:
+        t = counted[-1]
+        u = ds[t].argmax()
+    q = found.values[f"{at}.q"][0, head, t] * found.gradients[f"{at}.q"][0, head, t]
+    act = found.values[f"h.{layer}.mlp.act"][0, t] * found.gradients[f"h.{layer}.mlp.act"][0, t]
+    numbers = {"layer": layer, "head": head, "t": t, "u": u, "channel": channel}
+    numbers |= {"d": np.abs(q).argmax(), "neuron": np.abs(act).argmax()}
+    return {key: int(value) for key, value in numbers.items()}
+
+
+def compare(subject: Subject, name: str, other: GPT, vocabulary: Vocabulary) -> dict[str, Any]:
+    """The same text in another model: its losses, and what it would say next."""
+    learning.check_same_shape(subject.model, other, name)
+    found = trace(other, subject.batch[0], None, ["logits"])
+    found.targets = subject.batch[1]
+    p = learning.softmax(to_host(found.values["logits"])[0, subject.n_prompt - 1])
+    top = np.argsort(-p, kind="stable")[:5]
+    return {
+        "model": name,
+        "loss": float(np.nanmean(found.nll)),
+        "nll": single(found.nll[0]),
+        "top": vocabulary.mention(top),
+        "probabilities": single(p[top]),
+    }

@@ -1,0 +1,2 @@
+LANGUAGES=()
+def page():pass

@@ -1,0 +1,133 @@
+"""Part 9, the proof: numbers of the backward pass beside finite differences, and beside what a step really changes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from numgpt.model import GPT
+from numgpt.tracing import Trace
+from numgpt.tracing.rerun import losses_with
+from numgpt.training.optimizer import adamw_update
+
+STEPS = {"float64": 1e-4, "float32": 3e-2}  # h of (loss(x + h) - loss(x - h)) / 2h
+PROMISED = 0.1, 0.01, 0.001  # shares of the loss that a step of SGD promises to take away
+ADAMW_LR = 1e-5
+CHUNK = 1 << 20
+
+
+def places(found: Trace, focus: dict[str, int]) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+    """(name, block to start from, index) of what is proven: all along the way of the number that is in focus."""
+    L = len(found.model.h)
+    t, u, c, d = focus["t"], focus["u"], focus["channel"], focus["d"]
+    i, head, neuron = focus["layer"], focus["head"], focus["neuron"]
+    yield "embed", 0, (0, t, c)
+    for block in range(L):
+        if block == i:
+            at = f"h.{i}.attn"
+            yield from ((f"{at}.{name}", i, (0, head, row, d)) for name, row in (("q", t), ("k", u), ("v", u), ("o", t)))
+            yield from ((f"{at}.{name}", i, (0, head, t, u)) for name in "sp")
+            yield from ((f"h.{i}.mlp.{name}", i, (0, t, neuron)) for name in ("c_fc", "act"))
+        yield f"h.{block}", block + 1, (0, t, c)
+    yield "ln_f", L, (0, t, c)
+
+
+def proof_part(found: Trace, focus: dict[str, int]) -> dict[str, Any]:
+    """Rows of name, index, value, gradient and finite difference; the last two rows are of parameters."""
+    h = STEPS[found.model.dtype.name]
+    rows = []
+    for name, first, index in places(found, focus):
+        down, up = losses_with(found, first, [{name: nudge(index, step)} for step in (-h, h)])
+        value, gradient = found.values[name][index], found.gradients[name][index]
+        rows.append(row(name, index[1:], value, gradient, (up - down) / (2 * h)))
+    rows += [of_parameter(found, *place, h) for place in parameters(found, focus)]
+    return {"h": h, "dtype": found.model.dtype.name, "rows": rows}
+
+
+def row(name, index, value, gradient, difference):
+    """A row, in Python's own numbers."""
+    return {
+        "name": name,
+        "index": [int(i) for i in index],
+        "value": float(value),
+        "gradient": float(gradient),
+        "difference": float(difference),
+    }
+
+
+def nudge(index, step):
+    """A function that adds `step` to one number of a value."""
+
+    def add(value):
+        value = value.copy()
+        value[index] += step
+        return value
+
+    return add
+
+
+def parameters(found, focus):
+    """(name, index) of a weight of the opened head and of one of the token's row."""
+    model = found.model
+    column = focus["head"] * (model.config.n_embd // model.config.n_head) + focus["d"]
+    yield f"h.{focus['layer']}.attn.c_attn.weight", (focus["channel"], column)
+    yield "wte.weight", (int(found.ids[0, focus["t"]]), focus["channel"])
+
+
+def of_parameter(found, name, index, h):
+    """The row of one weight, which is as it was afterwards."""
+    value, gradient = next(found_ for path, *found_ in found.model.named_parameters() if path == name)
+    before = value[index].item()
+    losses = []
+    for step in (-h, h):
+        value[index] = before + step
+        losses.append(found.model.loss(found.ids, found.targets))
+    value[index] = before
+    return row(name, index, before, gradient[index], (losses[1] - losses[0]) / (2 * h))
+
+
+def step_part(found: Trace) -> list[dict[str, Any]]:
+    """One step of each kind from the same place: what the gradient promised, and what the loss did. Restores weights."""
+    model, loss = found.model, found.loss
+    squares = sum(float(np.vdot(part, part)) for part in chunks(model.grads))
+    rows, done = [], 0.0
+    for share in PROMISED:
+        lr = share * loss / squares
+        add_scaled(model, done - lr)
+        rows.append({"kind": "SGD", "lr": lr, "promised": -lr * squares, "measured": measure(found)})
+        done = lr
+    add_scaled(model, done)
+    promised = first_adamw_step(model, ADAMW_LR)
+    rows.append({"kind": "AdamW", "lr": ADAMW_LR, "promised": promised, "measured": measure(found)})
+    first_adamw_step(model, -ADAMW_LR)
+    return rows
+
+
+def measure(found):
+    """By how much the loss has changed since the trace."""
+    return losses_now(found) - found.loss
+
+
+def losses_now(found):
+    return found.model.loss(found.ids, found.targets)
+
+
+def add_scaled(model, factor):
+    """values += factor grads, without a third array of that size."""
+    for value, gradient in zip(chunks(model.values), chunks(model.grads), strict=True):
+        value += factor * gradient
+
+
+def first_adamw_step(model: GPT, lr: float) -> float:
+    """AdamW's first step, whose moments are 0 before it; returns the sum of gradient times change."""
+    promised = 0.0
+    for w, g in zip(chunks(model.values), chunks(model.grads), strict=True):
+        before = w.copy()
+        adamw_update(w, g, np.zeros_like(w), np.zeros_like(w), 1, lr, 0.9, 0.999, 1e-8, 0.0)
+        promised += float(np.vdot(w - before, g))
+    return promised
+
+
+def chunks(flat):
+    """Views of a flat array, one after the other."""
+    return (flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK))
