@@ -10,6 +10,7 @@ from numgpt.explain.tokens import Vocabulary
 from numgpt.model import GPT
 from numgpt.tracing import Trace, trace
 from numgpt.tracing.ablation import estimate, losses_without, without_change
+from numgpt.tracing.result import largest
 
 TOP = 8  # logits of each position
 CELLS = 24  # of a picture of a weight gradient
@@ -25,7 +26,7 @@ def loss_part(found: Trace, vocabulary: Vocabulary) -> dict[str, Any]:
     p = np.exp(logits - log_sum[:, None])
     size = np.abs(gradient)
     size[np.arange(len(targets))[counted], targets[counted]] = np.inf
-    ids = np.argsort(-size, -1, kind="stable")[:, :TOP]
+    ids = largest(size, min(TOP, size.shape[-1]))
     attribution, norms = found.attribution()
     return {
         "loss": found.loss,

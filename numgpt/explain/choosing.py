@@ -11,6 +11,7 @@ from numgpt.explain.tokens import Vocabulary
 from numgpt.generation.rules import Rules
 from numgpt.model import GPT, KVCache
 from numgpt.tracing import trace
+from numgpt.tracing.result import largest
 
 NAMED = 400  # likeliest tokens whose texts the page has
 NEW = 8  # tokens that are generated
@@ -20,7 +21,7 @@ RULES = Rules(temperature=0.8, top_k=40, top_p=1.0, min_p=0.0, repetition_penalt
 def choosing_part(model: GPT, prompt_ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
     """The logits after the prompt, exactly, and the number that `numgpt generate --seed 0` draws first."""
     logits = to_host(model.forward(prompt_ids[None]))[0, -1]
-    vocabulary.mention(np.argsort(-logits, kind="stable")[:NAMED])
+    vocabulary.mention(largest(logits[None], min(NAMED, len(logits)))[0])
     (rng,) = RULES.generators(1)
     names = "temperature", "top_k", "top_p", "min_p", "repetition_penalty"
     return {
@@ -43,10 +44,8 @@ def generation_part(subject: Subject, opened: tuple[int, int], vocabulary: Vocab
     for _ in range(min(NEW, room + 1)):
         before = cache.length
         p = softmax(to_host(model.next_logits(np.array([new]), cache))[0])
-        top = np.argsort(-p, kind="stable")[:5]
-        steps.append(
-            {"read": before, "new": len(new), "top": vocabulary.mention(top), "probabilities": single(p[top])}
-        )
+        top = largest(p[None], min(5, len(p)))[0]
+        steps.append({"read": before, "new": len(new), "top": vocabulary.mention(top), "probabilities": single(p[top])})
         new = top[:1]
         ids.append(int(new[0]))
     layer, head = opened
@@ -58,7 +57,9 @@ def generation_part(subject: Subject, opened: tuple[int, int], vocabulary: Vocab
         "ids": ids[len(prompt) :],
         "layer": layer,
         "head": head,
-        "attention": [single(whole.values[names[0]][0, head, t, : t + 1]) for t in range(len(prompt) - 1, len(ids) - 1)],
+        "attention": [
+            single(whole.values[names[0]][0, head, t, : t + 1]) for t in range(len(prompt) - 1, len(ids) - 1)
+        ],
         "numbers": 2 * model.config.n_layer * model.config.n_embd,
         "difference": float(np.abs(keys - whole.values[names[1]]).max()),
         "full": len(steps) < NEW,

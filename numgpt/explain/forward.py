@@ -8,6 +8,7 @@ from numgpt.backend import to_host
 from numgpt.explain.numbers import Picture, single
 from numgpt.explain.tokens import Vocabulary
 from numgpt.tracing import Trace
+from numgpt.tracing.result import largest
 
 CHANNELS = 8  # of C whose numbers are in the page
 NEURONS = 6  # of each position and block, by either measure
@@ -131,7 +132,7 @@ def neurons(found, layer):
     gradient = found.gradients[f"{at}.act"][0] if found.gradients else np.zeros_like(after)
     n = min(NEURONS, after.shape[-1])
     measures = np.abs(after), np.abs(after * gradient)
-    ids = np.concatenate([np.argsort(-m, -1, kind="stable")[:, :n] for m in measures], -1)
+    ids = np.concatenate([largest(m, n) for m in measures], -1)
     kept = {"before": before, "after": after, "gradient": gradient}
     return {"ids": ids} | {name: single(np.take_along_axis(a, ids, -1)) for name, a in kept.items()}
 

@@ -1,6 +1,5 @@
 """All numbers of a page, in one dict: the ten parts, and what each of them begins with."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,30 +7,28 @@ import numpy as np
 import numgpt
 from numgpt.backend import to_host
 from numgpt.explain import backward, choosing, forward, learning, proof
-from numgpt.explain.numbers import single
+from numgpt.explain.numbers import losses_of, single, softmax
 from numgpt.explain.sources import sources
 from numgpt.explain.subject import Subject
 from numgpt.explain.tokens import Vocabulary, token_part
 from numgpt.model import GPT
 from numgpt.tracing import Trace, trace
-
-Models = list[tuple[Any, Callable[[], GPT]]]
+from numgpt.tracing.result import largest
 
 
 def gather(
     subject: Subject,
     name: str = "",
-    steps: int = 5,
-    checkpoints: Models | None = None,
+    steps: int = 4,
+    checkpoints: learning.Models | None = None,
     other: tuple[str, GPT] | None = None,
 ) -> dict[str, Any]:
     """Everything about `subject`: dicts, lists and arrays, for `numbers.pack` or `numbers.unpack_to_lists`.
 
     name: what the model is called. steps: of SGD in part 10, where there are fewer than two checkpoints, (label,
-    function that loads one). other: (name, model) to compare with. The exact copy is another model afterwards.
+    function that loads one). other: (name, model) to compare with.
     """
     model, exact = subject.model, subject.exact
-    exact.zero_grad()
     found = trace(exact, *subject.batch)
     vocabulary = Vocabulary(subject.tokenizer)
     heads = backward.heads_part(subject, found)
@@ -46,12 +43,12 @@ def gather(
         "generation": choosing.generation_part(subject, (focus["layer"], focus["head"]), vocabulary),
         "weights": backward.weights_part(exact, subject.layers),
         "proof": proof.proof_part(found, focus),
-        "steps": proof.step_part(found),
+        "steps": proof.step_part(found, to_host(model.values)),
     }
     if other is not None:
         data["compare"] = compare(subject, *other, vocabulary)
     at = focus["layer"], focus["head"]
-    data["learning"] = learning.learning_part(subject, found, at, vocabulary, checkpoints or [], steps)
+    data["learning"] = learning.learning_part(subject, at, vocabulary, checkpoints or [], steps)
     return data | {"vocabulary": {str(i): text for i, text in sorted(vocabulary.mentioned.items())}}
 
 
@@ -124,14 +121,13 @@ def focus_of(found: Trace, opened: tuple[int, int], channel: int) -> dict[str, i
 def compare(subject: Subject, name: str, other: GPT, vocabulary: Vocabulary) -> dict[str, Any]:
     """The same text in another model: its losses, and what it would say next."""
     learning.check_same_shape(subject.model, other, name)
-    found = trace(other, subject.batch[0], None, ["logits"])
-    found.targets = subject.batch[1]
-    p = learning.softmax(to_host(found.values["logits"])[0, subject.n_prompt - 1])
-    top = np.argsort(-p, kind="stable")[:5]
+    logits = trace(other, subject.batch[0], None, ["logits"]).values["logits"][0]
+    nll, p = losses_of(logits, subject.targets), softmax(logits[subject.n_prompt - 1])
+    top = largest(p[None], min(5, len(p)))[0]
     return {
         "model": name,
-        "loss": float(np.nanmean(found.nll)),
-        "nll": single(found.nll[0]),
+        "loss": float(np.nanmean(nll)),
+        "nll": single(nll),
         "top": vocabulary.mention(top),
         "probabilities": single(p[top]),
     }

@@ -1,21 +1,24 @@
 """Part 10: the same text through a run's checkpoints, or through a few steps of SGD on this very text."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from numgpt.backend import to_host
 from numgpt.errors import InputError
 from numgpt.explain.forward import triangle
-from numgpt.explain.numbers import Picture, single, softmax
+from numgpt.explain.numbers import Picture, losses_of, single, softmax
 from numgpt.explain.proof import PROMISED, add_scaled
 from numgpt.explain.subject import Subject
 from numgpt.explain.tokens import Vocabulary
 from numgpt.files import CHECKPOINT
 from numgpt.model import GPT
-from numgpt.tracing import Trace, trace
+from numgpt.tracing import trace
+from numgpt.tracing.result import largest
 
+Models = list[tuple[Any, Callable[[], GPT]]]
 FRAMES = 12  # of a film at most
 
 
@@ -33,48 +36,45 @@ def checkpoints_of(name_or_folder: str) -> list[Path]:
 
 
 def learning_part(
-    subject: Subject, found: Trace, opened: tuple[int, int], vocabulary: Vocabulary, models: list[Any], steps: int
+    subject: Subject, opened: tuple[int, int], vocabulary: Vocabulary, models: Models, steps: int
 ) -> dict[str, Any]:
     """Frames: of each the losses, what would come next, and the opened head's attention.
 
-    models: (label, function that loads) of a run's checkpoints. With fewer than two, `steps` steps of SGD are taken on
-    the exact copy, whose weights are then others.
+    models: (label, function that loads) of a run's checkpoints. With fewer than two, a copy of the model takes `steps`
+    steps of SGD on this text; lr is such that the first promises to take away a tenth of the loss.
     """
-    film = len(models) > 1
-    lr = None if film else PROMISED[0] * found.loss / float(np.vdot(found.model.grads, found.model.grads))
-    stages = ((label, load()) for label, load in models) if film else sgd(subject, found.model, lr, steps)
-    frames = [frame(subject, label, model, opened, vocabulary) for label, model in stages]
+    names = [f"h.{opened[0]}.attn.p", "logits"]
+    film, lr = len(models) > 1, None
+    if film:
+        traces = ((label, trace(load(), subject.batch[0], None, names)) for label, load in models)
+        frames = [frame(subject, label, found, opened, vocabulary) for label, found in traces]
+    else:
+        model, frames = GPT(subject.model.config, seed=None, dtype=subject.model.dtype.name), []
+        model.values[...] = to_host(subject.model.values)
+        for step in range(steps):
+            model.zero_grad()
+            found = trace(model, *subject.batch, names)
+            frames.append(frame(subject, step, found, opened, vocabulary))
+            lr = lr or PROMISED[0] * frames[0]["loss"] / float(np.vdot(model.grads, model.grads))
+            add_scaled(model, -lr)
+        frames.append(frame(subject, steps, trace(model, subject.batch[0], None, names), opened, vocabulary))
     return {"film": film, "layer": opened[0], "head": opened[1], "lr": lr, "frames": frames}
 
 
-def sgd(subject: Subject, model: GPT, lr: float, steps: int) -> Iterator[tuple[int, GPT]]:
-    """(step, model) before the first step and after each; the first one's gradients are there already."""
-    yield 0, model
-    for step in range(1, steps + 1):
-        if step > 1:
-            model.zero_grad()
-            model.loss(*subject.batch)
-            model.backward()
-        add_scaled(model, -lr)
-        yield step, model
-
-
-def frame(subject, label, model, opened, vocabulary):
+def frame(subject, label, found, opened, vocabulary):
     """One frame of the film."""
     layer, head = opened
-    name = f"h.{layer}.attn.p"
-    found = trace(model, subject.batch[0], None, [name, "logits"])
-    found.targets = subject.batch[1]
-    nll = found.nll[0]
-    p = softmax(found.values["logits"][0, subject.n_prompt - 1])
-    top = np.argsort(-p, kind="stable")[:5]
+    logits = found.values["logits"][0]
+    nll = losses_of(logits, subject.targets)
+    p = softmax(logits[subject.n_prompt - 1])
+    top = largest(p[None], min(5, len(p)))[0]
     return {
         "label": label,
         "loss": float(np.nanmean(nll)),
         "nll": single(nll),
         "top": vocabulary.mention(top),
         "probabilities": single(p[top]),
-        "attention": Picture(triangle(found.values[name][0, head : head + 1])[0]),
+        "attention": Picture(triangle(found.values[f"h.{layer}.attn.p"][0, head : head + 1])[0]),
     }
 
 

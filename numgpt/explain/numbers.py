@@ -66,3 +66,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """The probabilities of logits (V,), in float64."""
     e = np.exp(logits.astype(np.float64) - logits.max())
     return e / e.sum()
+
+
+def losses_of(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """-log p of each target, (T,), of logits (T, V); nan where a target is -1."""
+    return np.array([-np.log(softmax(z)[v]) if v >= 0 else np.nan for z, v in zip(logits, targets, strict=True)])

@@ -1,2 +1,5 @@
-LANGUAGES=()
-def page():pass
+LANGUAGES = ()
+
+
+def page():
+    pass

@@ -1,31 +1,38 @@
 """Part 9, the proof: numbers of the backward pass beside finite differences, and beside what a step really changes."""
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from numgpt.layers.base import inferring
 from numgpt.model import GPT
 from numgpt.tracing import Trace
 from numgpt.tracing.rerun import losses_with
 from numgpt.training.optimizer import adamw_update
 
 STEPS = {"float64": 1e-4, "float32": 3e-2}  # h of (loss(x + h) - loss(x - h)) / 2h
-PROMISED = 0.1, 0.01, 0.001  # shares of the loss that a step of SGD promises to take away
+PROMISED = 0.1, 0.01  # shares of the loss that a step of SGD promises to take away
 ADAMW_LR = 1e-5
-CHUNK = 1 << 20
+STREAM = 4  # blocks, evenly spread, at whose output the stream is tried
+CHUNK = 1 << 18
 
 
 def places(found: Trace, focus: dict[str, int]) -> Iterator[tuple[str, int, tuple[int, ...]]]:
-    """(name, block to start from, index) of what is proven: all along the way of the number that is in focus."""
+    """(name, block to start from, index) of what is proven: on the way of the number that is in focus."""
     L = len(found.model.h)
     t, u, c, d = focus["t"], focus["u"], focus["channel"], focus["d"]
     i, head, neuron = focus["layer"], focus["head"], focus["neuron"]
+    spread = {round(n * (L - 1) / (STREAM - 1)) for n in range(STREAM)}
     yield "embed", 0, (0, t, c)
-    for block in range(L):
+    for block in sorted(spread | {i}):
         if block == i:
             at = f"h.{i}.attn"
-            yield from ((f"{at}.{name}", i, (0, head, row, d)) for name, row in (("q", t), ("k", u), ("v", u), ("o", t)))
+            yield from (
+                (f"{at}.{name}", i, (0, head, row, d)) for name, row in (("q", t), ("k", u), ("v", u), ("o", t))
+            )
             yield from ((f"{at}.{name}", i, (0, head, t, u)) for name in "sp")
             yield from ((f"h.{i}.mlp.{name}", i, (0, t, neuron)) for name in ("c_fc", "act"))
         yield f"h.{block}", block + 1, (0, t, c)
@@ -36,10 +43,12 @@ def proof_part(found: Trace, focus: dict[str, int]) -> dict[str, Any]:
     """Rows of name, index, value, gradient and finite difference; the last two rows are of parameters."""
     h = STEPS[found.model.dtype.name]
     rows = []
-    for name, first, index in places(found, focus):
-        down, up = losses_with(found, first, [{name: nudge(index, step)} for step in (-h, h)])
-        value, gradient = found.values[name][index], found.gradients[name][index]
-        rows.append(row(name, index[1:], value, gradient, (up - down) / (2 * h)))
+    for first, group in groupby(places(found, focus), key=itemgetter(1)):
+        names, _, indices = zip(*group, strict=True)
+        pairs = list(zip(names, indices, strict=True))
+        losses = losses_with(found, first, [{name: nudge(at, step)} for name, at in pairs for step in (-h, h)])
+        for (name, at), down, up in zip(pairs, losses[::2], losses[1::2], strict=True):
+            rows.append(row(name, at[1:], found.values[name][at], found.gradients[name][at], (up - down) / (2 * h)))
     rows += [of_parameter(found, *place, h) for place in parameters(found, focus)]
     return {"h": h, "dtype": found.model.dtype.name, "rows": rows}
 
@@ -81,13 +90,17 @@ def of_parameter(found, name, index, h):
     losses = []
     for step in (-h, h):
         value[index] = before + step
-        losses.append(found.model.loss(found.ids, found.targets))
+        with inferring():
+            losses.append(found.model.loss(found.ids, found.targets))
     value[index] = before
     return row(name, index, before, gradient[index], (losses[1] - losses[0]) / (2 * h))
 
 
-def step_part(found: Trace) -> list[dict[str, Any]]:
-    """One step of each kind from the same place: what the gradient promised, and what the loss did. Restores weights."""
+def step_part(found: Trace, start: np.ndarray) -> list[dict[str, Any]]:
+    """One step of each kind from the same place: what the gradient promised, and what the loss did.
+
+    start: the values of the parameters, which the traced model has again afterwards.
+    """
     model, loss = found.model, found.loss
     squares = sum(float(np.vdot(part, part)) for part in chunks(model.grads))
     rows, done = [], 0.0
@@ -96,20 +109,17 @@ def step_part(found: Trace) -> list[dict[str, Any]]:
         add_scaled(model, done - lr)
         rows.append({"kind": "SGD", "lr": lr, "promised": -lr * squares, "measured": measure(found)})
         done = lr
-    add_scaled(model, done)
+    model.values[...] = start
     promised = first_adamw_step(model, ADAMW_LR)
     rows.append({"kind": "AdamW", "lr": ADAMW_LR, "promised": promised, "measured": measure(found)})
-    first_adamw_step(model, -ADAMW_LR)
+    model.values[...] = start
     return rows
 
 
 def measure(found):
     """By how much the loss has changed since the trace."""
-    return losses_now(found) - found.loss
-
-
-def losses_now(found):
-    return found.model.loss(found.ids, found.targets)
+    with inferring():
+        return found.model.loss(found.ids, found.targets) - found.loss
 
 
 def add_scaled(model, factor):

@@ -41,7 +41,11 @@ FORMULAS: dict[str, tuple[str, Any, str]] = {
     "quick_gelu": ("act(f) = f · σ(1.702 f)", swish.swish, "return"),
     "lens": ("softmax( ln_f(x) wteᵀ )", result.Trace.lens, "self._log_probabilities(x)"),
     "head": ("logits[t,v] = Σ_c ln_f[t,c] wte[v,c]", embedding.tied_head, "return"),
-    "repetition": ("z > 0:  z / r     z ≤ 0:  z · r     for ids already in the text", sampling.penalise_repetition, "np.where"),
+    "repetition": (
+        "z > 0:  z / r     z ≤ 0:  z · r     for ids already in the text",
+        sampling.penalise_repetition,
+        "np.where",
+    ),
     "temper": ("z = (z − max z) / temperature", sampling.temper, "return"),
     "top_k": ("keep z ≥ the k-th largest z", sampling.keep_top_k, "return np.where"),
     "top_p": ("keep the fewest p, largest first, with Σ p ≥ top-p", sampling.keep_top_p, "n = min("),
@@ -74,7 +78,9 @@ def sources() -> dict[str, dict[str, str]]:
     found = {}
     for key, (formula, function, part) in FORMULAS.items():
         lines, first = inspect.getsourcelines(function)
-        line = next((n for n, text in enumerate(lines) if part in text and not text.lstrip().startswith(('"""', "#"))), None)
+        line = next(
+            (n for n, text in enumerate(lines) if part in text and not text.lstrip().startswith(('"""', "#"))), None
+        )
         if line is None:
             raise LookupError(f"{function.__qualname__} has no statement with {part!r}, where the formula {key} is")
         path = Path(inspect.getsourcefile(inspect.unwrap(function)) or "").relative_to(ROOT).as_posix()

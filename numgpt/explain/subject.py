@@ -93,7 +93,7 @@ def with_targets(model, prompt, target):
 
 def check_length(model, T, layers):
     """Raise InputError for a text of T tokens that cannot be shown, or not whole."""
-    if T > model.config.n_ctx:
+    if model.config.n_ctx < T:
         raise InputError(f"the text has {T} tokens, but the model reads {model.config.n_ctx} (n_ctx): shorten it")
     if T > LONGEST:
         raise InputError(f"the text has {T} tokens: at most {LONGEST} can be shown; choose a part of the text")
@@ -118,7 +118,10 @@ def read_heads(text, config):
     found = []
     for part in text.split(","):
         layer, _, head = part.partition(".")
-        pair = read_number(layer, "--heads", "layer", config.n_layer), read_number(head, "--heads", "head", config.n_head)
+        pair = (
+            read_number(layer, "--heads", "layer", config.n_layer),
+            read_number(head, "--heads", "head", config.n_head),
+        )
         found += [pair] if pair not in found else []
     return found
 

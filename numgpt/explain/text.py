@@ -1,1 +1,2 @@
-def text():pass
+def text():
+    pass

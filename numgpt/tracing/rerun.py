@@ -9,6 +9,7 @@ from numgpt.tracing.result import Trace
 from numgpt.tracing.walk import Walk
 
 POSITIONS = 1024  # of all runs that are made at once
+LOGITS = 1 << 24  # in memory at once
 
 Change = Callable[[Array], Array]
 
@@ -47,5 +48,18 @@ def side_by_side(whole, first, changes):
 
     walk = Walk(model, np.zeros((R * B, T), int), [], {name: changed(name) for name in names})
     with inferring():
-        x = walk.rise(x, first)
-        return [model.criterion.forward(x[r * B : (r + 1) * B], whole.targets) for r in range(R)]
+        nll = surprises(model, walk.rise(x, first), np.broadcast_to(whole.targets, (R, B, T)).reshape(-1))
+    return np.nanmean(nll.reshape(R, B * T), -1).tolist()
+
+
+def surprises(model, x, targets):
+    """-log p of every target, (N,) float64, nan where one does not count; x is what the output head reads."""
+    rows, nll = x.reshape(len(targets), -1), np.full(len(targets), np.nan)
+    step = max(1, LOGITS // model.config.n_vocab)
+    for start in range(0, len(rows), step):
+        logits = model.head.forward(rows[start : start + step])
+        for n, z in enumerate(logits, start):
+            if targets[n] >= 0:
+                top = z.max()
+                nll[n] = float(np.log(np.exp(z - top).sum()) + top - z[targets[n]])
+    return nll
