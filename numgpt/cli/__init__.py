@@ -5,7 +5,7 @@ import os
 import sys
 
 from numgpt import __version__
-from numgpt.cli import download, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
+from numgpt.cli import download, explain, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
 from numgpt.cli.train import STATUS_INTERRUPTED
 from numgpt.errors import InputError
 from numgpt.kernels import kernels_in_use
@@ -59,7 +59,7 @@ def build_parser():
     )
     parser.add_argument("--version", action="version", version=f"numgpt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (generate, train, loss, download, verify, tokenizer, gradcheck, textbook, info):
+    for command in (generate, train, explain, loss, download, verify, tokenizer, gradcheck, textbook, info):
         command.add_parser(subparsers)
     return parser
 

@@ -41,10 +41,10 @@ function choosingPart() {
     const found = draw(probabilities, u);
     const order = range(V).filter((i) => probabilities[i] > 0).sort((a, b) => probabilities[b] - probabilities[a] || a - b).slice(0, 15);
     if (!order.includes(found.token)) order.push(found.token);
-    stages.replaceChildren(table(word("table_stages"), [[word("rule"), false], [word("setting"), true], [word("left"), true]], passed.map(({ name, left }) => [word(`rule_${RULE_OF[name]}`), number(rules[RULE_OF[name]]), `${left}`])));
+    stages.replaceChildren(table(word("table_stages"), [[word("rule"), false], [word("setting"), true], [word("left"), true]], passed.map(({ name, left }) => [word(`rule_${RULE_OF[name]}`), `${rules[RULE_OF[name]]}`, `${left}`])));
     result.replaceChildren(...prose("drawn", { u: u.toFixed(6), from: found.from.toFixed(6), to: found.to.toFixed(6) }), " ", element("strong", {}, token(found.token)));
     const most = probabilities[order[0]];
-    const rows = order.map((i) => [token(i), `${i}`, number(logits.data[i]), before.includes(i) ? word("yes") : "", percent(probabilities[i]), bar(probabilities[i], most)]);
+    const rows = order.map((i) => [token(i), `${i}`, logits.data[i], before.includes(i) ? word("yes") : "", percent(probabilities[i]), bar(probabilities[i], most)]);
     candidates.replaceChildren(table(word("table_candidates", { n: probabilities.reduce((n, p) => n + (p > 0), 0), V }), [[word("token"), false], ["id", true], [word("logit"), true], [word("in_text"), false], ["p", true], ["", false]], rows, (n) => order[n] === found.token));
   };
   const change = (name) => (value) => {
@@ -69,13 +69,13 @@ function generationPart() {
   const { steps, ids: made, layer, head, attention, numbers: each, difference, full, n_ctx: room } = data.generation;
   const rows = steps.map(({ read, new: fresh, top, probabilities }, n) => [`${n + 1}`, `${read}`, `${fresh}`, (each * read).toLocaleString("en"), (each * fresh).toLocaleString("en"), token(made[n]), percent(probabilities.at(0)), element("span", {}, range(Math.min(2, top.shape[0] - 1), 1).map((i) => [token(top.at(i)), " ", element("small", {}, percent(probabilities.at(i))), " "]))]);
   const columns = [[word("step"), true], [word("read"), true], [word("new"), true], [word("numbers_read"), true], [word("numbers_new"), true], [word("chosen"), false], ["p", true], [word("instead"), false]];
-  const drawn = figure("cache", word("figure_cache", { layer, head }), word("figure_cache_note"));
+  const drawn = figure("cache", word("figure_cache", { layer, head }), ...prose("figure_cache_note"));
   const keys = [...ids.slice(0, data.tokens.n_prompt), ...made];
   const n = attention.length;
   const S = attention.length ? attention[n - 1].shape[0] : 0;
   const cell = cellSize(S);
   const left = 60;
-  const top = 96;
+  const top = 14 + 7.5 * Math.max(...keys.map((id) => Math.min(12, [...seen(id)].length)));
   const value = (i, j) => (j < attention[i].shape[0] ? attention[i].at(j) : 0);
   drawn.fill(drawing(left + S * cell + 4, top + n * cell + 4, word("figure_cache", { layer, head }),
     shape("path", { class: "frame", d: `M${left} ${top}h${S * cell}v${n * cell}h${-S * cell}z` }),

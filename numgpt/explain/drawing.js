@@ -29,7 +29,7 @@ function figure(name, title, ...notes) {
   const content = element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title });
   const save = element("button", { type: "button", class: "save", onclick: () => saveDrawing(content, name) }, word("save"));
   save.setAttribute("aria-label", `${word("save")}: ${title}`);
-  const caption = element("figcaption", {}, element("strong", {}, title), " ", ...notes, " ", save);
+  const caption = element("figcaption", {}, element("strong", {}, `${title}.`), " ", ...notes, " ", save);
   const node = element("figure", { id: `figure-${name}` }, content, caption);
   return { node, fill: (...drawings) => content.replaceChildren(...drawings) };
 }
@@ -66,7 +66,7 @@ function squares(rows, columns, cell, value, left = 0, top = 0) {
   for (let i = 0; i < rows; i += 1) {
     for (let j = 0; j < columns; j += 1) {
       const x = value(i, j);
-      const side = (cell - 1) * Math.sqrt(Math.abs(x) / (largest || 1));
+      const side = (cell > 6 ? cell - 1 : cell) * Math.sqrt(Math.abs(x) / (largest || 1));
       if (!(side >= 0.25 && side < Infinity)) continue;
       const inset = (cell - side) / 2;
       const inner = x > 0 ? 0 : Math.min(0.5, side / 4);
@@ -79,14 +79,14 @@ function squares(rows, columns, cell, value, left = 0, top = 0) {
 }
 
 function cellSize(n) {
-  return n <= 16 ? 24 : n <= 32 ? 18 : n <= 64 ? 12 : 5;
+  return n <= 12 ? 26 : n <= 18 ? 20 : n <= 25 ? 15 : n <= 32 ? 12.5 : n <= 64 ? 10 : 4;
 }
 
 // A matrix of squares, one of which is selected: by a click, or with the arrow keys.
 function matrix(options) {
   const { rows, columns, value, rowLabels, columnLabels, selected, onselect, label, lower } = options;
   const cell = cellSize(Math.max(columns, lower ? rows : 0));
-  const text = Math.min(12, Math.max(9, cell - 3));
+  const text = Math.min(12, Math.max(9.5, cell - 3));
   const widest = Math.max(3, ...rowLabels.map((name) => [...name].length));
   const left = Math.min(110, widest * text * 0.68) + 8;
   const top = columnLabels ? Math.min(110, Math.max(3, ...columnLabels.map((name) => [...name].length)) * text * 0.68) + 8 : 4;
@@ -183,36 +183,66 @@ function bar(x, largest, signed = false) {
   return shape("svg", { viewBox: `0 0 ${width} 14`, width, height: 14, class: "drawing bar", "aria-hidden": "true" }, ...marks);
 }
 
-// Curves over x, with points on them. lines: {points: [[x, y]], kind}; dots: {x, y, name, kind}.
-function plot({ lines, dots = [], xLabel, yLabel, label, width = 460, height = 260, x: given, y: givenY }) {
+// Round numbers between two, about n of them.
+function ticks(low, high, n) {
+  const rough = (high - low) / n || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor_) => factor_ * power).find((one) => one >= rough * 0.999);
+  const first = Math.ceil(low / step - 1e-9);
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  return range(Math.floor(high / step + 1e-9) - first + 1, first).map((i) => [i * step, fixed(i === 0 ? 0 : i * step, decimals)]);
+}
+
+// Curves over x, with points on them. lines: {points: [[x, y]], kind}; dots: {x, y, name, kind}; across, up: [low, high].
+function plot({ lines, dots = [], xLabel, yLabel, label, width = 460, height = 260, across, up }) {
   const everything = [...lines.flatMap((line) => line.points), ...dots.map((dot) => [dot.x, dot.y])];
-  const [x0, x1] = given || extent(everything.map((point) => point[0]));
-  const [y0, y1] = givenY || extent(everything.map((point) => point[1]));
-  const [left, right, top, bottom] = [64, 12, 14, 40];
+  const [x0, x1] = across || extent(everything.map((point) => point[0]));
+  const [y0, y1] = up || extent(everything.map((point) => point[1]));
+  const [left, right, top, bottom] = [70, 24, 14, 44];
   const px = (x) => left + ((x - x0) / (x1 - x0 || 1)) * (width - left - right);
   const py = (y) => height - bottom - ((y - y0) / (y1 - y0 || 1)) * (height - top - bottom);
-  const ticks = (low, high) => range(5).map((n) => low + (n / 4) * (high - low));
-  const short = (x) => number(Math.abs(x) < 1e-9 ? 0 : x, 3);
-  return drawing(width, height, label,
-    ticks(x0, x1).map((x) => [shape("path", { class: "axis", d: `M${px(x)} ${height - bottom}v4` }), shape("text", { x: px(x), y: height - bottom + 16, "font-size": 11, "text-anchor": "middle" }, short(x))]),
-    ticks(y0, y1).map((y) => [shape("path", { class: "grid", d: `M${left} ${py(y)}H${width - right}` }), shape("text", { x: left - 6, y: py(y) + 4, "font-size": 11, "text-anchor": "end" }, short(y))]),
-    lines.map(({ points, kind }) => shape("path", { class: kind, d: points.map(([x, y], n) => `${n ? "L" : "M"}${px(x).toFixed(1)} ${py(y).toFixed(1)}`).join("") })),
-    dots.map((dot) => shape("circle", { cx: px(dot.x), cy: py(dot.y), r: dot.kind === "selected" ? 6 : 4, class: dot.kind || "dot" }, shape("title", {}, dot.name || ""))),
-    shape("text", { x: (left + width - right) / 2, y: height - 6, "font-size": 12, "text-anchor": "middle" }, xLabel),
-    shape("text", { "font-size": 12, "text-anchor": "middle", transform: `translate(13 ${(height - bottom + top) / 2}) rotate(-90)` }, yLabel));
+  const text = (x, y, anchor, words_) => shape("text", { x, y, "font-size": 11, "text-anchor": anchor }, words_);
+  const path = (points) => points.map(([x, y], n) => `${n ? "L" : "M"}${px(x).toFixed(1)} ${py(y).toFixed(1)}`).join("");
+  const middle = (height - bottom + top) / 2;
+  return drawing(
+    width,
+    height,
+    label,
+    shape("path", { class: "axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
+    ticks(x0, x1, 5).map(([x, name]) => [
+      shape("path", { class: "axis", d: `M${px(x)} ${height - bottom}v4` }),
+      text(px(x), height - bottom + 17, "middle", name),
+    ]),
+    ticks(y0, y1, 5).map(([y, name]) => [
+      shape("path", { class: "grid", d: `M${left} ${py(y)}H${width - right}` }),
+      text(left - 6, py(y) + 4, "end", name),
+    ]),
+    lines.map(({ points, kind }) => shape("path", { class: kind, d: path(points) })),
+    dots.map(({ x, y, name = "", kind = "dot" }) =>
+      shape("circle", { cx: px(x), cy: py(y), r: kind === "selected" ? 6 : 4, class: kind }, shape("title", {}, name)),
+    ),
+    text((left + width - right) / 2, height - 8, "middle", xLabel),
+    shape(
+      "text",
+      { "font-size": 11, "text-anchor": "middle", transform: `translate(12 ${middle}) rotate(-90)` },
+      yLabel,
+    ),
+  );
 }
 
 function extent(numbers) {
   return [Math.min(...numbers), Math.max(...numbers)];
 }
 
-// A table; columns are [heading, numeric?]. Cells are text or elements; a row of class "selected" is marked.
+// A table; columns are [heading, numeric?]. Cells are text, elements, or numbers, which get as many decimals as their
+// column needs, so that the points stand under each other. A row that is selected is marked.
 function table(caption, columns, rows, selected = () => false) {
+  const aligned = columns.map((_, column) => decimalsOf(rows.map((row) => row[column])));
   const head = columns.map(([name, numeric]) => element("th", { scope: "col", class: numeric ? "number" : undefined }, name));
   const body = rows.map((row, n) => element("tr", { class: selected(n) ? "selected" : undefined }, row.map((cell, column) => {
     const tag = column === 0 ? "th" : "td";
     const scope = column === 0 ? "row" : undefined;
-    return element(tag, { scope, class: columns[column][1] ? "number" : undefined }, cell);
+    return element(tag, { scope, class: columns[column][1] ? "number" : undefined }, typeof cell === "number" ? fixed(cell, aligned[column]) : cell);
   })));
   return element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption },
     element("table", {}, element("caption", {}, caption), element("thead", {}, element("tr", {}, head)), element("tbody", {}, body)));

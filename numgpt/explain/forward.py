@@ -74,7 +74,7 @@ def stream_part(found: Trace, channels: np.ndarray) -> dict[str, Any]:
 def attention_part(
     found: Trace, layers: list[int], opened: list[tuple[int, int]], channels: np.ndarray
 ) -> dict[str, Any]:
-    """Thumbnails of all heads of `layers`, and the vectors of the opened ones, from which the page computes the rest."""
+    """Thumbnails of all heads of `layers`, and the vectors of the opened, from which the page computes the rest."""
     return {
         "layers": layers,
         "thumbnails": [Picture(triangle(found.values[f"h.{i}.attn.p"][0])) for i in layers],

@@ -45,7 +45,7 @@ function embeddingPart() {
   const K = range(C.length);
   const x = (t, k) => data.stream.values.at(0, t, k);
   const at = () => [state.t, K.find((k) => C[k] === state.channel)];
-  const strips = figure("embedding", word("figure_embedding"), word("figure_embedding_note"));
+  const strips = figure("embedding", word("figure_embedding"), ...prose("figure_embedding_note"));
   onFocus(() => {
     const { token_picture: a, position_picture: b } = data.embedding;
     const channels = range(a.shape[1]);
@@ -67,7 +67,7 @@ function embeddingPart() {
       `${word("undone")}: x = x̂ / rstd + μ = ${number(hat / rstd.at(t) + mean.at(t))}`];
   }), live(() => {
     const [t] = at();
-    const row = (k) => [`${C[k]}`, number(rows.at(t, k)), number(position.at(t, k)), number(x(t, k)), number((x(t, k) - mean.at(t)) * rstd.at(t)), number(ln.at(t, k))];
+    const row = (k) => [`${C[k]}`, rows.at(t, k), position.at(t, k), x(t, k), (x(t, k) - mean.at(t)) * rstd.at(t), ln.at(t, k)];
     const columns = [[word("channel"), true], ["wte", true], ["wpe", true], ["x", true], ["x̂", true], ["ln_1(x)", true]];
     return table(word("table_channels", { n: C.length, C: data.about.n_embd }), columns, K.map(row), (k) => C[k] === state.channel);
   }));
@@ -78,7 +78,7 @@ function thumbnailsFigure() {
   const H = data.about.n_head;
   const size = 64;
   const [left, top] = [52, 20];
-  const { node, fill } = figure("heads", word("figure_heads"), word("figure_heads_note", { n: heads.length }));
+  const { node, fill } = figure("heads", word("figure_heads"), ...prose("figure_heads_note", { n: heads.length }));
   onFocus(() => {
     const marks = [];
     layers.forEach((layer, row) => {
@@ -106,10 +106,10 @@ function headMatrix(name, values, signed = true) {
   }));
 }
 
-// The terms of a sum over n, the first and the last written out.
-function written(n, term, total) {
+// The terms of a sum over n, of many only the first three and the last.
+function written(n, term) {
   const shown = n <= 5 ? range(n).map(term) : [...range(3).map(term), `… (${n - 4})`, term(n - 1)];
-  return `${shown.join(" + ")} = ${number(total)}`;
+  return shown.join(" + ");
 }
 
 function attentionPart() {
@@ -125,26 +125,26 @@ function attentionPart() {
     const head = openedHead();
     const { t, u } = state;
     const term = (d) => `${factor(head.q.at(t, d))}·${factor(head.k.at(u, d))}`;
-    return [`s[${t},${u}] = ${number(head.scale)} · ( ${written(D(), term, head.s[t][u] / head.scale)} ) = ${number(head.s[t][u])}`];
+    return [`s[${t},${u}] = ${number(head.scale)} · ( ${written(D(), term)} ) = ${number(head.scale)} · ${factor(head.s[t][u] / head.scale)} = ${number(head.s[t][u])}`];
   }), live(() => {
     const head = openedHead();
     const { t, u, d } = state;
-    const rows = range(D()).map((c) => [`${c}`, number(head.q.at(t, c)), number(head.k.at(u, c)), number(head.q.at(t, c) * head.k.at(u, c))]);
+    const rows = range(D()).map((c) => [`${c}`, head.q.at(t, c), head.k.at(u, c), head.q.at(t, c) * head.k.at(u, c)]);
     return element("details", {}, element("summary", {}, word("all_terms", { n: D() })), table(word("table_terms"), [["d", true], [`q[${t},d]`, true], [`k[${u},d]`, true], ["q·k", true]], rows, (c) => c === d));
-  }), element("div", { class: "pair" }, s.node, p.node), formula("softmax"), formula("gather"), numbers(() => {
+  }), element("div", { class: T > 32 ? "column" : "pair" }, s.node, p.node), formula("softmax"), formula("gather"), numbers(() => {
     const head = openedHead();
     const { t, u, d } = state;
     const largest = Math.max(...head.s[t]);
     const total = sum(head.s[t].map((score) => Math.exp(score - largest)));
     return [`p[${t},${u}] = exp(${number(head.s[t][u])} − ${factor(largest)}) / ${number(total)} = ${number(head.p[t][u])}`,
-      `o[${t},${d}] = ${written(t + 1, (w) => `${number(head.p[t][w])}·${factor(head.v.at(w, d))}`, head.o[t][d])}`];
+      `o[${t},${d}] = ${written(t + 1, (w) => `${number(head.p[t][w])}·${factor(head.v.at(w, d))}`)} = ${number(head.o[t][d])}`];
   }), live(() => {
     const head = openedHead();
     const { t, u, d } = state;
     const largest = Math.max(...head.s[t]);
-    const rows = range(t + 1).map((w) => [token(ids[w]), `${w}`, number(head.s[t][w]), number(Math.exp(head.s[t][w] - largest)), number(head.p[t][w]), bar(head.p[t][w], 1), number(head.v.at(w, d)), number(head.p[t][w] * head.v.at(w, d))]);
+    const rows = range(t + 1).map((w) => [token(ids[w]), `${w}`, head.s[t][w], Math.exp(head.s[t][w] - largest), head.p[t][w], bar(head.p[t][w], 1), head.v.at(w, d), head.p[t][w] * head.v.at(w, d)]);
     const hidden = T - 1 - t;
-    rows.push([word("sum"), "", "", number(sum(head.s[t].map((x) => Math.exp(x - largest)))), "1", "", "", number(head.o[t][d])]);
+    rows.push([word("sum"), "", "", number(sum(head.s[t].map((x) => Math.exp(x - largest)))), "1", "", "", head.o[t][d]]);
     return [table(word("table_query", { t: named(t) }), [[word("key"), false], ["u", true], ["s", true], ["exp(s − max s)", true], ["p", true], ["", false], [`v[u,${d}]`, true], [`p·v`, true]], rows, (w) => w === u), hidden ? paragraph("masked", { n: hidden }) : null];
   }), formula("project"), formula("residual"));
 }
@@ -154,7 +154,7 @@ function mlpPart() {
   let block = layers.includes(state.layer) ? state.layer : layers[0];
   const here = () => blocks[layers.indexOf(block)];
   const half = () => here().ids.shape[1] / 2;
-  const drawn = figure("bend", word("figure_bend"), word("figure_bend_note"));
+  const drawn = figure("bend", word("figure_bend"), ...prose("figure_bend_note"));
   const draw = () => {
     const { ids: neurons, before, after } = here();
     const { t } = state;
@@ -172,7 +172,7 @@ function mlpPart() {
     const rows = range(half(), start).map((n) => {
       const effect = after.at(t, n) * gradient.at(t, n);
       const pick = element("button", { type: "button", class: "pick", "aria-pressed": String(neurons.at(t, n) === state.neuron), onclick: () => focus({ neuron: neurons.at(t, n) }) }, `${neurons.at(t, n)}`);
-      return [pick, number(before.at(t, n)), number(after.at(t, n)), number(gradient.at(t, n)), number(effect), bar(effect, largest, true)];
+      return [pick, before.at(t, n), after.at(t, n), gradient.at(t, n), effect, bar(effect, largest, true)];
     });
     return table(caption, [[word("neuron"), true], ["f", true], ["act(f)", true], ["dL/dact", true], ["act · dL/dact", true], ["", false]], rows, (n) => neurons.at(t, start + n) === state.neuron);
   };

@@ -36,7 +36,7 @@ def gather(
     data = from_trace(found, subject.layers, opened, vocabulary)
     focus = data["focus"]
     data |= {
-        "about": about(subject, name),
+        "about": about(exact, model.dtype.name, name, subject.prompt, len(subject.ids), subject.layers),
         "tokens": token_part(subject, vocabulary),
         "heads": heads,
         "choosing": choosing.choosing_part(model, subject.ids[: subject.n_prompt], vocabulary),
@@ -70,23 +70,18 @@ def from_trace(
     }
 
 
-def about(subject: Subject, name: str) -> dict[str, Any]:
+def about(exact: GPT, model_dtype: str, name: str, prompt: str | None, T: int, layers: list[int]) -> dict[str, Any]:
     """What the head of the page says."""
-    config = subject.model.config
-    return {
+    sizes = {field: getattr(exact.config, field) for field in ("n_layer", "n_head", "n_embd", "n_vocab", "n_ctx")}
+    return sizes | {
         "version": numgpt.__version__,
         "model": name,
-        "parameters": int(subject.model.values.size),
-        "dtype": subject.exact.dtype.name,
-        "model_dtype": subject.model.dtype.name,
-        "prompt": subject.prompt,
-        "T": len(subject.ids),
-        "n_layer": config.n_layer,
-        "n_head": config.n_head,
-        "n_embd": config.n_embd,
-        "n_vocab": config.n_vocab,
-        "n_ctx": config.n_ctx,
-        "layers": subject.layers,
+        "parameters": int(exact.values.size),
+        "dtype": exact.dtype.name,
+        "model_dtype": model_dtype,
+        "prompt": prompt,
+        "T": T,
+        "layers": layers,
     }
 
 

@@ -7,7 +7,7 @@ function learningPart() {
   const curve = figure("learning", word("figure_learning"));
   const attention = figure("film", word("figure_film", { layer, head }));
   const said = element("p", { class: "said", role: "status" });
-  const tables = element("div");
+  const tables = element("div", { class: "pair" });
   const knob = element("input", { type: "range", id: "slider-frame", min: 0, max: frames.length - 1, step: 1, value: 0 });
   const show = () => {
     const frame = frames[now];
@@ -23,7 +23,7 @@ function learningPart() {
     const scored = range(T).filter((t) => targets[t] >= 0);
     const most = Math.max(...frames.flatMap((one) => scored.map((t) => one.nll.at(t))));
     tables.replaceChildren(table(word("table_next"), [[word("token"), false], ["p", true], ["", false]], next),
-      table(word("table_frame_loss"), [["t", true], [word("came"), false], ["−log p", true], ["", false]], scored.map((t) => [`${t}`, token(targets[t]), number(frame.nll.at(t)), bar(frame.nll.at(t), most)])));
+      table(word("table_frame_loss"), [["t", true], [word("came"), false], ["−log p", true], ["", false]], scored.map((t) => [`${t}`, token(targets[t]), frame.nll.at(t), bar(frame.nll.at(t), most)])));
   };
   knob.addEventListener("input", () => {
     now = Number(knob.value);

@@ -38,6 +38,17 @@ function number(x, digits = 4) {
   return (x < 0 ? "−" : "") + text.replace("e-", "e−").replace("e+", "e");
 }
 
+// How many decimals show five digits of the largest of some numbers.
+function decimalsOf(cells) {
+  const largest = Math.max(0, ...cells.filter((x) => typeof x === "number" && Math.abs(x) < Infinity).map(Math.abs));
+  return largest === 0 ? 0 : Math.min(Math.max(0, 4 - Math.floor(Math.log10(largest))), 12);
+}
+
+function fixed(x, decimals) {
+  if (!(Math.abs(x) < Infinity)) return number(x);
+  return (x < 0 ? "−" : "") + Math.abs(x).toFixed(decimals);
+}
+
 // A number in a product or a sum: in brackets where it is negative.
 function factor(x) {
   return x < 0 ? `(${number(x)})` : number(x);

@@ -32,8 +32,8 @@ function head() {
   const values = { ...about, parameters: about.parameters.toLocaleString("en"), loss: number(data.loss.loss, 5) };
   const prompt = about.prompt === null ? [] : [element("blockquote", {}, element("bdi", {}, about.prompt))];
   const shown = about.layers.length < about.n_layer ? [paragraph("some_layers", { layers: about.layers.join(", ") })] : [];
-  return element("header", {}, element("p", { class: "brand" }, "numgpt explain"), element("h1", {}, word("title")), ...prompt, paragraph("lead", values), ...shown, paragraph("precision", values),
-    element("nav", { "aria-label": word("contents") }, element("ol", { class: "contents" }, parts.map(({ key, title }) => element("li", {}, element("a", { href: `#${key}` }, title))))));
+  return element("header", {}, element("p", { class: "brand" }, "numgpt explain"), element("h1", {}, word("title")), ...prompt, paragraph(about.model ? "lead" : "lead_trace", values), ...shown, paragraph(data.choosing ? "precision" : "notebook", values),
+    element("nav", { "aria-label": word("contents") }, element("ol", { class: "contents" }, parts.map(({ key, title }) => element("li", ORDER.includes(key) ? { value: ORDER.indexOf(key) + 1 } : {}, element("a", { href: `#${key}` }, title))))));
 }
 
 function build() {

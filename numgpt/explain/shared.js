@@ -84,10 +84,11 @@ function numbers(draw) {
 }
 
 const parts = [];
+const ORDER = ["tokens", "embedding", "attention", "mlp", "lens", "choosing", "generation", "loss", "backward", "learning"];
 
 function part(key, ...content) {
-  const n = parts.length + 1;
-  const heading = element("h2", { id: `heading-${key}` }, n <= 10 ? `${n}. ` : "", word(`${key}_title`));
+  const n = ORDER.indexOf(key) + 1;
+  const heading = element("h2", { id: `heading-${key}` }, n > 0 ? `${n}. ` : "", word(`${key}_title`));
   const section = element("section", { id: key, "aria-labelledby": `heading-${key}` }, heading, paragraph(`${key}_intro`), ...content);
   parts.push({ key, title: word(`${key}_title`), section });
 }

@@ -54,7 +54,7 @@ def token_part(subject: Subject, vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def pieces(tokenizer: BPETokenizer, text: str, vocabulary: Vocabulary) -> list[dict[str, Any]]:
-    """Of each piece of the text: its text, the ids of its bytes, its steps (place, new id, rank of the merge), its ids."""
+    """Of each piece of the text: the ids of its bytes, its steps (place, new id, rank of the merge), its ids."""
     byte_ids, rank, made = tokenizer.algorithm
     found = []
     for piece in find_pieces(text):

@@ -112,6 +112,12 @@ class Trace:
         loss = "no targets" if self.loss is None else f"loss {self.loss:.4f}"
         return f"Trace of {self.ids.shape} ids, {loss}: {len(self.values)} values, {len(self.gradients)} gradients"
 
+    def _repr_html_(self) -> str:
+        """The trace as a notebook shows it."""
+        from numgpt.explain.notebook import notebook
+
+        return notebook(self)
+
     def _log_probabilities(self, x):
         """(slice of rows, log softmax of their logits, float64 on the host) for the stream x, some rows at a time."""
         rows = x.reshape(-1, x.shape[-1])
