@@ -19,7 +19,7 @@ CELLS = 24  # of a picture of a weight gradient
 def loss_part(found: Trace, vocabulary: Vocabulary) -> dict[str, Any]:
     """Each token's loss, and at each position the logits with the largest gradients, the target's first."""
     logits, gradient = found.values["logits"][0], found.gradients["logits"][0]
-    targets = found.targets[0]
+    targets = np.asarray(found.targets)[0]
     counted = targets >= 0
     z = logits - logits.max(-1, keepdims=True)
     log_sum = np.log(np.exp(z).sum(-1)) + logits.max(-1)

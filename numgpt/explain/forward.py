@@ -10,17 +10,16 @@ from numgpt.explain.tokens import Vocabulary
 from numgpt.tracing import Trace
 from numgpt.tracing.result import largest
 
-CHANNELS = 8  # of C whose numbers are in the page
-NEURONS = 6  # of each position and block, by either measure
+CHANNELS = 6  # of C whose numbers are in the page
+NEURONS = 5  # of each position and block, by either measure
 LENS = 6  # tokens per layer and position
-CELLS = 64  # of a thumbnail's side, at most
+CELLS = 32  # of a thumbnail's side, at most
 
 
 def chosen_channels(found: Trace) -> np.ndarray:
     """The channels with the largest |x dL/dx| at the embedding, all positions together, largest first, (K,)."""
     x = found.values["embed"][0]
-    weight = np.abs(x * found.gradients["embed"][0]) if found.gradients else np.abs(x)
-    return np.argsort(-weight.sum(0), kind="stable")[:CHANNELS]
+    return np.argsort(-np.abs(x * found.gradients["embed"][0]).sum(0), kind="stable")[:CHANNELS]
 
 
 def stream_names(found: Trace) -> list[str]:
@@ -53,22 +52,18 @@ def embedding_part(found: Trace, channels: np.ndarray) -> dict[str, Any]:
 def stream_part(found: Trace, channels: np.ndarray) -> dict[str, Any]:
     """Values and gradients of the chosen channels all along the residual stream, and the norms of all of it."""
     names = stream_names(found)
-    part: dict[str, Any] = {
+    rows = to_host(found.model.lm_head.weight)[np.maximum(np.asarray(found.targets)[0], 0)]
+    return {
         "names": names,
         "channels": channels,
         "values": single([found.values[name][0][:, channels] for name in names]),
         "norms": single([np.linalg.norm(found.values[name][0], axis=-1) for name in names]),
         "ln_f": single(found.values["ln_f"][0][:, channels]),
+        "gradients": single([found.gradients[name][0][:, channels] for name in names]),
+        "gradient_norms": single([np.linalg.norm(found.gradients[name][0], axis=-1) for name in names]),
+        "dln_f": single(found.gradients["ln_f"][0][:, channels]),
+        "target_rows": single(rows[:, channels]),
     }
-    if found.targets is not None:
-        rows = to_host(found.model.lm_head.weight)[np.maximum(found.targets[0], 0)]
-        part |= {
-            "gradients": single([found.gradients[name][0][:, channels] for name in names]),
-            "gradient_norms": single([np.linalg.norm(found.gradients[name][0], axis=-1) for name in names]),
-            "dln_f": single(found.gradients["ln_f"][0][:, channels]),
-            "target_rows": single(rows[:, channels]),
-        }
-    return part
 
 
 def attention_part(
@@ -104,10 +99,9 @@ def opened_head(found: Trace, layer: int, head: int, channels: np.ndarray) -> di
         "query_weight": single(weight),
         "ln_1": single(found.values[f"h.{layer}.ln_1"][0][:, channels]),
         "writes": single(found.heads(layer)[0, head][:, channels]),
+        "do": single(found.gradients[f"{at}.o"][0, head]),
+        "dln_1": single(found.gradients[f"h.{layer}.ln_1"][0][:, channels]),
     }
-    if found.gradients:
-        part["do"] = single(found.gradients[f"{at}.o"][0, head])
-        part["dln_1"] = single(found.gradients[f"h.{layer}.ln_1"][0][:, channels])
     return part
 
 
@@ -129,7 +123,7 @@ def neurons(found, layer):
     """ids (T, 2 NEURONS), the first half by activation; and before, after the bend, and the gradient after it."""
     at = f"h.{layer}.mlp"
     before, after = found.values[f"{at}.c_fc"][0], found.values[f"{at}.act"][0]
-    gradient = found.gradients[f"{at}.act"][0] if found.gradients else np.zeros_like(after)
+    gradient = found.gradients[f"{at}.act"][0]
     n = min(NEURONS, after.shape[-1])
     measures = np.abs(after), np.abs(after * gradient)
     ids = np.concatenate([largest(m, n) for m in measures], -1)
@@ -140,12 +134,11 @@ def neurons(found, layer):
 def lens_part(found: Trace, vocabulary: Vocabulary) -> dict[str, Any]:
     """What each layer would say; the rank and the probability of what came."""
     lens = found.lens(min(LENS, found.model.config.n_vocab))
-    part = {
+    return {
         "names": lens.names,
         "tokens": vocabulary.mention(lens.tokens[:, 0]),
         "probabilities": single(lens.probabilities[:, 0]),
         "entropy": single(lens.entropy[:, 0]),
+        "rank": np.asarray(lens.rank)[:, 0],
+        "target_probability": single(np.asarray(lens.target_probability)[:, 0]),
     }
-    if lens.rank is not None:
-        part |= {"rank": lens.rank[:, 0], "target_probability": single(lens.target_probability[:, 0])}
-    return part

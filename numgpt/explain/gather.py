@@ -99,18 +99,14 @@ def focus_of(found: Trace, opened: tuple[int, int], channel: int) -> dict[str, i
     |activation x gradient|.
     """
     layer, head = opened
-    at = f"h.{layer}.attn"
-    ds = np.abs(found.gradients[f"{at}.s"][0, head])
-    t, u = np.unravel_index(int(ds.argmax()), ds.shape)
-    counted = np.flatnonzero(found.targets[0] >= 0) if found.targets is not None else [0]
-    if not ds.any() or found.targets[0, t] < 0:
-        t = counted[-1]
-        u = ds[t].argmax()
+    at, mlp = f"h.{layer}.attn", f"h.{layer}.mlp.act"
+    size = np.abs(found.gradients[f"{at}.s"][0, head])
+    size = np.where(np.asarray(found.targets)[0][:, None] >= 0, size, -1)  # a number on the way to a loss of its own
+    t, u = (int(i) for i in np.unravel_index(size.argmax(), size.shape))
     q = found.values[f"{at}.q"][0, head, t] * found.gradients[f"{at}.q"][0, head, t]
-    act = found.values[f"h.{layer}.mlp.act"][0, t] * found.gradients[f"h.{layer}.mlp.act"][0, t]
+    act = found.values[mlp][0, t] * found.gradients[mlp][0, t]
     numbers = {"layer": layer, "head": head, "t": t, "u": u, "channel": channel}
-    numbers |= {"d": np.abs(q).argmax(), "neuron": np.abs(act).argmax()}
-    return {key: int(value) for key, value in numbers.items()}
+    return numbers | {"d": int(np.abs(q).argmax()), "neuron": int(np.abs(act).argmax())}
 
 
 def compare(subject: Subject, name: str, other: GPT, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -1,118 +1,112 @@
-// Part 10, the film; and one number on its way from the token to the loss and back.
+// Part 10: the same text while the model learns.
 
 function learningPart() {
   const { film, layer, head, lr, frames } = data.learning;
   let now = 0;
-  const label = (n) => (film ? word("checkpoint_n", { n: frames[n].label }) : word("after_step_n", { n: frames[n].label }));
+  const label = (n) =>
+    film ? word("checkpoint_n", { n: frames[n].label }) : word("after_step_n", { n: frames[n].label });
   const curve = figure("learning", word("figure_learning"));
   const attention = figure("film", word("figure_film", { layer, head }));
   const said = element("p", { class: "said", role: "status" });
   const tables = element("div", { class: "pair" });
-  const knob = element("input", { type: "range", id: "slider-frame", min: 0, max: frames.length - 1, step: 1, value: 0 });
+  const knob = element("input", {
+    type: "range",
+    id: "slider-frame",
+    min: 0,
+    max: frames.length - 1,
+    step: 1,
+    value: 0,
+  });
   const show = () => {
     const frame = frames[now];
     knob.setAttribute("aria-valuetext", label(now));
     said.textContent = word("frame_says", { label: label(now), loss: number(frame.loss, 5) });
     const points = frames.map((one, n) => [n, one.loss]);
-    curve.fill(plot({ lines: [{ points, kind: "curve" }], dots: points.map(([x, y]) => ({ x, y, kind: x === now ? "selected" : "dot", name: label(x) })), xLabel: word(film ? "frame" : "step"), yLabel: word("loss_word"), label: word("figure_learning"), height: 220 }));
+    curve.fill(
+      plot({
+        lines: [{ points, kind: "curve" }],
+        dots: points.map(([x, y]) => ({ x, y, kind: x === now ? "selected" : "dot", name: label(x) })),
+        xLabel: word(film ? "frame" : "step"),
+        yLabel: word("loss_word"),
+        label: word("figure_learning"),
+        height: 220,
+      }),
+    );
     const cells = Math.round((Math.sqrt(8 * frame.attention.shape[0] + 1) - 1) / 2);
     const cell = cellSize(cells);
     const value = (i, j) => (j > i ? 0 : frame.attention.at((i * (i + 1)) / 2 + j));
-    attention.fill(drawing(cells * cell + 2, cells * cell + 2, word("figure_film", { layer, head }), shape("path", { class: "frame", d: framePath(cells, cells, cell, 1, 1, true) }), ...squares(cells, cells, cell, value, 1, 1)));
-    const next = range(frame.top.shape[0]).map((n) => [token(frame.top.at(n)), percent(frame.probabilities.at(n)), bar(frame.probabilities.at(n), 1)]);
+    attention.fill(
+      drawing(
+        cells * cell + 2,
+        cells * cell + 2,
+        word("figure_film", { layer, head }),
+        shape("path", { class: "frame", d: framePath(cells, cells, cell, 1, 1, true) }),
+        ...squares(cells, cells, cell, value, 1, 1),
+      ),
+    );
+    const next = range(frame.top.shape[0]).map((n) => [
+      token(frame.top.at(n)),
+      percent(frame.probabilities.at(n)),
+      bar(frame.probabilities.at(n), 1),
+    ]);
     const scored = range(T).filter((t) => targets[t] >= 0);
     const most = Math.max(...frames.flatMap((one) => scored.map((t) => one.nll.at(t))));
-    tables.replaceChildren(table(word("table_next"), [[word("token"), false], ["p", true], ["", false]], next),
-      table(word("table_frame_loss"), [["t", true], [word("came"), false], ["−log p", true], ["", false]], scored.map((t) => [`${t}`, token(targets[t]), frame.nll.at(t), bar(frame.nll.at(t), most)])));
+    tables.replaceChildren(
+      table(
+        word("table_next"),
+        [
+          [word("token"), false],
+          ["p", true],
+          ["", false],
+        ],
+        next,
+      ),
+      table(
+        word("table_frame_loss"),
+        [
+          ["t", true],
+          [word("came"), false],
+          ["−log p", true],
+          ["", false],
+        ],
+        scored.map((t) => [`${t}`, token(targets[t]), frame.nll.at(t), bar(frame.nll.at(t), most)]),
+      ),
+    );
   };
   knob.addEventListener("input", () => {
     now = Number(knob.value);
     show();
   });
   let timer = null;
-  const play = element("button", { type: "button", onclick: () => {
-    if (timer) {
-      clearInterval(timer);
-      timer = null;
-    } else {
-      timer = setInterval(() => {
-        now = (now + 1) % frames.length;
-        knob.value = now;
-        show();
-      }, 900);
-    }
-    play.textContent = word(timer ? "pause" : "play");
-  } }, word("play"));
+  const play = element(
+    "button",
+    {
+      type: "button",
+      onclick: () => {
+        if (timer) {
+          clearInterval(timer);
+          timer = null;
+        } else {
+          timer = setInterval(() => {
+            now = (now + 1) % frames.length;
+            knob.value = now;
+            show();
+          }, 900);
+        }
+        play.textContent = word(timer ? "pause" : "play");
+      },
+    },
+    word("play"),
+  );
   show();
-  part("learning", film ? paragraph("learning_film", { n: frames.length }) : paragraph("learning_sgd", { n: frames.length - 1, lr: number(lr) }),
-    element("div", { class: "slider" }, element("label", { for: "slider-frame" }, word("frame")), knob, play), said, element("div", { class: "pair" }, curve.node, attention.node), tables);
-}
-
-// The rows of the way: [part's key, what it is, formula with numbers, value].
-function wayThere() {
-  const { t, u, d, layer } = state;
-  const head = openedHead();
-  const { names, channels, values, ln_f: lnF, target_rows: target } = data.stream;
-  const k = range(channels.shape[0]).find((n) => channels.at(n) === state.channel);
-  const c = state.channel;
-  const at = (name) => values.at(names.indexOf(name), t, k);
-  const below = layer === 0 ? "embed" : `h.${layer - 1}`;
-  const last = names[names.length - 1];
-  const { embedding, loss } = data;
-  const ln = head.ln_1.at(t, k);
-  const rows = [
-    ["tokens", `id[${t}]`, seen(ids[t]), `${ids[t]}`],
-    ["embedding", `x[${t},${c}]`, `wte[${ids[t]},${c}] + wpe[${t},${c}] = ${number(embedding.token.at(t, k))} + ${factor(embedding.position.at(t, k))}`, number(at("embed"))],
-  ];
-  if (layer > 0) rows.push(["lens", `${below}[${t},${c}]`, word("way_blocks", { n: layer }), number(at(below))]);
-  rows.push(
-    ["embedding", `h.${layer}.ln_1[${t},${c}]`, word("way_norm"), number(ln)],
-    ["attention", `q[${t},${d}]`, word("way_query", { product: `${number(ln)}·${factor(head.query_weight.at(k, d))} = ${number(ln * head.query_weight.at(k, d))}`, n: data.about.n_embd }), number(head.q.at(t, d))],
-    ["attention", `s[${t},${u}]`, word("way_term", { product: `${number(head.q.at(t, d))}·${factor(head.k.at(u, d))}·${number(head.scale)} = ${number(head.q.at(t, d) * head.k.at(u, d) * head.scale)}`, n: head.q.shape[1] }), number(head.s[t][u])],
-    ["attention", `p[${t},${u}]`, "softmax", number(head.p[t][u])],
-    ["attention", `o[${t},${d}]`, word("way_term", { product: `${number(head.p[t][u])}·${factor(head.v.at(u, d))} = ${number(head.p[t][u] * head.v.at(u, d))}`, n: t + 1 }), number(head.o[t][d])],
-    ["attention", `h.${layer}.mid[${t},${c}]`, word("way_mid", { below: number(at(below)), writes: number(head.writes.at(t, k)), others: number(at(`h.${layer}.mid`) - at(below) - head.writes.at(t, k)) }), number(at(`h.${layer}.mid`))],
-    ["mlp", `h.${layer}[${t},${c}]`, `${number(at(`h.${layer}.mid`))} + mlp ${factor(at(`h.${layer}`) - at(`h.${layer}.mid`))}`, number(at(`h.${layer}`))],
+  part(
+    "learning",
+    film
+      ? paragraph("learning_film", { n: frames.length })
+      : paragraph("learning_sgd", { n: frames.length - 1, lr: number(lr) }),
+    element("div", { class: "slider" }, element("label", { for: "slider-frame" }, word("frame")), knob, play),
+    said,
+    element("div", { class: "pair" }, curve.node, attention.node),
+    tables,
   );
-  if (last !== `h.${layer}`) rows.push(["lens", `${last}[${t},${c}]`, word("way_blocks", { n: data.about.n_layer - 1 - layer }), number(at(last))]);
-  rows.push(["lens", `ln_f[${t},${c}]`, word("way_norm"), number(lnF.at(t, k))]);
-  if (targets[t] >= 0) {
-    rows.push(
-      ["lens", `logits[${t},${targets[t]}]`, word("way_term", { product: `${number(lnF.at(t, k))}·${factor(target.at(t, k))} = ${number(lnF.at(t, k) * target.at(t, k))}`, n: data.about.n_embd }), number(loss.logits.at(t, 0))],
-      ["loss", `−log p[${t}]`, `${number(loss.log_sum.at(t), 6)} − ${factor(loss.logits.at(t, 0))}`, number(loss.nll.at(t))],
-    );
-  }
-  return [...rows, ["loss", word("loss_word"), word("way_mean", { n: loss.counted }), number(loss.loss, 6)]];
-}
-
-function wayBack() {
-  const { t, u, d, layer, channel: c } = state;
-  const head = openedHead();
-  const { names, channels, gradients, dln_f: dlnF } = data.stream;
-  const k = range(channels.shape[0]).find((n) => channels.at(n) === c);
-  const at = (name) => number(gradients.at(names.indexOf(name), t, k));
-  const below = layer === 0 ? "embed" : `h.${layer - 1}`;
-  const last = names[names.length - 1];
-  const { loss } = data;
-  const rows = [];
-  if (targets[t] >= 0) rows.push(["loss", `dlogits[${t},${targets[t]}]`, `(${number(loss.p.at(t, 0))} − 1) / ${loss.counted}`, number(loss.gradient.at(t, 0))]);
-  rows.push(["backward", `dln_f[${t},${c}]`, data.sources.dhead.formula, number(dlnF.at(t, k))], ["backward", `d${last}[${t},${c}]`, word("way_dnorm"), at(last)]);
-  if (last !== `h.${layer}`) rows.push(["backward", `dh.${layer}[${t},${c}]`, word("way_blocks_back", { n: data.about.n_layer - 1 - layer }), at(`h.${layer}`)]);
-  rows.push(
-    ["backward", `dh.${layer}.mid[${t},${c}]`, word("way_past_mlp"), at(`h.${layer}.mid`)],
-    ["backward", `do[${t},${d}]`, word("way_do"), number(head.do.at(t, d))],
-    ["backward", `dp[${t},${u}]`, data.sources.dp.formula, number(head.dp[t][u])],
-    ["backward", `ds[${t},${u}]`, `${number(head.p[t][u])} · (${number(head.dp[t][u])} − ${factor(head.mean[t])})`, number(head.ds[t][u])],
-    ["backward", `dq[${t},${d}]`, data.sources.dq.formula, number(head.dq[t][d])],
-    ["backward", `dh.${layer}.ln_1[${t},${c}]`, word("way_dln", { product: `${number(head.dq[t][d])}·${factor(head.query_weight.at(k, d))} = ${number(head.dq[t][d] * head.query_weight.at(k, d))}`, n: 3 * data.about.n_embd }), number(head.dln_1.at(t, k))],
-    ["backward", `d${below}[${t},${c}]`, word("way_past_attn"), at(below)],
-  );
-  if (layer > 0) rows.push(["backward", `dembed[${t},${c}]`, word("way_blocks_back", { n: layer }), at("embed")]);
-  const twins = range(T).filter((other) => ids[other] === ids[t]);
-  return [...rows, ["backward", `dwte[${ids[t]},${c}]`, word("way_row", { places: twins.join(", ") }), number(sum(twins.map((other) => gradients.at(0, other, k))))]];
-}
-
-function wayPart() {
-  const list = (caption, rows) => table(caption, [[word("part"), false], [word("number"), false], [word("how"), false], [word("value"), true]], rows.map(([key, name, how, value]) => [element("a", { href: `#${key}` }, word(`${key}_title`)), element("code", {}, name), element("bdi", {}, how), element("strong", {}, value)]));
-  part("way", live(() => [list(word("table_there"), wayThere()), list(word("table_back"), wayBack())]));
 }

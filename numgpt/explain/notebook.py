@@ -3,6 +3,8 @@
 import html
 from typing import Any
 
+import numpy as np
+
 from numgpt.explain.gather import about, from_trace
 from numgpt.explain.page import page
 from numgpt.explain.subject import LONGEST, WHOLE
@@ -28,8 +30,7 @@ def notebook(found: Trace) -> str:
     vocabulary.mention(found.ids)
     data: dict[str, Any] = from_trace(found, layers, [(layer, 0) for layer in layers], vocabulary)
     data["about"] = about(found.model, dtype, "", None, T, layers)
-    assert found.targets is not None
-    ids = {"ids": found.ids[0].tolist(), "targets": found.targets[0].tolist()}
+    ids = {"ids": found.ids[0].tolist(), "targets": np.asarray(found.targets)[0].tolist()}
     data["tokens"] = ids | {"n_prompt": T, "own_target": False, "kind": "none", "bytes": []}
     data["vocabulary"] = {str(i): text for i, text in vocabulary.mentioned.items()}
     frame = html.escape(page(data), quote=True)

@@ -67,7 +67,6 @@ function attend({ q, k, v, do: dOut, scale }) {
   const s = rows.map((t) => rows.map((u) => (u > t ? -Infinity : scale * dot(q, t, k, u))));
   const p = s.map(softmax);
   const o = rows.map((t) => range(D).map((d) => sum(range(t + 1).map((u) => p[t][u] * v.at(u, d)))));
-  if (!dOut) return { s, p, o };
   const dp = rows.map((t) => rows.map((u) => dot(dOut, t, v, u)));
   const mean = rows.map((t) => sum(range(t + 1).map((u) => dp[t][u] * p[t][u])));
   const ds = rows.map((t) => rows.map((u) => p[t][u] * (dp[t][u] - mean[t])));

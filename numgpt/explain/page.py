@@ -13,8 +13,9 @@ from numgpt.explain.numbers import pack
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "de")
 SCRIPTS = (
-    *("numbers", "sampling", "drawing", "shared", "forward_parts", "choosing_parts", "backward_parts", "learning_part"),
-    "page",
+    *("numbers", "sampling", "drawing", "matrix", "plot", "shared"),
+    *("token_parts", "attention_part", "layer_parts", "choosing_parts", "loss_part", "backward_part", "proof_part"),
+    *("learning_part", "way_part", "page"),
 )
 
 

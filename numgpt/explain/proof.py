@@ -49,7 +49,7 @@ def proof_part(found: Trace, focus: dict[str, int]) -> dict[str, Any]:
         losses = losses_with(found, first, [{name: nudge(at, step)} for name, at in pairs for step in (-h, h)])
         for (name, at), down, up in zip(pairs, losses[::2], losses[1::2], strict=True):
             rows.append(row(name, at[1:], found.values[name][at], found.gradients[name][at], (up - down) / (2 * h)))
-    rows += [of_parameter(found, *place, h) for place in parameters(found, focus)]
+    rows += [of_parameter(found, name, index, h) for name, index in parameters(found, focus)]
     return {"h": h, "dtype": found.model.dtype.name, "rows": rows}
 
 
@@ -90,8 +90,7 @@ def of_parameter(found, name, index, h):
     losses = []
     for step in (-h, h):
         value[index] = before + step
-        with inferring():
-            losses.append(found.model.loss(found.ids, found.targets))
+        losses.append(loss_now(found))
     value[index] = before
     return row(name, index, before, gradient[index], (losses[1] - losses[0]) / (2 * h))
 
@@ -101,25 +100,25 @@ def step_part(found: Trace, start: np.ndarray) -> list[dict[str, Any]]:
 
     start: the values of the parameters, which the traced model has again afterwards.
     """
-    model, loss = found.model, found.loss
+    model, loss = found.model, float(np.nanmean(found.nll))
     squares = sum(float(np.vdot(part, part)) for part in chunks(model.grads))
     rows, done = [], 0.0
     for share in PROMISED:
         lr = share * loss / squares
         add_scaled(model, done - lr)
-        rows.append({"kind": "SGD", "lr": lr, "promised": -lr * squares, "measured": measure(found)})
+        rows.append({"kind": "SGD", "lr": lr, "promised": -lr * squares, "measured": loss_now(found) - loss})
         done = lr
     model.values[...] = start
     promised = first_adamw_step(model, ADAMW_LR)
-    rows.append({"kind": "AdamW", "lr": ADAMW_LR, "promised": promised, "measured": measure(found)})
+    rows.append({"kind": "AdamW", "lr": ADAMW_LR, "promised": promised, "measured": loss_now(found) - loss})
     model.values[...] = start
     return rows
 
 
-def measure(found):
-    """By how much the loss has changed since the trace."""
+def loss_now(found):
+    """The loss of the same text, the model being another since the trace."""
     with inferring():
-        return found.model.loss(found.ids, found.targets) - found.loss
+        return found.model.loss(found.ids, found.targets)
 
 
 def add_scaled(model, factor):

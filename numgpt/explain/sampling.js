@@ -10,7 +10,10 @@ function distribution(logits, seen, rules) {
   stage("repetition", penaliseRepetition(scores, seen, rules.repetition_penalty));
   if (rules.temperature === 0) {
     const best = scores.indexOf(scores.reduce((a, b) => Math.max(a, b)));
-    stage("temper", scores.map((z, i) => (i === best ? 0 : -Infinity)));
+    stage(
+      "temper",
+      scores.map((z, i) => (i === best ? 0 : -Infinity)),
+    );
     return { stages, probabilities: probabilitiesOf(scores) };
   }
   stage("temper", temper(scores, rules.temperature));

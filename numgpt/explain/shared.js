@@ -17,11 +17,13 @@ function word(key, values = {}) {
 
 // A string in which `code` is set as code and *words* are stressed.
 function prose(key, values) {
-  return word(key, values).split(/(`[^`]+`|\*[^*]+\*)/).map((part) => {
-    if (part.startsWith("`")) return element("code", {}, part.slice(1, -1));
-    if (part.startsWith("*") && part.length > 1) return element("em", {}, part.slice(1, -1));
-    return part;
-  });
+  return word(key, values)
+    .split(/(`[^`]+`|\*[^*]+\*)/)
+    .map((part) => {
+      if (part.startsWith("`")) return element("code", {}, part.slice(1, -1));
+      if (part.startsWith("*") && part.length > 1) return element("em", {}, part.slice(1, -1));
+      return part;
+    });
 }
 
 function paragraph(key, values) {
@@ -57,7 +59,11 @@ function seen(id) {
   if (text === undefined) return `#${id}`;
   if (Array.isArray(text)) return `⟨${text.map(hex).join(" ")}⟩`;
   if (text === "") return "∅";
-  return text.replace(/ /g, "␣").replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `⟨${hex(c.charCodeAt(0))}⟩`);
+  return text
+    .replace(/ /g, "␣")
+    .replace(/\n/g, "↵")
+    .replace(/\t/g, "⇥")
+    .replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `⟨${hex(c.charCodeAt(0))}⟩`);
 }
 
 function hex(byte) {
@@ -74,8 +80,17 @@ function named(t) {
 
 function formula(key) {
   const { formula: text, where, code } = data.sources[key];
-  return element("div", { class: "formula" }, element("span", { class: "mathematics" }, text), element("details", {},
-    element("summary", {}, element("code", {}, where)), element("code", { class: "line" }, code)));
+  return element(
+    "div",
+    { class: "formula" },
+    element("span", { class: "mathematics" }, text),
+    element(
+      "details",
+      {},
+      element("summary", {}, element("code", {}, where)),
+      element("code", { class: "line" }, code),
+    ),
+  );
 }
 
 // The numbers in the formula's place: lines of text, drawn anew with the focus.
@@ -84,12 +99,29 @@ function numbers(draw) {
 }
 
 const parts = [];
-const ORDER = ["tokens", "embedding", "attention", "mlp", "lens", "choosing", "generation", "loss", "backward", "learning"];
+const ORDER = [
+  "tokens",
+  "embedding",
+  "attention",
+  "mlp",
+  "lens",
+  "choosing",
+  "generation",
+  "loss",
+  "backward",
+  "learning",
+];
 
 function part(key, ...content) {
   const n = ORDER.indexOf(key) + 1;
   const heading = element("h2", { id: `heading-${key}` }, n > 0 ? `${n}. ` : "", word(`${key}_title`));
-  const section = element("section", { id: key, "aria-labelledby": `heading-${key}` }, heading, paragraph(`${key}_intro`), ...content);
+  const section = element(
+    "section",
+    { id: key, "aria-labelledby": `heading-${key}` },
+    heading,
+    paragraph(`${key}_intro`),
+    ...content,
+  );
   parts.push({ key, title: word(`${key}_title`), section });
 }
 

@@ -67,7 +67,7 @@ def losses_without(whole: Trace, parts: Iterable[str]) -> dict[str, float]:
     by_block: dict[int, list[str]] = {}
     for part in parts:
         by_block.setdefault(int(part.split(".")[1]), []).append(part)
-    losses = {}
+    losses: dict[str, float] = {}
     for block, found in by_block.items():
         changes = [{name: zeroed(here) for name, here in places_of(whole.model, part)} for part in found]
         losses |= dict(zip(found, losses_with(whole, block, changes), strict=True))
