@@ -4,7 +4,7 @@ function thumbnailsFigure() {
   const { layers, thumbnails, cells } = data.attention;
   const H = data.about.n_head;
   const size = 64;
-  const [left, top] = [52, 20];
+  const [left, top] = [60, 20];
   const { node, fill } = figure("heads", word("figure_heads"), ...prose("figure_heads_note", { n: heads.length }));
   onFocus(() => {
     const marks = [];

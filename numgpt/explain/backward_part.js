@@ -76,6 +76,14 @@ function attributionTable() {
   );
 }
 
+// The finite difference of a number of the opened head, where the page has one.
+function proven(name, ...place) {
+  const { layer, head } = state;
+  const index = [head, ...place].join();
+  const row = data.proof?.rows.find((one) => one.name === `h.${layer}.attn.${name}` && one.index.join() === index);
+  return row ? `   ≈ ${number(row.difference, 6)}  ${word("proven")}` : "";
+}
+
 function headBackward() {
   const [dp, ds] = [headMatrix("dp", (head) => head.dp), headMatrix("ds", (head) => head.ds)];
   onFocus(dp.draw);
@@ -89,9 +97,9 @@ function headBackward() {
       const head = openedHead();
       const { t, u } = state;
       return [
-        `dp[${t},${u}] = ${written(D(), (d) => `${factor(head.do.at(t, d))}·${factor(head.v.at(u, d))}`)} = ${number(head.dp[t][u])}`,
+        `dp[${t},${u}] = ${written(D(), (d) => `${factor(head.do.at(t, d))}·${factor(head.v.at(u, d))}`)} = ${number(head.dp[t][u])}${proven("p", t, u)}`,
         `Σ dp·p = ${written(t + 1, (w) => `${factor(head.dp[t][w])}·${number(head.p[t][w])}`)} = ${number(head.mean[t])}`,
-        `ds[${t},${u}] = ${number(head.p[t][u])} · ( ${number(head.dp[t][u])} − ${factor(head.mean[t])} ) = ${number(head.ds[t][u])}`,
+        `ds[${t},${u}] = ${number(head.p[t][u])} · ( ${number(head.dp[t][u])} − ${factor(head.mean[t])} ) = ${number(head.ds[t][u])}${proven("s", t, u)}`,
       ];
     }),
     element("div", { class: T > 32 ? "column" : "pair" }, dp.node, ds.node),
@@ -103,9 +111,9 @@ function headBackward() {
       const { t, u, d } = state;
       const later = range(T - u, u);
       return [
-        `dq[${t},${d}] = ${number(head.scale)} · ( ${written(t + 1, (w) => `${factor(head.ds[t][w])}·${factor(head.k.at(w, d))}`)} ) = ${number(head.scale)} · ${factor(head.dq[t][d] / head.scale)} = ${number(head.dq[t][d])}`,
-        `dk[${u},${d}] = ${number(head.scale)} · ( ${written(later.length, (n) => `${factor(head.ds[later[n]][u])}·${factor(head.q.at(later[n], d))}`)} ) = ${number(head.scale)} · ${factor(head.dk[u][d] / head.scale)} = ${number(head.dk[u][d])}`,
-        `dv[${u},${d}] = ${written(later.length, (n) => `${number(head.p[later[n]][u])}·${factor(head.do.at(later[n], d))}`)} = ${number(head.dv[u][d])}`,
+        `dq[${t},${d}] = ${number(head.scale)} · ( ${written(t + 1, (w) => `${factor(head.ds[t][w])}·${factor(head.k.at(w, d))}`)} ) = ${number(head.scale)} · ${factor(head.dq[t][d] / head.scale)} = ${number(head.dq[t][d])}${proven("q", t, d)}`,
+        `dk[${u},${d}] = ${number(head.scale)} · ( ${written(later.length, (n) => `${factor(head.ds[later[n]][u])}·${factor(head.q.at(later[n], d))}`)} ) = ${number(head.scale)} · ${factor(head.dk[u][d] / head.scale)} = ${number(head.dk[u][d])}${proven("k", u, d)}`,
+        `dv[${u},${d}] = ${written(later.length, (n) => `${number(head.p[later[n]][u])}·${factor(head.do.at(later[n], d))}`)} = ${number(head.dv[u][d])}${proven("v", u, d)}`,
       ];
     }),
     live(() => {

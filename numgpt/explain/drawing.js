@@ -38,7 +38,8 @@ function figure(name, title, ...notes) {
   return { node, fill: (...drawings) => content.replaceChildren(...drawings) };
 }
 
-function saveDrawing(content, name) {
+// The text of an SVG file: the drawing with its rules in it, in the colours that it has now.
+function svgText(content) {
   const copy = content.querySelector("svg").cloneNode(true);
   const colours = getComputedStyle(document.documentElement);
   const value = (variable) => colours.getPropertyValue(variable).trim();
@@ -50,10 +51,14 @@ function saveDrawing(content, name) {
   );
   copy.prepend(style, shape("rect", { width: "100%", height: "100%", fill: value("--paper") }));
   copy.setAttribute("xmlns", SVG);
-  const file = new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
+  return new XMLSerializer().serializeToString(copy);
+}
+
+function saveDrawing(content, name) {
+  const file = new Blob([svgText(content)], { type: "image/svg+xml" });
   const link = element("a", { href: URL.createObjectURL(file), download: `numgpt-${name}.svg` });
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
 function squarePath(x, y, side) {

@@ -85,7 +85,8 @@ function focusBar() {
 function head() {
   const { about } = data;
   const values = { ...about, parameters: about.parameters.toLocaleString("en"), loss: number(data.loss.loss, 5) };
-  const prompt = about.prompt === null ? [] : [element("blockquote", { tabindex: 0 }, element("bdi", {}, about.prompt))];
+  const prompt =
+    about.prompt === null ? [] : [element("blockquote", { tabindex: 0 }, element("bdi", {}, about.prompt))];
   const shown =
     about.layers.length < about.n_layer ? [paragraph("some_layers", { layers: about.layers.join(", ") })] : [];
   return element(

@@ -59,8 +59,9 @@ function plot({ lines, dots = [], xLabel, yLabel, label, width = 460, height = 2
   const [x0, x1] = across || extent(everything.map((point) => point[0]));
   const [y0, y1] = up || extent(everything.map((point) => point[1]));
   const [left, right, top, bottom] = [70, 24, 14, 44];
-  const px = (x) => left + ((x - x0) / (x1 - x0 || 1)) * (width - left - right);
-  const py = (y) => height - bottom - ((y - y0) / (y1 - y0 || 1)) * (height - top - bottom);
+  const pad = 8;
+  const px = (x) => left + pad + ((x - x0) / (x1 - x0 || 1)) * (width - left - right - 2 * pad);
+  const py = (y) => height - bottom - pad - ((y - y0) / (y1 - y0 || 1)) * (height - top - bottom - 2 * pad);
   const text = (x, y, anchor, words_) => shape("text", { x, y, "font-size": 11, "text-anchor": anchor }, words_);
   const path = (points) =>
     points.map(([x, y], n) => `${n ? "L" : "M"}${px(x).toFixed(1)} ${py(y).toFixed(1)}`).join("");
