@@ -4,6 +4,7 @@ Here it is decided which file serves, by the array: NumPy's arrays go to cpu*.py
 functions of the same names and is imported when the first such array comes.
 """
 
+import os
 from functools import wraps
 
 import numpy as np
@@ -32,6 +33,10 @@ __all__ = [
     "tied_cross_entropy_backward",
 ]
 PRECISIONS = ("float32", "tf32", "bf16")
+
+
+def plain():
+    return os.environ.get("NUMGPT_KERNELS") == "plain"
 
 
 def by_array(on_cpu):
