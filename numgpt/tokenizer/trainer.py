@@ -28,7 +28,8 @@ def train_bpe(text, vocab_size, progress=None):
     with the smaller ids. Nothing is merged over the edge of a piece of GPT-2's pattern. A text too small for as
     many tokens, in which no pair occurs twice any more, gives fewer: see `n_vocab`.
 
-        >>> [tokenizer.tokens[i] for i in train_bpe("aaabdaaabac", 260).merges.values()]
+        >>> tokenizer = train_bpe("aaabdaaabac", 260)
+        >>> [tokenizer.tokens[i] for i in tokenizer.merges.values()]
         [b'aa', b'ab', b'aaab']
 
     progress(done, total), if given, is called as merges are learnt. Raises InputError for a size below 257.
@@ -113,7 +114,11 @@ class PairCounts:
 
 
 def replace(word, pair, new):
-    """The word with `new` where the pair stood: replace([1, 1, 1, 2], (1, 1), 9) is [9, 1, 2]."""
+    """The word with `new` where the pair stood, from left to right.
+
+    >>> replace([1, 1, 1, 2], (1, 1), 9)
+    [9, 1, 2]
+    """
     merged, i = [], 0
     while i < len(word):
         if i + 1 < len(word) and (word[i], word[i + 1]) == pair:
