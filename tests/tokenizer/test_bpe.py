@@ -28,6 +28,20 @@ def test_examples_of_the_docstrings(function):
     assert not runner.run(example).failed
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["It", "'s", " Ann", "'d", " '", "t", " I", "'ll", " don", "'t", " they", "'re", " we", "'ve", " I", "'m"],
+        ["I", "'", "LL", " x", "'", "S", "'s", "'s"],
+        ["a", "1", "b", " 23", " \xbd\u0661", " ?!...", " <|", "endoftext", "|>"],
+        ["\u65e5\u672c", " \u0e17", "\u0e31", "\u0e22", " e", "\u0301", " \U0001f600\x00"],
+        [" ", " a", "   ", "\n", "b", "\n", "\n", "c", " \t", "\t", "d", "\xa0", "\xa0", "e", "  ", " f", " \n "],
+    ],
+)
+def test_pieces(pieces):
+    assert bpe.find_pieces("".join(pieces)) == pieces
+
+
 def test_example_of_the_class(gpt2):
     assert gpt2.encode("Hello world") == [15496, 995]
     assert gpt2.decode([15496, 995]) == "Hello world"

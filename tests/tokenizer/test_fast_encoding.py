@@ -114,15 +114,15 @@ def test_memory_is_bounded(small_folder, monkeypatch):
 
 
 @st.composite
-def vocabularies(draw, one_merge_a_token=False):
-    """Merges over four bytes, each of symbols that are there by then.
+def vocabularies(draw, alphabet=b"abcd", one_merge_a_token=False):
+    """Merges over a few bytes, each of symbols that are there by then.
 
     Two may make the same token, even with one between them that joins this token to another.
     """
     tokens = [bytes([byte]) for byte in range(256)]
-    symbols = [*b"abcd"]
+    symbols = [*alphabet]
     merges = {}
-    for _ in range(draw(st.integers(0, 12))):
+    for _ in range(draw(st.integers(0, 4 * len(alphabet)))):
         pair = draw(st.sampled_from(symbols)), draw(st.sampled_from(symbols))
         token = tokens[pair[0]] + tokens[pair[1]]
         if pair in merges or one_merge_a_token and token in tokens:
@@ -132,6 +132,14 @@ def vocabularies(draw, one_merge_a_token=False):
             symbols.append(tokens.index(token))
         merges[pair] = tokens.index(token)
     return BPETokenizer(tokens, merges)
+
+
+@settings(max_examples=300, deadline=None)
+@given(vocabulary=vocabularies(b"a1. '\n"), texts=st.lists(st.text(alphabet="aas11.  '\n", max_size=12), max_size=20))
+def test_pieces_are_not_merged_with_each_other(vocabulary, texts):
+    """Here the merges would reach over the edge of a piece, which those that were learnt cannot do."""
+    for text in texts:
+        assert fast_ids(vocabulary, text) == plain_ids(vocabulary, text)
 
 
 PIECES = st.text(alphabet="abcdx", min_size=1, max_size=30).map(str.encode)
