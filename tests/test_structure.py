@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "kernels": BASE,
     "layers": BASE | {"kernels"},
     "model": BASE | {"kernels", "layers", "checkpoint"},  # checkpoint only for GPT.save
-    "tokenizer": BASE,
+    "tokenizer": BASE | {"kernels"},  # kernels only for `plain`
     "checkpoint": BASE,
     "loading": BASE | {"model", "tokenizer", "checkpoint"},
     "generation": BASE | {"model"},

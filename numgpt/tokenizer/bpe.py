@@ -1,20 +1,84 @@
 """GPT-2's tokenizer: byte-level byte-pair encoding (Radford et al. 2019, section 2.2).
 
-A text is cut into pieces - words, numbers, runs of punctuation or whitespace - and the UTF-8 bytes of each
-piece are merged into tokens. As the 256 bytes are tokens too, any text can be encoded, and no token of
-GPT-2's reaches over the edge of a piece.
+A text is cut into pieces - words, numbers, runs of punctuation or whitespace - and the UTF-8 bytes of each piece are
+merged into tokens (Gage 1994, "A New Algorithm for Data Compression"; Sennrich, Haddow and Birch 2016, section 3.2). As
+the 256 bytes are tokens too, any text can be encoded, and no token of GPT-2's reaches over the edge of a piece.
+
+    merges learnt    first h e -> he, then t he -> the
+    text             "then hens"
+    pieces           "then" and " hens"
+    tokens           t h e n -> t he n -> the n        _ h e n s -> _ he n s
+
+`find_pieces`, `merge` and `encode` are all of it, and run after `use_kernels("plain")`. Otherwise `BPETokenizer` asks
+fast.py, which the tests hold to them. How merges are learnt is in trainer.py.
 """
 
 import re
+from functools import cache
+from itertools import pairwise
 
 from numgpt.errors import InputError
 from numgpt.files import atomic_write
-from numgpt.tokenizer.checks import check_ids, check_text
-from numgpt.tokenizer.stream import StreamDecoder
+from numgpt.kernels import plain
+from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text
+from numgpt.tokenizer.fast import FastEncoder
 from numgpt.tokenizer.symbols import format_merges, format_vocabulary
-from numgpt.tokenizer.words import WordEncoder
 
 END_OF_TEXT = "<|endoftext|>"
+
+# From OpenAI's encoder.py, for the `regex` package: \p{L} is a letter, \p{N} a number. The last two alternatives leave
+# the last whitespace of a run to the word behind it.
+PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+@cache
+def compiled_pattern():
+    """PATTERN, compiled once."""
+    import regex  # here, so that `import numgpt` needs only NumPy
+
+    return regex.compile(PATTERN)
+
+
+def find_pieces(text):
+    """The pieces of a text, in order; joined, they are the text.
+
+    >>> find_pieces("I'll be 42,  Ann!")
+    ['I', "'ll", ' be', ' 42', ',', ' ', ' Ann', '!']
+    """
+    return compiled_pattern().findall(text)
+
+
+def merge(ids, rank, made):
+    """Of all neighbours the pair whose merge was learnt first becomes one token, until no pair has a merge.
+
+    ids: the bytes of a piece, as a list of ids. rank: {(left id, right id): place in the order of learning}. made: the
+    id that each merge makes, in that order. Of equal pairs the leftmost goes first.
+
+    >>> merge([*b"then"], {(104, 101): 0, (116, 256): 1}, [256, 257])
+    [257, 110]
+
+    OpenAI's encoder.py replaces all equal pairs at once, and so does learning. That is the same, since the first
+    replacement does not put a better pair in the way of the others: a pair with the new token was learnt after the
+    token itself. Only a vocabulary that was not learnt may have another merge for the same token, further down than a
+    pair with it; there one by one, as here and in Hugging Face's tokenizers, is not all at once.
+    """
+    ids = list(ids)
+    while found := [(rank[pair], place) for place, pair in enumerate(pairwise(ids)) if pair in rank]:
+        first, place = min(found)
+        ids[place : place + 2] = [made[first]]
+    return ids
+
+
+def encode(text, byte_ids, rank, made):
+    """The ids of a text without special tokens, a list. byte_ids: the id of each of the 256 bytes; others as `merge`.
+
+    >>> encode("then hens", range(256), {(104, 101): 0, (116, 256): 1}, [256, 257])
+    [257, 110, 32, 256, 110, 115]
+    """
+    ids = []
+    for piece in find_pieces(text):
+        ids += merge([byte_ids[byte] for byte in piece.encode()], rank, made)
+    return ids
 
 
 class BPETokenizer:
@@ -38,7 +102,8 @@ class BPETokenizer:
         self.special = dict(special or {})
         self.n_vocab = len(tokens)
         self.end_of_text = self.special.get(END_OF_TEXT)
-        self._words = WordEncoder(self._byte_ids(), merges, self.n_vocab)
+        self._algorithm = self._find_byte_ids(), {pair: n for n, pair in enumerate(merges)}, list(merges.values())
+        self._fast = FastEncoder(*self._algorithm, self.n_vocab, compiled_pattern().findall)
 
     def encode(self, text, allowed_special=()):
         """str -> list of int.
@@ -49,10 +114,10 @@ class BPETokenizer:
         check_text(text)
         allowed = self._check_special(allowed_special)
         if not allowed:
-            return self._words.encode(text)
+            return self._encode_ordinary(text)
         ids = []
         for part in re.split("(" + "|".join(map(re.escape, allowed)) + ")", text):
-            ids += [self.special[part]] if part in allowed else self._words.encode(part)
+            ids += [self.special[part]] if part in allowed else self._encode_ordinary(part)
         return ids
 
     def decode(self, ids):
@@ -74,7 +139,13 @@ class BPETokenizer:
         with atomic_write(f"{folder}/vocab.bpe") as file:
             file.write(format_merges(self.tokens, self.merges))
 
-    def _byte_ids(self):
+    def _encode_ordinary(self, text):
+        """The ids of a text in which no special token is to be seen."""
+        if plain():
+            return encode(text, *self._algorithm)
+        return self._fast.encode(text)
+
+    def _find_byte_ids(self):
         special = self.special.values()
         ids = {token: i for i, token in enumerate(self.tokens) if len(token) == 1 and i not in special}
         return [ids[bytes([byte])] for byte in range(256)]

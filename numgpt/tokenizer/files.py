@@ -1,20 +1,25 @@
-"""From the vocabulary files in a folder to a tokenizer."""
+"""From the vocabulary files in a folder to a tokenizer, if they fit together."""
 
 from pathlib import Path
 
 from numgpt.errors import InputError
-from numgpt.tokenizer.assemble import assemble
-from numgpt.tokenizer.char import CharTokenizer
-from numgpt.tokenizer.json_file import read_object, read_text
-from numgpt.tokenizer.tokenizer_json import load_tokenizer_json
-from numgpt.tokenizer.word import WordTokenizer
+from numgpt.tokenizer.bpe import BPETokenizer
+from numgpt.tokenizer.common import check_text
+from numgpt.tokenizer.json_file import read_object, read_text, tokens_by_id
+from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_bytes
+from numgpt.tokenizer.tables import CharTokenizer, WordTokenizer
 
 _PAIRS = (("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt"))  # OpenAI's names, Hugging Face's
-_SINGLE = (
-    ("tokenizer.json", load_tokenizer_json),
-    (CharTokenizer.FILE, CharTokenizer.load),
-    (WordTokenizer.FILE, WordTokenizer.load),
-)
+
+# What the model may say of these, if it says anything, to be GPT-2's.
+_NEUTRAL = {
+    "dropout": (None, 0),
+    "continuing_subword_prefix": (None, ""),
+    "end_of_word_suffix": (None, ""),
+    "byte_fallback": (None, False),
+    "ignore_merges": (None, False),
+}
+_BYTE_SYMBOLS = set(SYMBOL_OF_BYTE.values())
 
 
 def load_tokenizer(folder):
@@ -33,7 +38,12 @@ def load_tokenizer(folder):
         if there:
             missing = pair[1] if there[0] == pair[0] else pair[0]
             raise InputError(f"{folder}: {there[0]} is of no use without {missing}: put that beside it")
-    for name, read in _SINGLE:
+    readers = {
+        "tokenizer.json": load_tokenizer_json,
+        CharTokenizer.FILE: CharTokenizer.load,
+        WordTokenizer.FILE: WordTokenizer.load,
+    }
+    for name, read in readers.items():
         if (folder / name).exists():
             return read(folder / name)
     return None
@@ -46,3 +56,123 @@ def _load_pair(vocabulary_path, merges_path):
     merges = (line.split(" ") for line in lines[first - 1 :])
     vocabulary = read_object(vocabulary_path)
     return assemble(vocabulary, merges, vocabulary_path, lambda n: f"{merges_path}, line {first + n}")
+
+
+def load_tokenizer_json(path):
+    """The BPETokenizer of a tokenizer.json. Raises InputError when it is damaged or does not do what GPT-2's does."""
+    content = read_object(path)
+    model = content.get("model")
+    if not isinstance(model, dict):
+        raise InputError(f"{path}: there is no model in it: not a tokenizer.json of Hugging Face's")
+    _check_model(model, path)
+    _check_surroundings(content, path)
+    vocabulary, merges = model.get("vocab"), model.get("merges")
+    if not isinstance(vocabulary, dict) or not isinstance(merges, list):
+        raise InputError(f"{path}: the model must have a vocab, which is an object, and merges, which are a list")
+    added = _add_tokens(vocabulary, content.get("added_tokens"), path)
+    merges = (_pair(merge, n, path) for n, merge in enumerate(merges))
+    return assemble(vocabulary, merges, path, lambda n: f"{path}, merge {n + 1}", added)
+
+
+def _pair(merge, n, path):
+    """Older files have "left right", newer ones ["left", "right"]."""
+    if isinstance(merge, str):
+        return merge.split(" ")
+    if isinstance(merge, list) and all(isinstance(part, str) for part in merge):
+        return merge
+    raise InputError(f"{path}, merge {n + 1}: a merge is two symbols, not {merge!r:.60}")
+
+
+def _check_model(model, path):
+    kind = model.get("type", "BPE" if "merges" in model else None)
+    if kind != "BPE":
+        raise InputError(f"{path}: a tokenizer of the kind {kind!r:.40}; numgpt reads byte-level BPE, as GPT-2's is")
+    for name, fine in _NEUTRAL.items():
+        if model.get(name) not in fine:
+            raise InputError(f"{path}: {name} is {model[name]!r:.40}, which GPT-2's byte-level BPE does not know")
+
+
+def _check_surroundings(content, path):
+    if content.get("normalizer") is not None:
+        raise InputError(
+            f"{path}: it has a normalizer, which GPT-2's byte-level BPE has not: another kind of tokenizer"
+        )
+    cutter = content.get("pre_tokenizer")
+    if not isinstance(cutter, dict) or cutter.get("type") != "ByteLevel" or not cutter.get("use_regex", True):
+        raise InputError(f"{path}: the pre_tokenizer is not ByteLevel with GPT-2's pattern: another kind of tokenizer")
+    if cutter.get("add_prefix_space"):
+        raise InputError(
+            f"{path}: add_prefix_space is set, which would begin every text with a space: GPT-2's is not so"
+        )
+
+
+def _add_tokens(vocabulary, entries, path):
+    """Put the added_tokens, which may be in the vocabulary already, into it; return the set of them."""
+    added = set()
+    for entry in entries if isinstance(entries, list) else []:
+        text, i = (entry.get("content"), entry.get("id")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(text, str) or not text:
+            raise InputError(f"{path}: each of the added_tokens must have an id and a content, not {entry!r:.60}")
+        if vocabulary.setdefault(text, i) != i:
+            raise InputError(f"{path}: {text!r} has the id {vocabulary[text]!r} in vocab and {i!r:.40} in added_tokens")
+        added.add(text)
+    return added
+
+
+def assemble(vocabulary, merges, path, where, added=()):
+    """The tokenizer of a vocabulary {token: id} and an iterable of merges, lists of str that should be pairs of tokens.
+
+    path: the vocabulary's file, for errors. where: from the number of a merge to its place in a file, for errors.
+    added: tokens that no merge has to make. Raises InputError unless the ids are 0 to n - 1, all bytes are there,
+    each merge joins what is there by then into a token, and each token is a byte, or made by a merge, or
+    added, or has a name like <|endoftext|> or [PAD].
+    """
+    tokens = tokens_by_id(vocabulary, path)
+    missing = sorted(_BYTE_SYMBOLS - vocabulary.keys())
+    if missing:
+        raise InputError(
+            f"{path}: {len(missing)} of the symbols for the 256 bytes are missing, {missing[0]!r} among them: "
+            "not a byte-level vocabulary, or a damaged one"
+        )
+    pairs = _number_merges(vocabulary, merges, where)
+    made = _BYTE_SYMBOLS.union([tokens[i] for i in pairs.values()])
+    special = {token: vocabulary[token] for token in tokens if token not in made}
+    _check_special(special, added, path)
+    return BPETokenizer([token.encode() if token in special else to_bytes(token) for token in tokens], pairs, special)
+
+
+def _number_merges(vocabulary, merges, where):
+    """{(left id, right id): id of what they make} in the order of the merges."""
+    id_of = vocabulary.get
+    known = {vocabulary[symbol] for symbol in _BYTE_SYMBOLS}
+    pairs = {}
+    for n, merge in enumerate(merges):
+        if len(merge) != 2:
+            raise InputError(
+                f"{where(n)}: a merge is two symbols with one space between them, not {' '.join(merge)!r:.60}"
+            )
+        left, right = merge
+        pair, made = (id_of(left), id_of(right)), id_of(left + right)
+        if pair[0] not in known or pair[1] not in known:
+            unknown = right if pair[0] in known else left
+            raise InputError(f"{where(n)}: {unknown!r:.60} is neither a byte's symbol nor made by a merge above")
+        if made is None:
+            raise InputError(f"{where(n)}: {left + right!r:.60}, which the merge makes, is not in the vocabulary")
+        if pair in pairs:
+            raise InputError(f"{where(n)}: this merge is at {where(list(pairs).index(pair))} already")
+        known.add(made)
+        pairs[pair] = made
+    return pairs
+
+
+def _check_special(special, added, path):
+    for token in special:
+        if token not in added and token[:1] + token[-1:] not in ("<>", "[]"):
+            raise InputError(
+                f"{path}: no merge makes {token!r:.60}: the vocabulary and the merges are not of the same tokenizer, "
+                "or one of them was cut short"
+            )
+        try:
+            check_text(token)
+        except InputError as error:
+            raise InputError(f"{path}: token {token!r:.60}: {error}") from None

@@ -5,23 +5,20 @@ import re
 from collections import Counter, defaultdict
 from itertools import pairwise
 
-import regex
-
 from numgpt.errors import InputError
-from numgpt.tokenizer.bpe import END_OF_TEXT, BPETokenizer
-from numgpt.tokenizer.checks import check_text
+from numgpt.tokenizer.bpe import END_OF_TEXT, BPETokenizer, find_pieces
+from numgpt.tokenizer.common import check_text
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE
-from numgpt.tokenizer.words import PATTERN
 
 # What `regex` takes for \s. Python's own `re`, which is faster, would add U+001C to U+001F.
 WHITESPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
-# A run of whitespace and the word behind it. Wherever a word ends a piece of PATTERN ends, as no piece has
+# A run of whitespace and the word behind it. Wherever a word ends a piece of bpe.py's PATTERN ends, as no piece has
 # whitespace behind anything else, and no piece depends on what is before it or behind the word: so the pieces
 # of a text are the pieces of its chunks.
 CHUNK = re.compile(f"[{WHITESPACE}]*[^{WHITESPACE}]*")
 
-RARE = 2  # a pair that occurs less often is no pattern
+LEAST_COUNT = 2  # a pair that occurs less often is no pattern
 
 
 def train_bpe(text, vocab_size, progress=None):
@@ -31,7 +28,8 @@ def train_bpe(text, vocab_size, progress=None):
     with the smaller ids. Nothing is merged over the edge of a piece of GPT-2's pattern. A text too small for as
     many tokens, in which no pair occurs twice any more, gives fewer: see `n_vocab`.
 
-        >>> [tokenizer.tokens[i] for i in train_bpe("aaabdaaabac", 260).merges.values()]
+        >>> tokenizer = train_bpe("aaabdaaabac", 260)
+        >>> [tokenizer.tokens[i] for i in tokenizer.merges.values()]
         [b'aa', b'ab', b'aaab']
 
     progress(done, total), if given, is called as merges are learnt. Raises InputError for a size below 257.
@@ -61,9 +59,8 @@ def words_of(text, id_of_byte):
     A chunk is cut into pieces once, however often it occurs.
     """
     pieces = Counter()
-    cut = regex.compile(PATTERN).findall
     for chunk, count in Counter(CHUNK.findall(text)).items():
-        for piece in cut(chunk):
+        for piece in find_pieces(chunk):
             pieces[piece] += count
     return [[id_of_byte[byte] for byte in piece.encode()] for piece in pieces], list(pieces.values())
 
@@ -88,13 +85,13 @@ class PairCounts:
         heapq.heapify(self.heap)
 
     def most_frequent(self):
-        """The pair that occurs most often, with the smallest ids among equals; None if none occurs RARE times."""
+        """The pair that occurs most often, with the smallest ids among equals; None if none is left."""
         while self.heap:
             negative, pair = heapq.heappop(self.heap)
             count = self.total[pair]
             if count == -negative:
-                return pair if count >= RARE else None
-            if count >= RARE:
+                return pair if count >= LEAST_COUNT else None
+            if count >= LEAST_COUNT:
                 heapq.heappush(self.heap, (-count, pair))
         return None
 
@@ -117,7 +114,11 @@ class PairCounts:
 
 
 def replace(word, pair, new):
-    """The word with `new` where the pair stood: replace([1, 1, 1, 2], (1, 1), 9) is [9, 1, 2]."""
+    """The word with `new` where the pair stood, from left to right.
+
+    >>> replace([1, 1, 1, 2], (1, 1), 9)
+    [9, 1, 2]
+    """
     merged, i = [], 0
     while i < len(word):
         if i + 1 < len(word) and (word[i], word[i + 1]) == pair:

@@ -1,69 +1,69 @@
-"""GPT-2's ids: the published ones, Hugging Face's, those of the plain definition for any text."""
+"""GPT-2's tokenizer: the ids that others published, by the plain algorithm and by the fast one, and what is refused."""
 
+import doctest
 import json
-from itertools import chain, pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numgpt.errors import InputError
-from numgpt.tokenizer import BPETokenizer, load_tokenizer, trainer, words
-from numgpt.tokenizer.batch import BatchMerger
-from numgpt.tokenizer.characters import MOST, from_characters, to_characters
-from numgpt.tokenizer.merging import Merges
-
-SPACES = " \t\n\r\v\f\x1c\x1f\x85\xa0\u1680\u2003\u2028\u202f\u3000\u200b\ufeff"
-TRICKY = st.lists(
-    st.sampled_from([*SPACES, "  ", " \n", "a", "The", "Alice", "'", "'s", "'ll", "'T", "1", "\xbd", "\u0661", "."])
-    | st.sampled_from(
-        ["?!", "_", "\xe9", "\u0301", "\u65e5", "\u0e17\u0e22", "\U0001f600", "\u200d", "\x00", "<|endoftext|>"]
-    )
-).map("".join)
-TEXTS = TRICKY | st.text() | st.text(alphabet="ab '\n ", max_size=60)
-
-PATTERN = regex.compile(r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+""")
+from numgpt.tokenizer import BPETokenizer, bpe, load_tokenizer, trainer
 
 
-def textbook_merge(symbols, merges):
-    """The definition: merge the leftmost pair of the lowest rank, until there is none. merges: {pair: (rank, id)}."""
-    symbols = list(symbols)
-    while found := [(merges[pair], i) for i, pair in enumerate(pairwise(symbols)) if pair in merges]:
-        (_, merged), i = min(found)
-        symbols[i : i + 2] = [merged]
-    return symbols
+@pytest.fixture(params=["plain", "fast"])
+def form(request, monkeypatch):
+    """Both forms of the algorithm, one after the other."""
+    monkeypatch.setattr(bpe, "plain", lambda: request.param == "plain")
+    return request.param
 
 
-def ranked(merges):
-    return {pair: (rank, merged) for rank, (pair, merged) in enumerate(merges.items())}
+@pytest.mark.parametrize("function", [bpe.find_pieces, bpe.merge, bpe.encode, trainer.train_bpe, trainer.replace])
+def test_examples_of_the_docstrings(function):
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    (example,) = finder.find(function, globs=vars(bpe) | vars(trainer))
+    assert example.examples
+    assert not runner.run(example).failed
 
 
-class Textbook:
-    """Cut the whole text by the pattern, merge each piece; a piece that occurs again is looked up."""
-
-    def __init__(self, tokenizer):
-        self.byte_ids = [tokenizer.tokens.index(bytes([byte])) for byte in range(256)]
-        self.merges = ranked(tokenizer.merges)
-        self.known = {}
-
-    def encode(self, text):
-        return [i for piece in PATTERN.findall(text) for i in self.ids(piece)]
-
-    def ids(self, piece):
-        if piece not in self.known:
-            self.known[piece] = textbook_merge([self.byte_ids[byte] for byte in piece.encode()], self.merges)
-        return self.known[piece]
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["It", "'s", " Ann", "'d", " '", "t", " I", "'ll", " don", "'t", " they", "'re", " we", "'ve", " I", "'m"],
+        ["I", "'", "LL", " x", "'", "S", "'s", "'s"],
+        ["a", "1", "b", " 23", " \xbd\u0661", " ?!...", " <|", "endoftext", "|>"],
+        ["\u65e5\u672c", " \u0e17", "\u0e31", "\u0e22", " e", "\u0301", " \U0001f600\x00"],
+        [" ", " a", "   ", "\n", "b", "\n", "\n", "c", " \t", "\t", "d", "\xa0", "\xa0", "e", "  ", " f", " \n "],
+    ],
+)
+def test_pieces(pieces):
+    assert bpe.find_pieces("".join(pieces)) == pieces
 
 
-def test_ids_of_hugging_face(small, small_folder):
+def test_example_of_the_class(gpt2):
+    assert gpt2.encode("Hello world") == [15496, 995]
+    assert gpt2.decode([15496, 995]) == "Hello world"
+
+
+def test_the_form_is_asked_for_at_every_call(small, monkeypatch):
+    """A tokenizer that exists already takes the plain form too, and goes back."""
+    monkeypatch.setattr(bpe, "encode", lambda text, *_: ["plain", text])
+    monkeypatch.setattr(small, "_fast", SimpleNamespace(encode=lambda text: ["fast", text]))
+    for plain, name in ((False, "fast"), (True, "plain"), (False, "fast")):
+        monkeypatch.setattr(bpe, "plain", lambda plain=plain: plain)
+        assert small.encode("a") == [name, "a"]
+        assert small.encode("a<|endoftext|>", allowed_special="all")[:2] == [name, "a"]
+
+
+def test_ids_of_hugging_face(small, small_folder, form):
     for case in json.loads((small_folder / "ids.json").read_text("utf-8")):
         assert small.encode(case["text"]) == case["ids"], case["text"]
         assert small.decode(case["ids"]) == case["text"]
 
 
-def test_ids_of_openai(gpt2, shared):
+def test_ids_of_openai(gpt2, shared, form):
     cases = json.loads((shared / "oracles" / "gpt2_tokens.json").read_text("utf-8"))
     assert len(cases) == 477
     for case in cases:
@@ -71,7 +71,7 @@ def test_ids_of_openai(gpt2, shared):
         assert gpt2.decode(case["ids"]) == case["text"]
 
 
-def test_published_cases(gpt2, shared):
+def test_published_cases(gpt2, shared, form):
     cases = json.loads((shared / "oracles" / "gpt2_tokens_published.json").read_text("utf-8"))
     assert len(cases) == 39
     for case in cases:
@@ -80,119 +80,10 @@ def test_published_cases(gpt2, shared):
         assert gpt2.encode(case["text"], allowed_special=allowed) == expected, case["source"]
 
 
-def test_a_whole_text(gpt2, shared):
-    text = (shared / "data" / "tinyshakespeare.txt").read_text("utf-8")[:200_000]
-    assert gpt2.encode(text) == Textbook(gpt2).encode(text)
-
-
-def test_whitespace_is_what_the_pattern_takes_for_it():
-    characters = "".join(map(chr, [*range(0x4000), *range(0xE000, 0x20000)]))
-    whitespace = regex.findall(r"\s", characters)
-    assert whitespace == regex.findall(f"[{trainer.WHITESPACE}]", characters)
-    assert not "".join(whitespace).strip(), "words with whitespace at an end are those that strip() changes"
-    assert PATTERN.pattern == words.PATTERN
-
-
-@settings(max_examples=200, deadline=None)
-@given(text=TEXTS)
-def test_equals_the_definition(golden, text):
-    tokenizer = load_tokenizer(golden / "tokenizer")
-    expected = Textbook(tokenizer).encode(text)
-    assert tokenizer.encode(text) == expected
-    assert tokenizer.encode(text) == expected, "the second time, from memory"
-    assert tokenizer.decode(expected) == text
-
-
-@settings(max_examples=200, deadline=None)
-@given(texts=st.lists(TEXTS, max_size=5))
-def test_one_text_after_another(golden, texts):
-    """What was remembered of one text serves for the next, whatever was merged side by side, alone or forgotten."""
-    tokenizer = load_tokenizer(golden / "tokenizer")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(words, "BATCH", range(2, 3))
-        patch.setattr(words, "SHORT", 6)
-        patch.setattr(words, "MEMORY", 10)
-        for text in texts:
-            assert tokenizer.encode(text) == Textbook(tokenizer).encode(text)
-
-
-def test_memory_is_bounded(small_folder, monkeypatch):
-    """A full memory is replaced; a thread that still reads the old one finds everything in it."""
-    monkeypatch.setattr(words, "MEMORY", 100)
-    tokenizer = load_tokenizer(small_folder)
-    tokenizer.encode("Alice was late")
-    encoder = tokenizer._words
-    first = encoder._words
-    for text in "word{} and{}", "word{}", "word{}\n a\n ":
-        for n in range(1000):
-            tokenizer.encode(text.format(n, n))
-        assert sum(map(len, chain(encoder._words, encoder._texts))) < 300, text
-    assert first is not encoder._words
-    assert {"was", "late"} <= first.keys()
-
-
 @settings(deadline=None)
 @given(text=st.text())
 def test_decoding_gives_the_text_back(gpt2, text):
     assert gpt2.decode(gpt2.encode(text)) == text
-
-
-@st.composite
-def vocabularies(draw):
-    """Merges over four bytes, each of symbols that are there by then, two of which may make the same symbol."""
-    tokens = [bytes([byte]) for byte in range(256)]
-    symbols = [*b"abcd"]
-    merges = {}
-    for _ in range(draw(st.integers(0, 12))):
-        pair = draw(st.sampled_from(symbols)), draw(st.sampled_from(symbols))
-        if pair in merges:
-            continue
-        token = tokens[pair[0]] + tokens[pair[1]]
-        if token not in tokens:
-            tokens.append(token)
-            symbols.append(tokens.index(token))
-        merges[pair] = tokens.index(token)
-    return tokens, merges
-
-
-@settings(max_examples=200, deadline=None)
-@given(vocabulary=vocabularies(), texts=st.lists(st.text(alphabet="abcdx", min_size=1, max_size=30), min_size=1))
-def test_merging_alone_and_side_by_side(vocabulary, texts):
-    tokens, merges = vocabulary
-    pieces = [text.encode() for text in texts]
-    expected = [tuple(textbook_merge(piece, ranked(merges))) for piece in pieces]
-    one = Merges(range(256), merges)
-    assert [one.merge(piece) for piece in pieces] == expected
-    side_by_side = BatchMerger(one, len(tokens)).merge(pieces)
-    assert [tuple(from_characters(ids)) for ids in side_by_side] == expected
-
-
-def test_merging_nothing_side_by_side(small):
-    assert BatchMerger(Merges(range(256), small.merges), small.n_vocab).merge([]) == []
-
-
-def test_every_id_has_a_character():
-    assert from_characters(to_characters(np.arange(MOST))) == list(range(MOST))
-    with pytest.raises(InputError, match=f"a vocabulary of {MOST + 1} tokens is too large"):
-        words.WordEncoder(range(256), {}, MOST + 1)
-
-
-def test_colliding_pairs_are_told_apart():
-    """Ten thousand merges in the hash table of pairs, and as many pairs that are none."""
-    rng = np.random.default_rng(0)
-    pairs = list(dict.fromkeys(map(tuple, rng.integers(0, 5000, (20_000, 2)).tolist())))
-    rank = {pair: n for n, pair in enumerate(pairs[:10_000])}
-    merges = Merges(range(256), dict.fromkeys(rank, 5000))
-    found = BatchMerger(merges, 5001)._rank(*np.array(pairs).T)
-    assert found.tolist() == [rank.get(pair, 10_000) for pair in pairs]
-
-
-@pytest.mark.parametrize("unit", ["a", "the", "ab1 ", ", ", ".,", "\n", " ", "\u65e5", "a,"])
-def test_long_repetitions(small, unit):
-    ids = small.encode(unit * 20_000)
-    assert small.decode(ids) == unit * 20_000
-    short = Textbook(small).encode(unit * 300)
-    assert small.encode(unit * 300) == short
 
 
 def test_end_of_text(small):
@@ -271,22 +162,3 @@ def test_bytes_that_are_no_utf8(small):
 def test_any_ids_can_be_decoded(golden, ids):
     tokenizer = load_tokenizer(golden / "tokenizer")
     assert tokenizer.decode(ids) == tokenizer.decode_bytes(ids).decode("utf-8", "replace")
-
-
-@settings(max_examples=200, deadline=None)
-@given(ids=st.lists(st.integers(0, 383)), text=TEXTS)
-def test_streaming_gives_the_same_text(golden, ids, text):
-    tokenizer = load_tokenizer(golden / "tokenizer")
-    for whole in (ids, tokenizer.encode(text), tokenizer.encode(text)[1:-1]):
-        stream = tokenizer.stream_decoder()
-        assert "".join([*map(stream.push, whole), stream.flush()]) == tokenizer.decode(whole)
-
-
-def test_streaming_holds_half_characters_back(small):
-    ids = [small.tokens.index(bytes([byte])) for byte in "\U0001f600\xe9".encode()]
-    stream = small.stream_decoder()
-    assert [stream.push(i) for i in ids] == ["", "", "", "\U0001f600", "", "\xe9"]
-    assert stream.flush() == ""
-    assert [stream.push(ids[0]), stream.flush(), stream.push(ids[4]), stream.push(ids[5])] == ["", "\ufffd", "", "\xe9"]
-    with pytest.raises(InputError):
-        stream.push(384)

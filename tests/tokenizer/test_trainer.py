@@ -5,21 +5,20 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numgpt import InputError
 from numgpt.tokenizer import load_tokenizer
+from numgpt.tokenizer.bpe import find_pieces
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_symbols
 from numgpt.tokenizer.trainer import train_bpe
-from numgpt.tokenizer.words import PATTERN
 
 
 def plain_merges(text, n_merges):
     """Algorithm 1 of Sennrich, Haddow and Birch: count all pairs anew for every merge."""
     id_of = {byte: i for i, byte in enumerate(SYMBOL_OF_BYTE)}
-    words = [[id_of[byte] for byte in piece.encode()] for piece in regex.findall(PATTERN, text)]
+    words = [[id_of[byte] for byte in piece.encode()] for piece in find_pieces(text)]
     merges = []
     while len(merges) < n_merges:
         pairs = Counter(pair for word in words for pair in pairwise(word))

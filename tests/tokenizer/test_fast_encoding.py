@@ -1,0 +1,205 @@
+"""The fast form against the plain one: the same ids for any text, whatever was encoded before."""
+
+from itertools import chain, pairwise
+
+import numpy as np
+import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numgpt.errors import InputError
+from numgpt.tokenizer import BPETokenizer, bpe, fast, fast_merging, load_tokenizer, trainer
+from numgpt.tokenizer.fast_merging import MOST_IDS, BatchMerger, Merger, from_characters, to_characters
+
+SPACES = " \t\n\r\v\f\x1c\x1f\x85\xa0\u1680\u2003\u2028\u202f\u3000\u200b\ufeff"
+TRICKY = st.lists(
+    st.sampled_from([*SPACES, "  ", " \n", "a", "The", "Alice", "'", "'s", "'ll", "'T", "1", "\xbd", "\u0661", "."])
+    | st.sampled_from(
+        ["?!", "_", "\xe9", "\u0301", "\u65e5", "\u0e17\u0e22", "\U0001f600", "\u200d", "\x00", "<|endoftext|>"]
+    )
+).map("".join)
+LONG = st.builds(
+    lambda unit, n, end: unit * n + end,
+    st.text(alphabet="the an\n.1\u65e5\U0001f600", min_size=1, max_size=4),
+    st.integers(10, 100),
+    st.text(max_size=3),
+)
+TEXTS = TRICKY | LONG | st.text() | st.text(alphabet="ab '\n ", max_size=60)
+
+
+def algorithm(tokenizer):
+    """What bpe.py's functions need of a tokenizer: byte_ids, rank, made."""
+    byte_ids = [tokenizer.tokens.index(bytes([byte])) for byte in range(256)]
+    return byte_ids, {pair: n for n, pair in enumerate(tokenizer.merges)}, list(tokenizer.merges.values())
+
+
+def plain_ids(tokenizer, text):
+    return bpe.encode(text, *algorithm(tokenizer))
+
+
+def fast_ids(tokenizer, text):
+    return tokenizer._fast.encode(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=TEXTS)
+def test_equals_the_plain_form(golden, text):
+    tokenizer = load_tokenizer(golden / "tokenizer")
+    expected = plain_ids(tokenizer, text)
+    assert fast_ids(tokenizer, text) == expected
+    assert fast_ids(tokenizer, text) == expected, "the second time, from memory"
+    assert tokenizer.decode(expected) == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=TEXTS)
+def test_equals_the_plain_form_with_special_tokens(golden, text):
+    tokenizer = load_tokenizer(golden / "tokenizer")
+    with pytest.MonkeyPatch.context() as patch:
+        found = []
+        for plain in True, False:
+            patch.setattr(bpe, "plain", lambda plain=plain: plain)
+            found.append(tokenizer.encode(text, allowed_special="all"))
+    assert found[0] == found[1]
+    assert found[0].count(tokenizer.end_of_text) == text.count("<|endoftext|>")
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=TEXTS)
+def test_equals_the_plain_form_with_the_vocabulary_of_gpt2(gpt2, text):
+    assert fast_ids(gpt2, text) == plain_ids(gpt2, text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts=st.lists(TEXTS, max_size=5))
+def test_one_text_after_another(golden, texts):
+    """What was remembered of one text serves for the next, whatever was merged side by side, alone or forgotten."""
+    tokenizer = load_tokenizer(golden / "tokenizer")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_merging, "SMALLEST_BATCH", 2)
+        patch.setattr(fast_merging, "LARGEST_BATCH", 3)
+        patch.setattr(fast_merging, "LONGEST_IN_BATCH", 6)
+        patch.setattr(fast, "MEMORY_SIZE", 10)
+        for text in texts:
+            assert fast_ids(tokenizer, text) == plain_ids(tokenizer, text)
+
+
+def test_a_whole_text(gpt2, shared):
+    text = (shared / "data" / "tinyshakespeare.txt").read_text("utf-8")[:200_000]
+    assert fast_ids(gpt2, text) == plain_ids(gpt2, text)
+
+
+def test_whitespace_is_what_the_pattern_takes_for_it():
+    characters = "".join(map(chr, [*range(0x4000), *range(0xE000, 0x20000)]))
+    whitespace = regex.findall(r"\s", characters)
+    assert whitespace == regex.findall(f"[{trainer.WHITESPACE}]", characters)
+    assert not "".join(whitespace).strip(), "words with whitespace at an end are those that strip() changes"
+
+
+def test_memory_is_bounded(small_folder, monkeypatch):
+    """A full memory is replaced; a thread that still reads the old one finds everything in it."""
+    monkeypatch.setattr(fast, "MEMORY_SIZE", 100)
+    tokenizer = load_tokenizer(small_folder)
+    encoder = tokenizer._fast
+    encoder.encode("Alice was late")
+    first = encoder._words
+    for text in "word{} and{}", "word{}", "word{}\n a\n ":
+        for n in range(1000):
+            encoder.encode(text.format(n, n))
+        kept = chain(encoder._words, encoder._stretches, encoder._pieces)
+        assert sum(map(len, kept)) < 300, text
+    assert first is not encoder._words
+    assert {"was", "late"} <= first.keys()
+
+
+@st.composite
+def vocabularies(draw, alphabet=b"abcd", one_merge_a_token=False):
+    """Merges over a few bytes, each of symbols that are there by then.
+
+    Two may make the same token, even with one between them that joins this token to another.
+    """
+    tokens = [bytes([byte]) for byte in range(256)]
+    symbols = [*alphabet]
+    merges = {}
+    for _ in range(draw(st.integers(0, 4 * len(alphabet)))):
+        pair = draw(st.sampled_from(symbols)), draw(st.sampled_from(symbols))
+        token = tokens[pair[0]] + tokens[pair[1]]
+        if pair in merges or one_merge_a_token and token in tokens:
+            continue
+        if token not in tokens:
+            tokens.append(token)
+            symbols.append(tokens.index(token))
+        merges[pair] = tokens.index(token)
+    return BPETokenizer(tokens, merges)
+
+
+@settings(max_examples=300, deadline=None)
+@given(vocabulary=vocabularies(b"a1. '\n"), texts=st.lists(st.text(alphabet="aas11.  '\n", max_size=12), max_size=20))
+def test_pieces_are_not_merged_with_each_other(vocabulary, texts):
+    """Here the merges would reach over the edge of a piece, which those that were learnt cannot do."""
+    for text in texts:
+        assert fast_ids(vocabulary, text) == plain_ids(vocabulary, text)
+
+
+PIECES = st.text(alphabet="abcdx", min_size=1, max_size=30).map(str.encode)
+
+
+@settings(max_examples=200, deadline=None)
+@given(vocabulary=vocabularies(), pieces=st.lists(PIECES, min_size=1))
+def test_merging_alone_and_side_by_side(vocabulary, pieces):
+    byte_ids, rank, made = algorithm(vocabulary)
+    expected = [bpe.merge(piece, rank, made) for piece in pieces]
+    alone = Merger(byte_ids, rank, made, vocabulary.n_vocab)
+    assert [from_characters(alone.merge_alone(piece)) for piece in pieces] == expected
+    side_by_side = BatchMerger(byte_ids, rank, made, vocabulary.n_vocab).merge(pieces)
+    assert [from_characters(ids) for ids in side_by_side] == expected
+
+
+def merge_all_at_once(ids, rank, made):
+    """As OpenAI's encoder.py does: every occurrence of the pair that was learnt first, then of the next."""
+    while found := [rank[pair] for pair in pairwise(ids) if pair in rank]:
+        first = min(found)
+        ids = trainer.replace(ids, list(rank)[first], made[first])
+    return [*ids]
+
+
+@settings(max_examples=200, deadline=None)
+@given(vocabulary=vocabularies(one_merge_a_token=True), piece=PIECES)
+def test_one_by_one_is_all_at_once(vocabulary, piece):
+    _, rank, made = algorithm(vocabulary)
+    assert bpe.merge(piece, rank, made) == merge_all_at_once(piece, rank, made)
+
+
+def test_one_by_one_is_not_all_at_once_where_a_token_has_two_merges():
+    """ab + c and, learnt after abc + a, a + bc."""
+    a, b, c, ab, bc, abc, abca = *b"abc", 256, 257, 258, 259
+    rank = {(b, c): 0, (a, b): 1, (ab, c): 2, (abc, a): 3, (a, bc): 4}
+    made = [bc, ab, abc, abca, abc]
+    assert bpe.merge(b"abcabc", rank, made) == [abca, bc]
+    assert merge_all_at_once(b"abcabc", rank, made) == [abc, abc]
+
+
+def test_merging_nothing_side_by_side(small):
+    assert BatchMerger(*algorithm(small), small.n_vocab).merge([]) == []
+
+
+def test_every_id_has_a_character():
+    assert from_characters(to_characters(np.arange(MOST_IDS))) == list(range(MOST_IDS))
+    with pytest.raises(InputError, match=f"a vocabulary of {MOST_IDS + 1} tokens is too large"):
+        fast.FastEncoder(range(256), {}, [], MOST_IDS + 1, bpe.find_pieces)
+
+
+def test_colliding_pairs_are_told_apart():
+    """Ten thousand merges in the hash table of pairs, and as many pairs that are none."""
+    rng = np.random.default_rng(0)
+    pairs = list(dict.fromkeys(map(tuple, rng.integers(0, 5000, (20_000, 2)).tolist())))
+    rank = {pair: n for n, pair in enumerate(pairs[:10_000])}
+    found = fast_merging.PairRanks(rank, 5001)(*np.array(pairs).T)
+    assert found.tolist() == [rank.get(pair, 10_000) for pair in pairs]
+
+
+@pytest.mark.parametrize("unit", ["a", "the", "ab1 ", ", ", ".,", "\n", " ", "\u65e5", "a,"])
+def test_long_repetitions(small, unit):
+    assert small.decode(fast_ids(small, unit * 20_000)) == unit * 20_000
+    assert fast_ids(small, unit * 300) == plain_ids(small, unit * 300)
