@@ -1,20 +1,32 @@
-"""The size of a model, in the field names of OpenAI's `hparams.json`."""
+"""The shape of a model, in the field names of OpenAI's `hparams.json` and Hugging Face's `config.json`."""
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass
 
 from numgpt.errors import InputError
+
+SIZES = ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer")
+SWITCHES = ("tie_word_embeddings", "scale_attn_weights", "scale_attn_by_inverse_layer_idx")
+ACTIVATIONS = ("gelu_new", "gelu", "relu", "silu", "quick_gelu")
 
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The shape of a GPT-2.
+    """The shape of a GPT-2. The defaults are the small one's; OpenAI's models differ in the sizes alone.
 
     n_vocab: number of token ids (V). n_ctx: longest sequence (T <= n_ctx). n_embd: channels (C).
     n_head: attention heads (H), a divisor of n_embd. n_layer: transformer blocks.
     dropout: probability of dropping an activation while training.
 
-    Raises InputError for a size that is not a positive whole number, for n_embd not divisible by n_head
-    and for a dropout outside [0, 1).
+    activation: the bend of the feed-forward network: "gelu_new" is the tanh form, "gelu" the exact one.
+    n_inner: width of the feed-forward network; None: 4 n_embd.
+    layer_norm_epsilon: what LayerNorm adds to a variance.
+    tie_word_embeddings: whether the output head is the table of token embeddings.
+    scale_attn_weights: whether scores are divided by sqrt(D); scale_attn_by_inverse_layer_idx: whether those of
+    block i = 0, 1, ... are also divided by i + 1.
+
+    Raises InputError for a size that is not a positive whole number, for n_embd not divisible by n_head, for a dropout
+    outside [0, 1), and for other values that are not as said here.
     """
 
     n_vocab: int = 50257
@@ -23,20 +35,41 @@ class GPTConfig:
     n_head: int = 12
     n_layer: int = 12
     dropout: float = 0.0
+    activation: str = "gelu_new"
+    n_inner: int | None = None
+    layer_norm_epsilon: float = 1e-5
+    tie_word_embeddings: bool = True
+    scale_attn_weights: bool = True
+    scale_attn_by_inverse_layer_idx: bool = False
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.name == "dropout":
-                continue
-            size = getattr(self, field.name)
+        for name in (*SIZES, *(["n_inner"] if self.n_inner is not None else [])):
+            size = getattr(self, name)
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise InputError(f"{field.name} must be a whole number of at least 1, not {size!r}")
+                raise InputError(f"{name} must be a whole number of at least 1, not {size!r}")
         if self.n_embd % self.n_head:
             raise InputError(
                 f"n_embd ({self.n_embd}) must be divisible by n_head ({self.n_head}): every head gets an equal share"
             )
-        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
+        if not is_real(self.dropout) or not 0 <= self.dropout < 1:
             raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
+        if not is_real(self.layer_norm_epsilon) or not 0 < self.layer_norm_epsilon < math.inf:
+            raise InputError(f"layer_norm_epsilon must be a number above 0, not {self.layer_norm_epsilon!r}")
+        if self.activation not in ACTIVATIONS:
+            raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} must be True or False, not {getattr(self, name)!r}")
+
+    def attention_scale(self, index: int) -> float:
+        """What block `index` multiplies scores by: 1/sqrt(D) unless configured otherwise."""
+        scale = 1 / math.sqrt(self.n_embd // self.n_head) if self.scale_attn_weights else 1.0
+        return scale / (index + 1) if self.scale_attn_by_inverse_layer_idx else scale
+
+
+def is_real(value: object) -> bool:
+    """Whether `value` is a Python number and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 # Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", table 2, as released.

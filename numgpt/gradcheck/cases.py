@@ -12,10 +12,12 @@ from numgpt.layers.attention import attention, attention_backward, heads
 from numgpt.layers.dropout import drop
 from numgpt.layers.embedding import embedding, embedding_backward, tied_head, tied_head_backward
 from numgpt.layers.gelu import gelu, gelu_backward
+from numgpt.layers.gelu_erf import gelu_erf, gelu_erf_backward
 from numgpt.layers.layernorm import layernorm, layernorm_backward
 from numgpt.layers.linear import linear, linear_backward
 from numgpt.layers.loss import cross_entropy, cross_entropy_backward, tied_cross_entropy, tied_cross_entropy_backward
 from numgpt.layers.relu import relu, relu_backward
+from numgpt.layers.swish import swish, swish_backward
 
 Arrays = dict[str, Any]
 
@@ -111,6 +113,26 @@ def gelu_case(rng, n):
     )
 
 
+def gelu_erf_case(rng, n):
+    arrays = {"x": 2 * normal(rng, n.B, n.T, 4 * n.H * n.D)}
+    return Case(
+        (gelu_erf, gelu_erf_backward),
+        arrays,
+        lambda a: (gelu_erf(a["x"]), a["x"]),
+        lambda dy, x, a, d: {"x": gelu_erf_backward(dy, x)},
+    )
+
+
+def swish_case(rng, n):
+    arrays = {"x": 2 * normal(rng, n.B, n.T, 4 * n.H * n.D)}
+    return Case(
+        (swish, swish_backward),
+        arrays,
+        lambda a: (swish(a["x"], 1.702), a["x"]),
+        lambda dy, x, a, d: {"x": swish_backward(dy, x, 1.702)},
+    )
+
+
 def relu_case(rng, n):
     """Away from the corner at 0, over which a difference must not reach."""
     x = normal(rng, n.B, n.T, 4 * n.H * n.D)
@@ -199,6 +221,8 @@ CASES: dict[str, Callable[[np.random.Generator, Sizes], Case]] = {
     "layernorm": layernorm_case,
     "layernorm-near-eps": layernorm_near_eps_case,
     "gelu": gelu_case,
+    "gelu-erf": gelu_erf_case,
+    "swish": swish_case,
     "relu": relu_case,
     "dropout": dropout_case,
     "attention": attention_case,

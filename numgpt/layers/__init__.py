@@ -6,22 +6,26 @@ from numgpt.layers.dropout import Dropout
 from numgpt.layers.embedding import Embedding, TiedHead
 from numgpt.layers.feedforward import FeedForward
 from numgpt.layers.gelu import GELU
+from numgpt.layers.gelu_erf import ExactGELU
 from numgpt.layers.layernorm import LayerNorm
 from numgpt.layers.linear import Linear
 from numgpt.layers.loss import CrossEntropy, TiedCrossEntropy
 from numgpt.layers.relu import ReLU
+from numgpt.layers.swish import Swish
 
 __all__ = [
     "Attention",
     "CrossEntropy",
     "Dropout",
     "Embedding",
+    "ExactGELU",
     "FeedForward",
     "GELU",
     "Layer",
     "LayerNorm",
     "Linear",
     "ReLU",
+    "Swish",
     "TiedCrossEntropy",
     "TiedHead",
 ]

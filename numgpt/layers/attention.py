@@ -103,7 +103,7 @@ def merge(x):
 class Attention(Layer):
     """The layer: c_attn makes queries, keys and values in one product, as 3H heads; c_proj brings o back to C.
 
-    Raises InputError where n_head does not divide n_embd.
+    scale: 1/sqrt(D) unless another is given. Raises InputError where n_head does not divide n_embd.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class Attention(Layer):
         n_head: int,
         p_drop: float = 0.0,
         rng: np.random.Generator | None = None,
+        scale: float | None = None,
         seed: int | None = 0,
     ) -> None:
         super().__init__()
@@ -122,7 +123,7 @@ class Attention(Layer):
                 f"n_embd ({n_embd}) must be divisible by n_head ({n_head}): every head gets an equal share"
             )
         self.n_head = n_head
-        self.scale = 1 / math.sqrt(n_embd // n_head)
+        self.scale = scale or 1 / math.sqrt(n_embd // n_head)
         self.c_attn = Linear(n_embd, 3 * n_embd, seed=None)
         self.c_proj = Linear(n_embd, n_embd, seed=None)
         self.attn_drop = Dropout(p_drop, rng)

@@ -1,6 +1,7 @@
 """The position-wise feed-forward network (Vaswani et al. 2017, section 3.3): linear, bend, linear.
 
-x, y, dy, dx are (B, T, C); inside, the width is 4C. Every position goes through it by itself.
+x, y, dy, dx are (B, T, C); inside, the width is n_inner, 4C unless another is given. Every position goes through it
+by itself.
 
     y  = dropout( act( x @ W_fc + b_fc ) @ W_proj + b_proj )
 
@@ -26,12 +27,14 @@ class FeedForward(Layer):
         p_drop: float = 0.0,
         rng: np.random.Generator | None = None,
         act: Layer | None = None,
+        n_inner: int | None = None,
         seed: int | None = 0,
     ) -> None:
         super().__init__()
-        self.c_fc = Linear(n_embd, 4 * n_embd, seed=None)
+        n_inner = n_inner or 4 * n_embd
+        self.c_fc = Linear(n_embd, n_inner, seed=None)
         self.act = act or GELU()
-        self.c_proj = Linear(4 * n_embd, n_embd, seed=None)
+        self.c_proj = Linear(n_inner, n_embd, seed=None)
         self.drop = Dropout(p_drop, rng)
         self.start(seed)
 

@@ -1,11 +1,23 @@
 """One transformer block."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from numgpt.config import GPTConfig
-from numgpt.layers import Attention, FeedForward, Layer, LayerNorm
+from numgpt.layers import GELU, Attention, ExactGELU, FeedForward, Layer, LayerNorm, ReLU, Swish
 from numgpt.layers.base import Array
 from numgpt.model.cache import LayerCache
+
+# By the names that published configurations use.
+ACTIVATIONS: dict[str, Callable[[], Layer]] = {
+    "gelu_new": GELU,
+    "gelu": ExactGELU,
+    "relu": ReLU,
+    "silu": Swish,
+    "quick_gelu": partial(Swish, 1.702),
+}
 
 
 class Block(Layer):
@@ -22,15 +34,19 @@ class Block(Layer):
         dh = dy + ln_2.backward( mlp.backward(dy) )
         dx = dh + ln_1.backward( attn.backward(dh) )
 
-    config: a GPTConfig. rng draws dropout's masks, seed the starting weights; `Layer` says what seed=None means.
+    config: a GPTConfig. index: which of the model's blocks it is, from 0. rng draws dropout's masks, seed the
+    starting weights; `Layer` says what seed=None means.
     """
 
-    def __init__(self, config: GPTConfig, rng: np.random.Generator | None = None, seed: int | None = 0) -> None:
+    def __init__(
+        self, config: GPTConfig, index: int = 0, rng: np.random.Generator | None = None, seed: int | None = 0
+    ) -> None:
         super().__init__()
-        self.ln_1 = LayerNorm(config.n_embd, seed=None)
-        self.attn = Attention(config.n_embd, config.n_head, config.dropout, rng, seed=None)
-        self.ln_2 = LayerNorm(config.n_embd, seed=None)
-        self.mlp = FeedForward(config.n_embd, config.dropout, rng, seed=None)
+        C, p_drop, eps = config.n_embd, config.dropout, config.layer_norm_epsilon
+        self.ln_1 = LayerNorm(C, eps, seed=None)
+        self.attn = Attention(C, config.n_head, p_drop, rng, config.attention_scale(index), seed=None)
+        self.ln_2 = LayerNorm(C, eps, seed=None)
+        self.mlp = FeedForward(C, p_drop, rng, ACTIVATIONS[config.activation](), config.n_inner, seed=None)
         self.start(seed)
 
     def forward(self, x: Array, cache: LayerCache | None = None) -> Array:

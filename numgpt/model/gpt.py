@@ -42,10 +42,11 @@ class GPT(Layer):
         self.wte = Embedding(config.n_vocab, config.n_embd, seed=None)
         self.wpe = Embedding(config.n_ctx, config.n_embd, seed=None)
         self.drop = Dropout(config.dropout, self.rng)
-        self.h = [Block(config, self.rng, seed=None) for _ in range(config.n_layer)]
-        self.ln_f = LayerNorm(config.n_embd, seed=None)
-        self.head = TiedHead(self.wte)  # for logits
-        self.criterion = TiedCrossEntropy(self.wte)  # for training: the head and the loss in one
+        self.h = [Block(config, i, self.rng, seed=None) for i in range(config.n_layer)]
+        self.ln_f = LayerNorm(config.n_embd, config.layer_norm_epsilon, seed=None)
+        self.lm_head = self.wte if config.tie_word_embeddings else Embedding(config.n_vocab, config.n_embd, seed=None)
+        self.head = TiedHead(self.lm_head)  # for logits
+        self.criterion = TiedCrossEntropy(self.lm_head)  # for training: the head and the loss in one
         self.allocate(float_type(dtype), device)
         if seed is not None:
             self.initialise_all(self.rng)
@@ -95,12 +96,12 @@ class GPT(Layer):
 
     def backward(self) -> None:
         """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
-        dx = self.criterion.backward()  # adds to wte.dweight what the head's use of the table gives
+        dx = self.criterion.backward()  # adds to the head's table, which is wte unless untied,
         dx = self.ln_f.backward(dx)
         for block in reversed(self.h):
             dx = block.backward(dx)
         dx = self.drop.backward(dx)
-        self.wte.backward(dx)  # adds the other half
+        self.wte.backward(dx)  # adds what the look-up gives
         self.wpe.backward(dx.sum(0))
 
     def final_states(self, ids: np.ndarray, cache: KVCache | None = None) -> Array:
