@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numgpt.backend import check_device, to_device
+from numgpt.backend import check_device, float_type, to_device
 from numgpt.checkpoint import open_checkpoint
+from numgpt.checks import check_path, shown
 from numgpt.errors import InputError
 from numgpt.model import GPT
 
@@ -30,6 +31,7 @@ def load(
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
     check_device(device)
+    float_type(dtype)
     folder = find_folder(name_or_folder, offline)
     checkpoint = open_checkpoint(folder)
     tokenizer = load_tokenizer(folder)
@@ -66,16 +68,19 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
     from numgpt.checkpoint import hub
     from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
+    check_path(name_or_folder, "a model's name or folder")
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
-        return _newest_checkpoint(Path(text).expanduser())
+        return _newest_checkpoint(Path(os.path.expanduser(text)))
     shipped = find_shipped(text)
     if shipped:
         return shipped
     try:
         name = hub.canonical_name(text)
     except InputError as error:
-        raise InputError(f"{text!r} is not a folder, and {error}; {', '.join(SHIPPED)} comes with numgpt") from None
+        raise InputError(
+            f"{shown(text)} is not a folder, and {error}; {', '.join(SHIPPED)} comes with numgpt"
+        ) from None
     folder = hub.find(name)
     if folder is None and offline:
         raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")

@@ -11,21 +11,22 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "numgpt"
 
 # Each part may import from those named beside it, and from itself.
-BASE = {"config", "errors", "files", "backend"}
+BASE = {"config", "checks", "errors", "files", "backend"}
 MAY_IMPORT = {
-    "config": {"errors"},
+    "checks": {"errors"},
+    "config": {"checks", "errors"},
     "errors": set(),
     "files": set(),
-    "backend": {"errors"},
+    "backend": {"checks", "errors"},
     "kernels": BASE,
     "layers": BASE | {"kernels"},
     "model": BASE | {"kernels", "layers", "checkpoint"},  # checkpoint only for GPT.save
     "tokenizer": BASE | {"kernels"},  # kernels only for `plain`
     "checkpoint": BASE,
     "loading": BASE | {"model", "tokenizer", "checkpoint"},
-    "generation": BASE | {"model"},
+    "generation": BASE | {"layers", "model"},
     "gradcheck": BASE | {"kernels", "layers", "model", "training"},
-    "training": BASE | {"kernels", "model", "tokenizer", "checkpoint", "loading", "generation"},
+    "training": BASE | {"kernels", "layers", "model", "tokenizer", "checkpoint", "loading", "generation"},
     "verification": BASE | {"model", "tokenizer", "generation", "training"},
 }
 

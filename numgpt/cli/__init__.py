@@ -6,7 +6,8 @@ import sys
 
 from numgpt import __version__
 from numgpt.cli import download, generate, gradcheck, info, loss, tokenizer, train, verify
-from numgpt.errors import InputError
+from numgpt.cli.os_errors import explain
+from numgpt.errors import LONGEST, InputError, shorten
 
 EPILOG = """examples:
   numgpt generate "ROMEO:"                the model that comes along goes on
@@ -28,7 +29,9 @@ def main(argv=None):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without a character must not end the text
     try:
+        doing = "numgpt"
         args = build_parser().parse_args(argv)
+        doing = args.command
         status = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -39,8 +42,10 @@ def main(argv=None):
         return STATUS_INTERRUPTED
     except BrokenPipeError:
         return STATUS_CLOSED_PIPE
-    except (InputError, OSError) as error:
+    except InputError as error:
         return complain(error)
+    except OSError as error:
+        return complain(explain(error, doing))
     except MemoryError as error:
         return complain(f"there is not enough memory: {error}")
     finally:
@@ -56,7 +61,7 @@ def build_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"numgpt {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for command in (generate, train, loss, download, verify, tokenizer, gradcheck, info):
         command.add_parser(subparsers)
     return parser
@@ -66,12 +71,12 @@ class Parser(argparse.ArgumentParser):
     """argparse with one line for a wrong argument where it has the whole usage."""
 
     def error(self, message):
-        self.exit(STATUS_USER_ERROR, f"numgpt: {message}; see {self.prog} --help\n")
+        self.exit(STATUS_USER_ERROR, f"numgpt: {shorten(message, LONGEST)}; see {self.prog} --help\n")
 
 
 def complain(error):
     """Print `error` as one line on standard error; return the exit status."""
-    print(f"numgpt: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"numgpt: {shorten(str(error), LONGEST)}", file=sys.stderr)
     return STATUS_USER_ERROR
 
 

@@ -1,7 +1,11 @@
 """What several subcommands take: a model, and a text from the command line or from standard input."""
 
+import os
 import sys
+from contextlib import suppress
 
+from numgpt.checks import shown
+from numgpt.cli.os_errors import doing
 from numgpt.errors import InputError
 
 DEFAULT_MODEL = "shakespeare"
@@ -21,30 +25,52 @@ def add_model_arguments(parser):
 
 
 def read_text(argument, name):
-    """`argument`, or where it is None what standard input has, without the line break at its end.
+    """`argument`; where it is None or "-", what standard input has, without the line break at its end.
 
     Raises InputError for what is not UTF-8; `name` says what the text is.
     """
-    if argument is not None:
-        return check_utf8(argument, name)
+    if argument not in (None, "-"):
+        return decode_argument(argument, name)
+    text = read_standard_input(name)
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
+
+
+def read_standard_input(name):
+    """All of standard input, in which a byte order mark at the head is no character. Raises as `read_text` does."""
     if sys.stdin is None:
         raise InputError(f"{name} is missing, and there is no standard input to read it from")
     if sys.stdin.isatty():
         print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
-    data = sys.stdin.buffer.read()
+    with doing(f"reading {name}", "standard input"):
+        data = sys.stdin.buffer.read()
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputError(
             f"standard input is not valid UTF-8: byte {error.start} is 0x{data[error.start]:02x}"
         ) from None
-    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def check_utf8(argument, name):
-    """`argument`; raises InputError if it has lone surrogates, which Python makes of bytes that are not UTF-8."""
+def decode_argument(argument, name):
+    """The text of a word of the command line, whose bytes are UTF-8 whatever the locale makes of them.
+
+    What is not UTF-8 is what the locale says. Raises InputError where it says nothing.
+    """
+    with suppress(UnicodeError):
+        return os.fsencode(argument).decode("utf-8")
     try:
         argument.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"{name} is not valid UTF-8: {argument!a}") from None
+        raise InputError(f"{name} is not valid UTF-8: {shown(argument)}") from None
     return argument
+
+
+def load_model(args):
+    """(model, tokenizer) that the arguments of `add_model_arguments` name. Raises InputError without a tokenizer."""
+    from numgpt.loading import load
+
+    with doing("reading the model", args.model):
+        model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    if tokenizer is None:
+        raise InputError(f"{args.model} has no vocabulary files: put vocab.json and merges.txt beside the model")
+    return model, tokenizer

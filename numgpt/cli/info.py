@@ -1,11 +1,12 @@
 """`numgpt info`: what numgpt runs on, and what a model is."""
 
-import math
 import os
 import platform
 from argparse import RawDescriptionHelpFormatter
 from dataclasses import asdict
 from pathlib import Path
+
+from numgpt.cli.os_errors import doing
 
 EPILOG = """examples:
   numgpt info                     versions, threads, and where models are looked for
@@ -30,7 +31,8 @@ def add_parser(subparsers):
 
 
 def run(args):
-    lines = system() if args.model is None else model(args.model)
+    with doing("reading the model" if args.model else "looking at this machine", args.model):
+        lines = system() if args.model is None else model(args.model)
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         print(f"{name:{width}}  {value}")
@@ -76,7 +78,6 @@ def blas_threads():
 def model(name):
     """(name, value) of a model: its configuration and sizes."""
     from numgpt.checkpoint import hub, open_checkpoint
-    from numgpt.checkpoint.names import parameter_shapes
     from numgpt.checkpoint.shipped import find_shipped
     from numgpt.config import OFFICIAL_SIZES
     from numgpt.loading import find_folder
@@ -89,7 +90,7 @@ def model(name):
     else:
         size = hub.canonical_name(name)
         folder, config = hub.find(size) or f"not downloaded (numgpt download {size})", OFFICIAL_SIZES[size]
-    n_parameters = sum(math.prod(shape) for shape in parameter_shapes(config).values())
+    n_parameters = config.n_parameters
     n_cached = 2 * config.n_layer * config.n_ctx * config.n_embd
     return [
         ("folder", folder),

@@ -36,13 +36,13 @@ def add_parser(subparsers):
 
 
 def run(args):
-    from numgpt.generation.rules import check_whole
+    from numgpt.checks import check_number
     from numgpt.loading import load
     from numgpt.model import GPT
     from numgpt.training.data import read_text
     from numgpt.training.evaluate import token_losses
 
-    check_whole(args.seed, "--seed", "any number will do")
+    check_number(args.seed, "--seed", low=0, whole=True, note="any will do")
     text = read_text(args.file)
     trained, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
     if tokenizer is None:

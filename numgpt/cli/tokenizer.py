@@ -5,7 +5,8 @@ import re
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
-from numgpt.cli.arguments import read_text
+from numgpt.cli.arguments import read_standard_input, read_text
+from numgpt.cli.os_errors import doing
 from numgpt.errors import InputError
 
 GPT2 = "124M"  # all published sizes have the same vocabulary
@@ -33,13 +34,15 @@ def add_parser(subparsers):
         help="text to ids",
         description="Print the ids of TEXT, or of standard input without the line break at its end.",
     )
-    encode.add_argument("text", nargs="?", metavar="TEXT")
+    encode.add_argument("text", nargs="?", metavar="TEXT", help="-: standard input")
     encode.add_argument("--allow-special", action="store_true", help="take <|endoftext|> in the text for the token")
     encode.set_defaults(run=run_encode)
     decode = actions.add_parser(
         "decode", help="ids to text", description="Print the text of IDs, or of those on standard input."
     )
-    decode.add_argument("ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between them")
+    decode.add_argument(
+        "ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between; -: standard input"
+    )
     decode.set_defaults(run=run_decode)
     train = actions.add_parser(
         "train",
@@ -47,7 +50,7 @@ def add_parser(subparsers):
         description="Learn the merges of a byte-level BPE from FILE, with GPT-2's pattern, and write encoder.json and "
         "vocab.bpe as GPT-2 has them.",
     )
-    train.add_argument("file", type=Path, metavar="FILE", help="a text in UTF-8")
+    train.add_argument("file", type=Path, metavar="FILE", help="a text in UTF-8; -: standard input")
     train.add_argument("--vocab-size", type=int, default=1024, metavar="N", help="tokens in all (default 1024)")
     train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     train.set_defaults(run=run_train)
@@ -72,7 +75,7 @@ def run_encode(args):
 
 
 def run_decode(args):
-    ids = parse_ids(" ".join(args.ids) if args.ids else read_text(None, "the ids"))
+    ids = parse_ids(" ".join(args.ids) if args.ids not in ([], ["-"]) else read_text(None, "the ids"))
     tokenizer = find_tokenizer(args)
     text = tokenizer.decode(ids)
     print(describe(tokenizer, text, ids) if args.json else text)
@@ -84,11 +87,13 @@ def run_train(args):
     from numgpt.tokenizer.trainer import train_bpe
     from numgpt.training.data import read_text as read_file
 
-    text = read_file(args.file)
+    with doing("reading the text", args.file):
+        text = read_standard_input("the text") if str(args.file) == "-" else read_file(args.file)
     with learning_bar() as progress:
         tokenizer = train_bpe(text, args.vocab_size, progress)
-    args.out.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(args.out)
+    with doing("writing the vocabulary", args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(args.out)
     fewer = f", as {args.file} has no pair left that occurs twice" if tokenizer.n_vocab < args.vocab_size else ""
     print(f"{tokenizer.n_vocab} tokens in {args.out}{fewer}")
     return 0
@@ -99,8 +104,9 @@ def find_tokenizer(args):
     from numgpt.loading import find_folder
     from numgpt.tokenizer import load_tokenizer
 
-    folder = args.vocab or find_folder(args.model or GPT2, args.offline)
-    tokenizer = load_tokenizer(folder)
+    with doing("reading the vocabulary", args.vocab or args.model or GPT2):
+        folder = args.vocab or find_folder(args.model or GPT2, args.offline)
+        tokenizer = load_tokenizer(folder)
     if tokenizer is None:
         raise InputError(f"{folder} has no vocabulary files: encoder.json and vocab.bpe, or vocab.json and merges.txt")
     return tokenizer

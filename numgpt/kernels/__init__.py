@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from numgpt.backend import check_device
+from numgpt.checks import shown
 from numgpt.errors import InputError
 
 KINDS = ("fast", "plain")
@@ -81,8 +82,8 @@ class use_kernels:
 
     def __init__(self, kind: str) -> None:
         global _kind
-        if kind not in KINDS:
-            raise InputError(f"kernels must be {' or '.join(map(repr, KINDS))}, not {kind!r}")
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise InputError(f"kernels must be {' or '.join(map(repr, KINDS))}, not {shown(kind)}")
         self.before, _kind = _kind, kind
 
     def __enter__(self) -> "use_kernels":
@@ -111,8 +112,8 @@ def set_precision(precision: str, device: str) -> None:
     cannot be used or is too old for it.
     """
     check_device(device)
-    if precision not in PRECISIONS:
-        raise InputError(f"precision must be {', '.join(PRECISIONS)}, not {precision!r}")
+    if not isinstance(precision, str) or precision not in PRECISIONS:
+        raise InputError(f"precision must be {', '.join(PRECISIONS)}, not {shown(precision)}")
     if device != "cpu":
         import_module("numgpt.kernels.gpu.matmul").set_precision(precision)
     elif precision != "float32":

@@ -13,8 +13,10 @@ Backward, by the product rule, with dg/dx = beta g (1 - g):
 
 import numpy as np
 
+from numgpt.checks import check_number
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
+from numgpt.layers.inputs import check_input
 
 
 @definition
@@ -41,9 +43,10 @@ class Swish(Layer):
 
     def __init__(self, beta: float = 1.0) -> None:
         super().__init__()
-        self.beta = beta
+        self.beta = check_number(beta, "beta")
 
     def forward(self, x: Array) -> Array:
+        check_input(x)
         self.keep(x)
         return swish(x, self.beta)
 

@@ -64,7 +64,7 @@ def test_a_wrong_command_is_one_line_and_status_2(arguments, capsys):
         (
             FileNotFoundError(2, "No such file or directory", "x"),
             2,
-            "numgpt: [Errno 2] No such file or directory: 'x'\n",
+            "numgpt: info: x: No such file or directory: check the name\n",
         ),
         (MemoryError("Unable to allocate 9 TiB"), 2, "numgpt: there is not enough memory: Unable to allocate 9 TiB\n"),
         (KeyboardInterrupt(), 130, ""),
