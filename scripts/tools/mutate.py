@@ -46,7 +46,7 @@ PARTS = {
     "numgpt/generation/sampling.py": ["tests/generation/test_sampling.py", "tests/generation/test_generate.py"],
     "numgpt/tokenizer/bpe.py": ["tests/tokenizer"],
 }
-SYMMETRIC = ("min", "max", "np.maximum")
+SYMMETRIC = ("min", "max", "maximum", "swapaxes")  # the order of their arguments does not matter
 SWAPPED = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.MatMult: ast.Mult,
     ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
@@ -67,7 +67,7 @@ def changes(node):
         yield changed(node, body=node.orelse, orelse=node.body)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         yield ast.Constant(not node.value if isinstance(node.value, bool) else node.value + 1)
-    elif isinstance(node, ast.Call) and len(node.args) > 1 and ast.unparse(node.func) not in SYMMETRIC:
+    elif isinstance(node, ast.Call) and len(node.args) > 1 and not ast.unparse(node.func).endswith(SYMMETRIC):
         yield changed(node, args=[node.args[1], node.args[0], *node.args[2:]])
     elif isinstance(node, ast.If | ast.While):
         yield changed(node, test=ast.UnaryOp(ast.Not(), node.test))

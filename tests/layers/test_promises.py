@@ -1,12 +1,13 @@
 """What layers and the optimizer promise in words: defaults, refusals, what dropout rounds to."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 from numgpt import GPT, AdamW, GPTConfig, InputError, gradcheck
-from numgpt.layers import Dropout
+from numgpt.layers import Attention, Dropout, Embedding, FeedForward, Linear
 from numgpt.layers.dropout import draw_dropped
 from numgpt.model import Block, KVCache
 
@@ -85,3 +86,46 @@ def test_a_head_of_its_own():
     assert model.lm_head.weight.shape == (11, 12)
     assert all(row.ok for row in gradcheck.check_checkpoint(model, np.array([[1, 5, 10, 2, 0]])))
     assert model.lm_head.dweight.any()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(GPT, CONFIG),
+        partial(Block, CONFIG),
+        partial(Attention, 12, 3),
+        partial(FeedForward, 12),
+        partial(Linear, 12, 5),
+        partial(Embedding, 11, 12),
+    ],
+    ids=lambda make: make.func.__name__,
+)
+def test_seed_0_is_the_default(make):
+    assert np.array_equal(make().values, make(seed=0).values)
+
+
+def test_dropout_by_itself_draws_from_seed_0():
+    x = np.ones((20, 20))
+    first = Dropout(0.5).train().forward(x)
+    assert np.array_equal(first, Dropout(0.5, np.random.default_rng(0)).train().forward(x))
+
+
+def test_what_a_model_starts_from():
+    """N(0, 0.02^2), the projections that end in the residual stream smaller by sqrt(2 n_layer); biases 0, scales 1."""
+    model = GPT(GPTConfig(n_vocab=99, n_ctx=50, n_embd=64, n_head=4, n_layer=8))
+    for name, value, _ in model.named_parameters():
+        if value.ndim == 1:
+            assert np.all(value == ("ln_" in name and name.endswith("weight"))), name
+        else:
+            assert value.std() == pytest.approx(0.005 if "c_proj" in name else 0.02, rel=0.1), name
+
+
+def test_what_follows_a_cache_is_checked_like_any_ids():
+    model = GPT(CONFIG)
+    cache = KVCache(model, 1)
+    model.next_logits([[1, 2, 3, 4, 5, 6, 7]], cache)
+    with pytest.raises(InputError, match="9 tokens do not fit the context of 8"):
+        model.next_logits([[1, 2]], cache)
+    with pytest.raises(InputError, match=r"ids\[0, 0\] is 11"):
+        model.next_logits([[11]], cache)
+    assert cache.length == 7
