@@ -21,6 +21,7 @@ metrics.jsonl with a line per step, and loss.svg.
 """
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BUSY = "numgpt: another process is training in this folder; waiting for it to end"
+TAKEN = "another process is beginning a run in {0}, or training one: give another folder, or go on with that run later"
 
 
 def add_parser(subparsers):
@@ -61,7 +62,8 @@ def add_parser(subparsers):
 
 def run(args):
     from numgpt.checkpoint.lock import exclusive
-    from numgpt.training.session import find_checkpoint
+    from numgpt.training.presets import choose
+    from numgpt.training.session import check_vacant, find_checkpoint
     from numgpt.training.settings import Settings
 
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
@@ -71,9 +73,12 @@ def run(args):
         find_checkpoint(args.resume)
         with exclusive(args.resume / "lock", BUSY):
             return go_on(resumed(args, options))
-    session = begun(args, options)
-    with exclusive(session.run / "lock", BUSY):
-        return go_on(session)
+    if args.data is None or args.out is None:
+        raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
+    settings = choose(args.preset, options)
+    check_vacant(args.out)
+    with exclusive(args.out / "lock", TAKEN.format(args.out), wait=False):
+        return go_on(begun(args, settings))
 
 
 def go_on(session):
@@ -93,16 +98,11 @@ def go_on(session):
     return STATUS_INTERRUPTED
 
 
-def begun(args, options):
+def begun(args, settings):
     """A new Session."""
     from numgpt.cli.progress import learning_bar
-    from numgpt.training.presets import choose
-    from numgpt.training.session import begin, check_vacant
+    from numgpt.training.session import begin
 
-    if args.data is None or args.out is None:
-        raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
-    settings = choose(args.preset, options)
-    check_vacant(args.out)
     with learning_bar() as progress:
         return begin(args.out, args.data, settings, progress, args.device, args.precision)
 

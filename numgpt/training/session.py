@@ -129,6 +129,8 @@ def check_vacant(run):
         raise InputError(f"{run} is a file: give a folder for the run")
     if (run / LATEST).exists():
         raise InputError(f"{run} already holds a run: go on with it (--resume {run}), or give another folder")
+    if state.checkpoints(run):
+        raise InputError(f"{without_latest(run)}, or give another folder for the new run")
     if (run / METRICS).exists() or (run / DATA).exists():
         raise InputError(f"{run} holds a run without a checkpoint: remove it, or give another folder")
 
@@ -138,6 +140,14 @@ def find_checkpoint(run):
     if not run.is_dir():
         raise InputError(f"{run} is not a folder with a run")
     checkpoint = newest_checkpoint(run)
+    if checkpoint is None and state.checkpoints(run):
+        raise InputError(without_latest(run))
     if checkpoint is None:
         raise InputError(f"{run} holds no whole checkpoint yet: nothing can be resumed; begin again in another folder")
     return checkpoint
+
+
+def without_latest(run):
+    """What to do about a run that has checkpoints, but not the file that names the newest."""
+    newest = state.checkpoints(run)[-1].name
+    return f"{run} holds checkpoints, but no file {LATEST}: write {newest} into one to go on from that"

@@ -50,7 +50,7 @@ def save(run, trainer, tokenizer, about, keep):
             shutil.rmtree(final, ignore_errors=True)
         raise
     flush(run)
-    for old in _checkpoints(run)[:-keep]:
+    for old in [path for path in checkpoints(run) if _number(path) <= trainer.steps][:-keep]:
         _remove(old)
 
 
@@ -114,14 +114,14 @@ def sweep(run):
             shutil.rmtree(path)
         elif path.name.endswith(TEMPORARY):
             path.unlink()
-    for path in _checkpoints(run):
+    for path in checkpoints(run):
         if newest is None or _number(path) > _number(newest):
             _remove(path)
 
 
-def _checkpoints(run):
-    """The folders of all checkpoints, oldest first."""
-    return sorted((path for path in run.iterdir() if CHECKPOINT.fullmatch(path.name)), key=_number)
+def checkpoints(run):
+    """The folders of all checkpoints in `run`, oldest first."""
+    return sorted((path for path in run.glob("step-*") if CHECKPOINT.fullmatch(path.name)), key=_number)
 
 
 def _number(path):

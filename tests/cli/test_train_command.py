@@ -16,6 +16,7 @@ import pytest
 
 from numgpt.checkpoint.lock import exclusive
 from numgpt.cli import main, train, train_report
+from numgpt.errors import InputError
 from numgpt.training import state
 from numgpt.training.settings import Settings, option
 
@@ -229,3 +230,37 @@ def test_one_process_at_a_time(command, tmp_path, capsys):
     other.join()
     assert "is finished" in capsys.readouterr().out
     assert not (tmp_path / "run" / "lock").exists()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.3])
+def test_two_runs_begun_in_one_folder(command, tmp_path, seconds):
+    """scripts/tools/train_pairs.py makes twenty pairs: one run, whole, and one clear line."""
+    words = [sys.executable, "-m", "numgpt", *command, "--max-steps", "40"]
+    pair = []
+    for _ in range(2):
+        pair.append(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        time.sleep(seconds)
+    printed = [process.communicate() for process in pair]
+    assert sorted(process.returncode for process in pair) == [0, 2]
+    refused = next(error for process, (_, error) in zip(pair, printed, strict=True) if process.returncode == 2)
+    assert refused.count("\n") == 1
+    assert "another process is beginning a run" in refused or "already holds a run" in refused
+    run = tmp_path / "run"
+    assert sorted(path.name for path in run.glob("step-*")) == ["step-00000035", "step-00000040"]
+    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == [*range(41)]
+    assert main(["train", "--resume", str(run)]) == 0
+    assert main(["generate", "1", "--model", str(run), "--max-new-tokens", "3"]) == 0
+
+
+def test_a_folder_is_held_while_the_tokenizer_is_learnt(command, tmp_path, monkeypatch, capsys):
+    said = []
+
+    def slow(*_):
+        said.append(main(command))
+        raise InputError("enough")
+
+    monkeypatch.setattr("numgpt.training.session.choose_tokenizer", slow)
+    assert main(command) == 2
+    assert said == [2]
+    assert "another process is beginning a run in" in capsys.readouterr().err.splitlines()[0]
+    assert not (tmp_path / "run").exists()

@@ -188,3 +188,14 @@ def test_fine_tuning_beyond_the_context(begin, tmp_path, byte_folder):
     shutil.copytree(byte_folder, tmp_path / "model", dirs_exist_ok=True)
     with pytest.raises(InputError, match="--context 9 is more than the 8"):
         begin("tuned", init=str(tmp_path / "model"), context=9)
+
+
+def test_checkpoints_without_latest(begin, quiet, stop_after):
+    begun = begin()
+    train(begun, quiet, stop_after(3))
+    (begun.run / LATEST).unlink()
+    shutil.rmtree(begun.run / "data")
+    (begun.run / metrics.NAME).unlink()
+    for opens in begin, lambda: session.resume(begun.run, {}):
+        with pytest.raises(InputError, match="no file latest: write step-00000003 into one to go on from that"):
+            opens()

@@ -94,3 +94,14 @@ def test_a_death_before_any_change_of_the_disk(begin, finish, quiet, stop_after,
     assert ("latest", "step-00000004", "step-00000005") in left
     assert ("latest", "step-00000004", "step-00000005.tmp") in left
     assert n > 10
+
+
+def test_a_save_never_removes_itself_for_checkpoints_of_more_steps(begin, quiet, stop_after):
+    begun = begin(keep=1)
+    train(begun, quiet, stop_after(2))
+    for n in 7, 9:
+        shutil.copytree(begun.run / "step-00000002", begun.run / f"step-0000000{n}")
+    begun.trainer.step()
+    begun.save()
+    assert newest_checkpoint(begun.run).name == "step-00000003"
+    assert names(begun.run) == ["latest", "step-00000003", "step-00000007", "step-00000009"]
