@@ -149,10 +149,16 @@ def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:
     Raises InputError where the file `latest` names no checkpoint.
     """
     path = Path(run) / LATEST
+    while (name := _read_latest(path)) is not None:
+        if CHECKPOINT.fullmatch(name) and path.with_name(name).is_dir():
+            return path.with_name(name)
+        if name == _read_latest(path):  # or else a process that trains has saved and removed meanwhile
+            raise InputError(f"{path} names no checkpoint of the run: write the name of one into it")
+    return None
+
+
+def _read_latest(path):
     try:
-        name = path.read_bytes().decode("utf-8", "replace").strip()
+        return path.read_bytes().decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not CHECKPOINT.fullmatch(name) or not path.with_name(name).is_dir():
-        raise InputError(f"{path} names no checkpoint of the run: write the name of one into it")
-    return path.with_name(name)

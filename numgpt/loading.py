@@ -28,10 +28,31 @@ def load(
     InputError for an unknown name, for files that are missing, damaged or not a GPT-2's and for a device that cannot be
     used; OSError as the network and the disk do.
     """
+    check_device(device)
+    return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device))
+
+
+def read_folder(name_or_folder, offline, read):
+    """read(folder) for the folder that `find_folder` finds.
+
+    A run that is being trained removes its oldest checkpoints, perhaps the very one that is being read: what came of it
+    then, an error or a half, does not count, and the newest is read in its place.
+    """
+    while True:
+        folder = find_folder(name_or_folder, offline)
+        try:
+            found = read(folder)
+        except (InputError, OSError):
+            if folder.exists() or find_folder(name_or_folder, offline) == folder:
+                raise
+        else:
+            if folder.exists():
+                return found
+
+
+def _load(folder, dtype, device):
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
-    check_device(device)
-    folder = find_folder(name_or_folder, offline)
     checkpoint = open_checkpoint(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:

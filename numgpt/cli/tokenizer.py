@@ -96,13 +96,13 @@ def run_train(args):
 
 def find_tokenizer(args):
     """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
-    from numgpt.loading import find_folder
+    from numgpt.loading import read_folder
     from numgpt.tokenizer import load_tokenizer, no_vocabulary
 
-    folder = args.vocab or find_folder(args.model or GPT2, args.offline)
-    tokenizer = load_tokenizer(folder)
+    source = args.vocab or args.model or GPT2
+    tokenizer = load_tokenizer(source) if args.vocab else read_folder(source, args.offline, load_tokenizer)
     if tokenizer is None:
-        raise InputError(no_vocabulary(folder))
+        raise InputError(no_vocabulary(source))
     return tokenizer
 
 

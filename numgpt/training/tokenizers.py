@@ -1,7 +1,7 @@
 """Which tokenizer a run learns with."""
 
 from numgpt.errors import InputError
-from numgpt.loading import find_folder
+from numgpt.loading import read_folder
 from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer, no_vocabulary
 from numgpt.tokenizer.trainer import train_bpe
 
@@ -16,7 +16,7 @@ def choose_tokenizer(source, settings, progress=None):
     """
     kind = settings.tokenizer
     if kind not in ("char", "word", "bpe"):
-        tokenizer = load_tokenizer(find_folder(kind, offline=False))
+        tokenizer = read_folder(kind, False, load_tokenizer)
         if tokenizer is None:
             raise InputError(no_vocabulary(f"--tokenizer {kind}"))
         return tokenizer

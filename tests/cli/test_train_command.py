@@ -264,3 +264,11 @@ def test_a_folder_is_held_while_the_tokenizer_is_learnt(command, tmp_path, monke
     assert said == [2]
     assert "another process is beginning a run in" in capsys.readouterr().err.splitlines()[0]
     assert not (tmp_path / "run").exists()
+
+
+def test_loading_while_a_run_saves():
+    """scripts/tools/load_while_saving.py says more, and loads more often."""
+    command = [sys.executable, "scripts/tools/load_while_saving.py", "--loads", "30"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ": 0 failed" in done.stdout
