@@ -125,14 +125,19 @@ def build(settings, source, tokenizer, start, device):
 
 def check_vacant(run):
     """Raise InputError where a run, or anything else that is no folder, stands at `run` already."""
-    if run.exists() and not run.is_dir():
-        raise InputError(f"{run} is a file: give a folder for the run")
+    check_no_file(run)
     if (run / LATEST).exists():
         raise InputError(f"{run} already holds a run: go on with it (--resume {run}), or give another folder")
     if state.checkpoints(run):
         raise InputError(f"{without_latest(run)}, or give another folder for the new run")
     if (run / METRICS).exists() or (run / DATA).exists():
         raise InputError(f"{run} holds a run without a checkpoint: remove it, or give another folder")
+
+
+def check_no_file(run):
+    """Raise InputError where anything but a folder stands at `run`."""
+    if run.exists() and not run.is_dir():
+        raise InputError(f"{run} is a file: give a folder for the run")
 
 
 def find_checkpoint(run):

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Begin two runs in one folder, at once or some seconds apart, again and again: one run must come of it, whole.
+"""Begin two runs in one folder, again and again: one must come of it, whole.
+
+Half of the pairs begin at once, the others up to two seconds apart.
 
     python scripts/tools/train_pairs.py --pairs 20
 
@@ -17,8 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = (
-    "--vocab-size 300 --n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --save-every 5 --keep 2 "
-    "--eval-every 100 --eval-batches 1 --max-steps 100"
+    "--vocab-size 300 --n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --save-every 50 --keep 2 "
+    "--eval-every 1000 --eval-batches 1 --max-steps 1000"
 )
 
 
@@ -29,30 +31,35 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
         text.write_text("".join(f"{n} times {n} is {n * n};\n" for n in range(60)), "utf-8")
-        faults = [fault for n in range(args.pairs) for fault in pair(Path(folder) / f"run-{n}", text, n)]
+        apart = [max(0, 4 * n / args.pairs - 2) for n in range(args.pairs)]
+        faults = [fault for n, seconds in enumerate(apart) for fault in pair(Path(folder) / f"run-{n}", text, seconds)]
     print(f"{args.pairs} pairs, {len(faults)} faults")
     sys.exit(1 if faults else 0)
 
 
-def pair(run, text, n):
-    """Begin two runs in the folder, n tenths of a second apart; print what came of it, return the faults."""
+def pair(run, text, seconds):
+    """Begin two runs in the folder, so many seconds apart; print what came of it, return the faults."""
     command = numgpt("train", "--data", text, "--out", run, *OPTIONS.split())
     first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(n / 10)
+    time.sleep(seconds)
     second = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     ended = [(process.communicate()[1], process.returncode) for process in (first, second)]
     said = [error.strip() for error, status in ended if status == 2]
     faults = [] if sorted(status for _, status in ended) == [0, 2] else [f"ended with {ended}"]
-    faults += [f"said {line!r}" for line in said if "\n" in line]
+    faults += [f"said {line!r}" for line in said if "\n" in line or "without" in line or "but no" in line]
     faults += damage(run)
-    print(f"{n / 10:.1f} s apart: {'; '.join(faults) or 'one whole run'}; the other: {' '.join(said)}", flush=True)
+    print(f"{seconds:.1f} s apart: {'; '.join(faults) or 'one whole run'}; the other: {' '.join(said)}", flush=True)
     return faults
 
 
 def damage(run):
     """What is wrong with the folder of a run that should be finished."""
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
-    faults = [] if steps == list(range(101)) else [f"the diary has the steps {steps}"]
+    faults = (
+        []
+        if steps == list(range(1001))
+        else [f"the diary has the steps {steps[:3]} ... {steps[-3:]}, {len(steps)} in all"]
+    )
     for words in (["train", "--resume", run], ["generate", "1", "--model", run, "--max-new-tokens", "3"]):
         done = subprocess.run(numgpt(*words), cwd=ROOT, capture_output=True, text=True)
         faults += [f"{words[0]}: {done.stderr}"] if done.returncode else []
