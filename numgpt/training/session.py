@@ -17,7 +17,7 @@ from numgpt.training.data import DataRecord, check_tokens, open_tokens, prepare,
 from numgpt.training.evaluate import HeldOut
 from numgpt.training.metrics import NAME as METRICS
 from numgpt.training.settings import Settings
-from numgpt.training.tokenizers import choose_tokenizer
+from numgpt.training.tokenizers import check_kept, choose_tokenizer
 from numgpt.training.trainer import Trainer
 
 DATA = "data"
@@ -63,6 +63,9 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32")
     model = build(settings, source, tokenizer, start, device)
     settings = replace(settings, **{name: getattr(model.config, name) for name in ("n_layer", "n_head", "n_embd")})
     try:
+        (run / DATA).mkdir(parents=True, exist_ok=True)
+        if tokenizer is not None:
+            check_kept(tokenizer, run / DATA)
         record = prepare(source, tokenizer, run / DATA, settings.val_fraction, model.config.n_vocab)
         return open_session(run, settings, record, tokenizer, model)
     except BaseException:

@@ -1,4 +1,6 @@
-"""Which tokenizer a run learns with."""
+"""Which tokenizer a run learns with, and whether a checkpoint can hold it."""
+
+import tempfile
 
 from numgpt.errors import InputError
 from numgpt.loading import read_folder
@@ -31,3 +33,26 @@ def learn(kind, source, settings, progress):
         return WordTokenizer.from_text(source.text)
     text, _ = source.split(settings.val_fraction)
     return train_bpe(text, settings.vocab_size, progress)
+
+
+def check_kept(tokenizer, folder):
+    """Raise InputError unless `tokenizer` is what is read back where it was saved, in a folder within `folder`.
+
+    A run is only begun with one that is: days later, none of its checkpoints could be read.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        tokenizer.save(place)
+        try:
+            kept = load_tokenizer(place)
+        except InputError as error:
+            reason = str(error).replace(place, "what was saved")
+            raise InputError(
+                f"the tokenizer cannot be kept with the run, as it could not be read again: {reason}"
+            ) from None
+        if kept is None or tokens(kept) != tokens(tokenizer):
+            raise InputError("the tokenizer cannot be kept with the run: read again, it has other tokens")
+
+
+def tokens(tokenizer):
+    """Everything that ids can mean: the bytes of each, in order, and which one ends a text."""
+    return [tokenizer.decode_bytes([i]) for i in range(tokenizer.n_vocab)], tokenizer.end_of_text
