@@ -89,8 +89,32 @@ def sample(model, session):
     if session.tokenizer is None:
         return None
     prompt = [session.held_out.tokens[:1].tolist()]
-    ids = generate(model, prompt, SAMPLE_TOKENS, temperature=0.8, top_k=40, seed=session.settings.seed)
+    ids = generate(
+        Spelt(model, session.tokenizer.n_vocab),
+        prompt,
+        SAMPLE_TOKENS,
+        temperature=0.8,
+        top_k=40,
+        seed=session.settings.seed,
+    )
     return session.tokenizer.decode(ids[0].tolist())
+
+
+class Spelt:
+    """A model that scores the first `n_vocab` tokens only, those that the tokenizer can spell.
+
+    A published model may have more rows than tokens, to make its matrices even; without this, they would be drawn too.
+    """
+
+    def __init__(self, model, n_vocab):
+        self.model, self.n_vocab = model, n_vocab
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def next_logits(self, ids, cache):
+        """The model's, cut off."""
+        return self.model.next_logits(ids, cache)[:, : self.n_vocab]
 
 
 def indented(text):

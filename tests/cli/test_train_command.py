@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import numgpt
 from numgpt.checkpoint.lock import exclusive
 from numgpt.cli import main, train, train_report
 from numgpt.errors import InputError
@@ -272,3 +274,17 @@ def test_loading_while_a_run_saves():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ": 0 failed" in done.stdout
+
+
+def test_a_vocabulary_that_is_padded(command, tmp_path, tiny_model, text_file, capsys):
+    """A model may have more rows than its tokenizer has tokens: a sample draws none of the others."""
+    model = numgpt.GPT(numgpt.GPTConfig(n_vocab=5000, n_ctx=8, n_embd=8, n_head=2, n_layer=1))
+    model.save(tmp_path / "padded")
+    for name in "vocab.json", "merges.txt":
+        shutil.copy(Path(tiny_model) / name, tmp_path / "padded")
+    shape = ("--n-layer", "--n-head", "--n-embd", "--vocab-size")
+    words = [word for word in command if not word.startswith(shape)]
+    assert main([*words, "--init", str(tmp_path / "padded")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("step ")]) == 3
+    assert numgpt.load(tmp_path / "run")[0].config.n_vocab == 5000

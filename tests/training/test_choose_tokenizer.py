@@ -80,8 +80,7 @@ def test_a_run_begins_only_with_a_tokenizer_that_can_be_read_back(begin, quiet, 
     """Whatever added tokens a folder has: the run is refused before it begins, or can be read, resumed and tuned."""
     try:
         begun = begin(init=str(start), max_steps=1)
-    except InputError as error:
-        assert "cannot be kept" in str(error)
+    except InputError:
         assert not (tmp_path / "run").exists()
         return
     assert train(begun, quiet)
