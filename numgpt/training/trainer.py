@@ -51,7 +51,6 @@ class Trainer:
         """Whether all steps of the settings have been made."""
         return self.steps >= self.settings.max_steps
 
-    @np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends the run with a message
     def step(self):
         """Make one step; return the Step. Raises Diverged, the weights being those of the step before."""
         settings, optimizer = self.settings, self.optimizer
@@ -88,7 +87,6 @@ class Trainer:
         difference *= 1 - decay
         self.average += difference
 
-    @np.errstate(over="ignore", invalid="ignore")
     def check_finite(self):
         """Raise Diverged unless all weights are finite numbers."""
         if not math.isfinite(squared_norm(self.model.values)):

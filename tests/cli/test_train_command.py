@@ -288,3 +288,13 @@ def test_a_vocabulary_that_is_padded(command, tmp_path, tiny_model, text_file, c
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines if line.startswith("step ")]) == 3
     assert numgpt.load(tmp_path / "run")[0].config.n_vocab == 5000
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("eval_every", [1, 100])
+def test_a_run_that_diverges(command, capsys, eval_every):
+    """One line that says so, and no warning of NumPy's before it."""
+    assert main([*command, "--lr", "1e30", "--clip", "0", "--eval-every", str(eval_every)]) == 2
+    error = capsys.readouterr().err
+    assert "training diverged; " in error
+    assert error.count("\n") == 1
