@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
@@ -14,7 +15,8 @@ EPILOG = """examples:
 
 Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
 would have been as unsure. The first token is not predicted, as nothing comes before it. A text longer than the
-context is read in pieces that do not overlap.
+context is read in pieces that do not overlap. With --json perplexity is null where it is beyond all floating-point
+numbers, from 1.8e308 up: Infinity is not JSON.
 """
 LONGEST_TABLE = 200  # tokens
 
@@ -68,7 +70,7 @@ def run(args):
 def summary(nats, n_characters):
     """The means of a text's losses (nats, one a token)."""
     per_token = float(nats.mean())
-    perplexity = math.exp(per_token) if per_token < 700 else math.inf
+    perplexity = math.exp(per_token) if per_token < math.log(sys.float_info.max) else math.inf
     return {
         "nats_per_token": per_token,
         "nats_per_character": float(nats.sum()) / n_characters if n_characters else None,
@@ -102,7 +104,10 @@ def print_json(args, config, ids, tokens, losses, means):
         "model": args.model,
         "n_vocab": config.n_vocab,
         "ln_n_vocab": math.log(config.n_vocab),
-        **means,
+        **{
+            name: {key: nats if nats != math.inf else None for key, nats in mean.items()}
+            for name, mean in means.items()
+        },
         "tokens": [dict(zip(("id", "text", "random", "trained"), row, strict=True)) for row in rows],
     }
-    print(json.dumps(result))
+    print(json.dumps(result, allow_nan=False))
