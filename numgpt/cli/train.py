@@ -63,7 +63,7 @@ def add_parser(subparsers):
 def run(args):
     from numgpt.checkpoint.lock import exclusive
     from numgpt.training.presets import choose
-    from numgpt.training.session import check_no_file, find_checkpoint
+    from numgpt.training.session import check_no_file, find_checkpoint, longest_context
     from numgpt.training.settings import Settings
 
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
@@ -75,7 +75,8 @@ def run(args):
             return go_on(resumed(args, options))
     if args.data is None or args.out is None:
         raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
-    settings = choose(args.preset, options)
+    longest = longest_context(options["init"]) if "init" in options else None
+    settings = choose(args.preset, options, longest)
     check_no_file(args.out)
     with exclusive(args.out / "lock", TAKEN.format(args.out), wait=False):
         return go_on(begun(args, settings))

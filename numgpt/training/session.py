@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from numgpt.backend import to_device
+from numgpt.checkpoint import open_checkpoint
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 from numgpt.files import LATEST, file_sha256, newest_checkpoint
 from numgpt.kernels import set_precision
-from numgpt.loading import load
+from numgpt.loading import load, read_folder
 from numgpt.model import GPT
 from numgpt.tokenizer import load_tokenizer, no_vocabulary
 from numgpt.training import state
@@ -108,6 +109,11 @@ def open_session(run, settings, record, tokenizer, model):
     train, held_out = open_tokens(run / DATA, settings.context)
     evaluation = HeldOut(held_out, settings.context, settings.batch_size, settings.eval_batches, tokenizer)
     return Session(run, settings, record, tokenizer, Trainer(model, train, settings), evaluation)
+
+
+def longest_context(init):
+    """How many tokens the model that --init names can read. Raises InputError and OSError as `load` does."""
+    return read_folder(init, False, open_checkpoint).config.n_ctx
 
 
 def build(settings, source, tokenizer, start, device):

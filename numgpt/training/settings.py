@@ -25,7 +25,11 @@ class Settings:
     n_layer: int = setting(4, "transformer blocks", low=1)
     n_head: int = setting(4, "attention heads, a divisor of --n-embd", low=1)
     n_embd: int = setting(192, "channels", low=1)
-    context: int = setting(128, "tokens in a training sequence; of a new model, the longest it can read", low=1)
+    context: int = setting(
+        128,
+        "tokens in a training sequence; a new model reads as many, one of --init may read more",
+        low=1,
+    )
     dropout: float = setting(0.1, "probability of dropping an activation in training", low=0, below=1)
     batch_size: int = setting(16, "sequences in a batch", low=1)
     accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)

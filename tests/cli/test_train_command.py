@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -79,11 +80,18 @@ def test_every_setting_has_an_option(monkeypatch, tmp_path):
 def test_presets_and_init_are_passed_on(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, *_: asked.append(settings))
-    for words in ["--preset", "char-small", "--n-layer", "5"], ["--init", "124M"]:
+    monkeypatch.setattr("numgpt.training.session.longest_context", lambda init: {"124M": 1024, "small": 64}[init])
+    for words in (
+        ["--preset", "char-small", "--n-layer", "5"],
+        ["--init", "124M"],
+        ["--init", "small"],
+        ["--init", "small", "--context", "65"],
+    ):
         with pytest.raises(AttributeError):
             main(["train", "--data", "x", "--out", str(tmp_path / "run"), *words])
     assert (asked[0].n_layer, asked[0].n_embd, asked[0].tokenizer) == (5, 128, "char")
     assert (asked[1].init, asked[1].lr) == ("124M", 3e-5)
+    assert [settings.context for settings in asked] == [64, 256, 64, 65]
 
 
 def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
@@ -292,9 +300,11 @@ def test_a_vocabulary_that_is_padded(command, tmp_path, tiny_model, text_file, c
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("eval_every", [1, 100])
-def test_a_run_that_diverges(command, capsys, eval_every):
+def test_a_run_that_diverges(command, tmp_path, capsys, eval_every):
     """One line that says so, and no warning of NumPy's before it."""
     assert main([*command, "--lr", "1e30", "--clip", "0", "--eval-every", str(eval_every)]) == 2
     error = capsys.readouterr().err
     assert "training diverged; " in error
     assert error.count("\n") == 1
+    advice = re.search(r"--init \S+", error)[0].split()
+    assert main(["train", *command[1:3], "--out", str(tmp_path / "again"), *advice, "--lr=1e-4", "--max-steps=2"]) == 0
