@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from numgpt.errors import InputError
 from numgpt.files import atomic_write, file_sha256, read_text
+from numgpt.training.npy import map_tokens
 
 PARTS = ("train", "held_out")
 
@@ -48,12 +48,7 @@ def read_document(path):
 
 
 def _read_tokens(path):
-    try:
-        tokens = open_memmap(path, mode="r")
-    except ValueError as error:
-        raise InputError(f"{path} is not a .npy file of numbers: {error}") from None
-    if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
-        raise InputError(f"{path} holds {tokens.dtype} of shape {tokens.shape}: tokens are one row of whole numbers")
+    tokens = map_tokens(path)
     if len(tokens) == 0:
         raise InputError(f"{path} is empty: there are no tokens in it")
     return tokens
@@ -100,7 +95,7 @@ def open_tokens(folder, context):
 
     Raises InputError where there are too few for one sequence of `context` tokens and what follows each of them.
     """
-    train, held_out = (open_memmap(_token_file(folder, name), mode="r") for name in PARTS)
+    train, held_out = (map_tokens(_token_file(folder, name)) for name in PARTS)
     if len(train) <= context:
         raise InputError(
             f"the text to train on has {len(train)} tokens, too few for a context of {context}: "
