@@ -139,7 +139,10 @@ def _refuse_constant(name: str) -> None:
 
 def quoted(value: object) -> str:
     """`value`, which a file supplied, as a message can show it: one line, escaped, shortened."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # Python does not write out a number of more than 4300 digits
+        return "a number of thousands of digits"
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 

@@ -17,6 +17,7 @@ EPILOG = """examples:
   numgpt COMMAND --help                   what a command can do, with examples
 """
 STATUS_USER_ERROR = 2
+LONGEST_MESSAGE = 400  # characters of what argparse says, which repeats a wrong argument at its length
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 
@@ -68,7 +69,8 @@ class Parser(argparse.ArgumentParser):
     """argparse with one line for a wrong argument where it has the whole usage."""
 
     def error(self, message):
-        self.exit(STATUS_USER_ERROR, f"numgpt: {message}; see {self.prog} --help\n")
+        short = message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 3] + "..."
+        self.exit(STATUS_USER_ERROR, f"numgpt: {short}; see {self.prog} --help\n")
 
 
 def complain(error):

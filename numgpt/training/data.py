@@ -1,12 +1,13 @@
 """From a file to batches: read, split, tokenise, keep the tokens on disk, draw windows of them."""
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from numgpt.errors import InputError
-from numgpt.files import atomic_write, file_sha256, read_text
+from numgpt.files import atomic_write, file_sha256, quoted, read_text
 from numgpt.training.npy import map_tokens
 
 PARTS = ("train", "held_out")
@@ -62,6 +63,11 @@ class DataRecord:
     sha256: str
     train_sha256: str
     held_out_sha256: str
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            if not isinstance(value, str) or not (name == "file" or re.fullmatch("[0-9a-f]{64}", value)):
+                raise InputError(f"{name} of the data cannot be {quoted(value)}")
 
     def as_dict(self):
         """name -> value, for JSON."""

@@ -2,8 +2,11 @@
 
 import json
 import os
+from contextlib import suppress
 
-from numgpt.files import atomic_write
+from numgpt.errors import InputError
+from numgpt.files import atomic_write, parse_json
+from numgpt.numbers import check_number
 
 NAME = "metrics.jsonl"
 
@@ -40,15 +43,19 @@ class Metrics:
 
 def read(run):
     """The records of a run, in order; a line that was cut off, or is none of ours, is passed over."""
+    path = run / NAME
     records = []
-    for line in (run / NAME).read_text("utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and isinstance(record.get("step"), int):
-            records.append(record)
+    for line in path.read_bytes().splitlines():
+        with suppress(InputError):
+            records.append(_checked(parse_json(line, path)))
     return records
+
+
+def _checked(record):
+    check_number(record.get("step"), "step", whole=True, low=0)
+    for name, value in record.items():
+        check_number(value, name)
+    return record
 
 
 def _line(record):

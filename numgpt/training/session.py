@@ -8,10 +8,11 @@ from numgpt.backend import to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
-from numgpt.files import LATEST, file_sha256, newest_checkpoint
+from numgpt.files import LATEST, file_sha256, newest_checkpoint, quoted
 from numgpt.kernels import set_precision
 from numgpt.loading import load, read_folder
 from numgpt.model import GPT
+from numgpt.numbers import check_number
 from numgpt.tokenizer import load_tokenizer, no_vocabulary
 from numgpt.training import state
 from numgpt.training.data import DataRecord, check_tokens, open_tokens, prepare, read_source
@@ -87,11 +88,13 @@ def resume(run, options, data=None, device="cpu", precision="float32"):
     try:
         settings = Settings(**stored["settings"])
         record = DataRecord(**stored["data"])
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{checkpoint / state.STATE} does not hold the settings of a run: {error}") from None
+        check_number(stored["step"], "step", below=settings.max_steps + 1)
+    except (KeyError, TypeError, InputError) as error:
+        reason = f"{checkpoint / state.STATE} does not hold the settings of a run"
+        raise InputError(f"{reason}: {quoted(str(error))}") from None
     differences = settings.differences(options)
     if data is not None and file_sha256(data) != record.sha256:
-        differences.append(f"{data} is not the file {record.file} that it was begun with")
+        differences.append(f"{data} is not the file {quoted(record.file)} that it was begun with")
     if differences:
         raise InputError(f"{run} cannot go on: {'; '.join(differences)}; leave that out, or begin another run")
     check_tokens(run / DATA, record)

@@ -1,11 +1,12 @@
 """Everything that a training run can be told, with its default and what is allowed."""
 
-import math
 from dataclasses import asdict, dataclass, field, fields
 
 from numgpt.backend import float_type
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.numbers import check_number
 
 
 def setting(default, text, low=None, below=None, above=None):
@@ -81,16 +82,7 @@ def check(here, value):
         return
     if here.type not in (int, float):
         if not isinstance(value, str) or not value:
-            raise InputError(f"{option(here.name)} must be a text, not {value!r}")
+            raise InputError(f"{option(here.name)} must be a text, not {quoted(value)}")
         return
-    number = int if here.type is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, number) or not math.isfinite(value):
-        raise InputError(f"{option(here.name)} must be a {'whole ' if here.type is int else ''}number, not {value!r}")
-    low, below, above = (here.metadata[name] for name in ("low", "below", "above"))
-    if low is not None and value < low or below is not None and value >= below or above is not None and value <= above:
-        parts = [
-            *([f"at least {low}"] if low is not None else []),
-            *([f"above {above}"] if above is not None else []),
-            *([f"below {below}"] if below is not None else []),
-        ]
-        raise InputError(f"{option(here.name)} must be {' and '.join(parts)}, not {value!r}")
+    limits = {name: here.metadata[name] for name in ("low", "above", "below")}
+    check_number(value, option(here.name), here.type is int, **limits)

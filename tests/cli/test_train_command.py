@@ -114,6 +114,9 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         ([*command[1:], "--preset", "huge"], "there is no preset 'huge'"),
         ([*command[1:], "--lr", "-1"], "--lr must be above 0"),
         ([*command[1:], "--lr", "fast"], "invalid float value: 'fast'"),
+        ([*command[1:], "--lr", "x" * 5000], "invalid float value: 'xxx"),
+        ([*command[1:], "--max-steps", "9" * 5000], "invalid int value: '999"),
+        ([*command[1:], "--max-steps", "9" * 400], "--max-steps must be below 2^63"),
         (["--resume", str(run)], "is not a folder with a run"),
         (["--resume", str(tmp_path / "folder")], "no whole checkpoint yet"),
         (["--resume", str(run), "--out", str(tmp_path)], "leave out --out"),
@@ -122,6 +125,7 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         error = capsys.readouterr().err
         assert reason in error
         assert error.count("\n") == 1
+        assert len(error) <= 500
         assert not run.exists()
 
 
@@ -134,7 +138,7 @@ def test_resume_refuses_what_differs(command, tmp_path, text_file, capsys):
     assert main(["train", "--resume", run, "--lr", "0.5", "--data", str(text_file)]) == 2
     error = capsys.readouterr().err
     assert "--lr is 0.5 here, but 0.001 in the run; " in error
-    assert "text.txt is not the file text.txt that it was begun with" in error
+    assert "text.txt is not the file 'text.txt' that it was begun with" in error
     assert main(["train", "--resume", run, "--preset", "char-small"]) == 2
     assert "--n-layer is 4 here, but 1 in the run" in capsys.readouterr().err
 
