@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from numgpt.errors import InputError
 
 LONGEST_INTEGER = 40  # digits; a random generator's state has 39, and thousands would keep int() busy for minutes
 LATEST = "latest"  # in the folder of a training run: the name of its newest whole checkpoint
-CHECKPOINT = re.compile(r"step-(\d{8,})")
+CHECKPOINT = re.compile(r"step-(\d{8,18})")
 
 
 @contextmanager
@@ -65,12 +66,30 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file; of standard input where `path` is the text "-" (a file of that name is "./-").
+
+    Raises InputError for a folder, or where there is no standard input; OSError as reading does.
+    """
+    if path == "-":
+        return read_standard_input("it")
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder: give one text file")
+    return Path(path).read_bytes()
+
+
+def read_standard_input(name: str) -> bytes:
+    """The bytes on standard input; who sits at a terminal is told what is read, `name`. Raises InputError for none."""
+    if sys.stdin is None:
+        raise InputError(f"{name} is missing, and there is no standard input to read it from")
+    if sys.stdin.isatty():
+        print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
+    return sys.stdin.buffer.read()
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """The text of a UTF-8 file. Raises InputError as `decode_utf8` does and for a folder; OSError as the disk does."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give one text file")
-    return decode_utf8(path.read_bytes(), path)
+    return decode_utf8(read_bytes(Path(path)), path)
 
 
 def decode_utf8(data: bytes, where: object) -> str:

@@ -4,7 +4,6 @@ import json
 import math
 import sys
 from argparse import RawDescriptionHelpFormatter
-from pathlib import Path
 
 from numgpt.cli.arguments import add_model_arguments
 from numgpt.errors import InputError
@@ -30,7 +29,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="a text in UTF-8")
+    parser.add_argument("file", metavar="FILE", help="a text in UTF-8; - is standard input")
     add_model_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws the random weights (default 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every token's loss")
@@ -42,8 +41,8 @@ def run(args):
     from numgpt.loading import load
     from numgpt.model import GPT
     from numgpt.tokenizer import no_vocabulary
-    from numgpt.training.data import read_document
     from numgpt.training.evaluate import token_losses
+    from numgpt.training.source import read_document
 
     check_whole(args.seed, "--seed", "any number will do")
     text = read_document(args.file)
@@ -100,7 +99,7 @@ def print_json(args, config, ids, tokens, losses, means):
     """Everything, on one line."""
     rows = zip(ids, tokens, losses["random"].tolist(), losses["trained"].tolist(), strict=True)
     result = {
-        "file": str(args.file),
+        "file": args.file,
         "model": args.model,
         "n_vocab": config.n_vocab,
         "ln_n_vocab": math.log(config.n_vocab),

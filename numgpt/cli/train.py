@@ -13,6 +13,7 @@ EPILOG = """examples:
   numgpt train --data text.txt --out run              some minutes; then: numgpt generate --model run "..."
   numgpt train --data text.txt --out run --preset char-small --max-steps 500
   numgpt train --resume run                           go on where a run stopped, bit for bit
+  numgpt train --resume run --max-steps 6000          give a run more steps; the learning rate follows the new schedule
   numgpt train --data text.txt --out run --init 124M  fine-tune a published model
   numgpt train --data text.txt --out run --preset char-large --device cuda --precision bf16
 
@@ -37,7 +38,8 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", metavar="FILE", type=Path, help="UTF-8 text, or whole numbers in a .npy file")
+    parser.add_argument("--data", metavar="FILE", help="UTF-8 text (-: standard input), or tokens in a .npy file")
+    parser.add_argument("--val-data", metavar="FILE", help="what is held out; without it, the end of --data is")
     parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
     parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
     parser.add_argument("--preset", metavar="NAME", help="start from these settings (default small); options override")
@@ -75,6 +77,8 @@ def run(args):
             return go_on(resumed(args, options))
     if args.data is None or args.out is None:
         raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
+    if args.val_data is not None and "val_fraction" in options:
+        raise InputError("--val-fraction says how much of --data is held out, but --val-data is: leave one of them out")
     longest = longest_context(options["init"]) if "init" in options else None
     settings = choose(args.preset, options, longest)
     check_no_file(args.out)
@@ -88,7 +92,9 @@ def go_on(session):
     from numgpt.training.loop import train
 
     if session.trainer.finished:
-        print(f"{session.run} is finished: all {session.settings.max_steps} steps are made")
+        n = session.settings.max_steps
+        more = f"numgpt train --resume {session.run} --max-steps {2 * n}"
+        print(f"{session.run} is finished: all {n} steps are made; for more: {more}")
         return 0
     with interrupt_flag() as interrupted, Report(session) as report:
         finished = train(session, report, interrupted)
@@ -105,7 +111,7 @@ def begun(args, settings):
     from numgpt.training.session import begin
 
     with learning_bar() as progress:
-        return begin(args.out, args.data, settings, progress, args.device, args.precision)
+        return begin(args.out, args.data, settings, progress, args.device, args.precision, args.val_data)
 
 
 def resumed(args, options):
@@ -113,9 +119,11 @@ def resumed(args, options):
     from numgpt.training.presets import named
     from numgpt.training.session import resume
 
+    asked = options.get("max_steps")
     if args.preset is not None:
         options = named(args.preset).options | options
-    return resume(args.resume, options, args.data, args.device, args.precision)
+    options = {name: value for name, value in options.items() if name != "max_steps" or asked is None}
+    return resume(args.resume, options, args.data, args.device, args.precision, args.val_data, asked)
 
 
 @contextmanager

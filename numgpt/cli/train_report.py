@@ -79,6 +79,7 @@ def introduction(session):
         f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
         f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
         f"{len(trainer.windows.tokens):,} tokens to train on, {len(session.held_out.tokens):,} held out.{begun}"
+        + (f"\n{session.notice}" if session.notice else "")
     )
 
 
@@ -96,6 +97,7 @@ def sample(model, session):
         temperature=0.8,
         top_k=40,
         seed=session.settings.seed,
+        stop_ids=session.tokenizer.end_of_text,
     )
     return session.tokenizer.decode(ids[0].tolist())
 

@@ -50,6 +50,7 @@ class Settings:
     seed: int = setting(0, "draws the first weights, the batches and dropout", low=0)
     dtype: str = setting("float32", "float32 or float64")
     val_fraction: float = setting(0.1, "share of the text, its end, that is held out", above=0, below=1)
+    end_of_text: str = setting("token", "what <|endoftext|> in a text is: token (where one document ends), or text")
     init: str | None = setting(None, "start from this model, a published name or a folder, with its tokenizer")
 
     def __post_init__(self):
@@ -57,6 +58,8 @@ class Settings:
             check(here, getattr(self, here.name))
         GPTConfig(1, self.context, self.n_embd, self.n_head, self.n_layer, self.dropout)
         float_type(self.dtype)
+        if self.end_of_text not in ("token", "text"):
+            raise InputError(f"--end-of-text must be token or text, not {quoted(self.end_of_text)}")
 
     def differences(self, options):
         """ "--lr is 0.1 here, but 0.001 in the run" for each of `options` (name -> value) that is not as set here."""

@@ -5,6 +5,7 @@ import tempfile
 from numgpt.errors import InputError
 from numgpt.loading import read_folder
 from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer, no_vocabulary
+from numgpt.tokenizer.bpe import END_OF_TEXT
 from numgpt.tokenizer.trainer import train_bpe
 
 
@@ -27,12 +28,35 @@ def choose_tokenizer(source, settings, progress=None):
 
 def learn(kind, source, settings, progress):
     """A tokenizer made of the text."""
+    text = "".join(dict.fromkeys(file.text for file in source.files))
     if kind == "char":
-        return CharTokenizer.from_text(source.text)
+        return CharTokenizer.from_text(text)
     if kind == "word":
-        return WordTokenizer.from_text(source.text)
+        return WordTokenizer.from_text(text)
     text, _ = source.split(settings.val_fraction)
+    if settings.end_of_text == "token":
+        text = text.replace(END_OF_TEXT, "\n")  # no merge is learnt of what is one token already
     return train_bpe(text, settings.vocab_size, progress)
+
+
+def encoder(tokenizer, settings):
+    """From text to ids; <|endoftext|> is its token where the tokenizer has one and settings.end_of_text says so."""
+    if tokenizer.end_of_text is None or settings.end_of_text == "text":
+        return tokenizer.encode
+    return lambda text: tokenizer.encode(text, allowed_special={END_OF_TEXT})
+
+
+def say_end_of_text(source, tokenizer, settings):
+    """A line on what <|endoftext|> is taken for, None where the text has none."""
+    n = sum((file.text or "").count(END_OF_TEXT) for file in {id(file): file for file in source.files}.values())
+    if not n:
+        return None
+    found = f"{END_OF_TEXT} stands in the text {n:,} times and is"
+    if tokenizer.end_of_text is None:
+        return f"{found} read as text: this tokenizer has no token for it."
+    if settings.end_of_text == "text":
+        return f"{found} read as text, as --end-of-text text says."
+    return f"{found} the token that ends a document; --end-of-text text would read it as text."
 
 
 def check_kept(tokenizer, folder):

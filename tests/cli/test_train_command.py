@@ -58,12 +58,29 @@ def test_a_finished_run(command, tmp_path, capsys):
     main(command)
     capsys.readouterr()
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'run'} is finished: all 10 steps are made\n"
+    said = capsys.readouterr().out
+    assert said.startswith(f"{tmp_path / 'run'} is finished: all 10 steps are made; for more: numgpt train --resume ")
+    assert main(said.split("numgpt ")[1].split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith(
+        "The run has 20 steps from here on, where it had 10: the learning rate follows the schedule"
+    )
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 21
+    assert main(["train", "--resume", str(tmp_path / "run"), "--max-steps", "10"]) == 2
+    assert "--max-steps is 10 here, but 20 in the run" in capsys.readouterr().err
 
 
 def test_every_setting_has_an_option(monkeypatch, tmp_path):
     """Each option reaches the settings, with a value that is not its default."""
-    others = {"tokenizer": "char", "dtype": "float64", "n_embd": 12, "n_head": 3, "vocab_size": 300, "keep": 5}
+    others = {
+        "tokenizer": "char",
+        "dtype": "float64",
+        "n_embd": 12,
+        "n_head": 3,
+        "vocab_size": 300,
+        "keep": 5,
+        "end_of_text": "text",
+    }
     named = {}
     for here in fields(Settings):
         if here.name != "init":
@@ -117,6 +134,8 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         ([*command[1:], "--lr", "x" * 5000], "invalid float value: 'xxx"),
         ([*command[1:], "--max-steps", "9" * 5000], "invalid int value: '999"),
         ([*command[1:], "--max-steps", "9" * 400], "--max-steps must be below 2^63"),
+        ([*command[1:], "--val-data", str(text_file), "--val-fraction", "0.2"], "leave one of them out"),
+        ([*command[1:], "--end-of-text", "word"], "--end-of-text must be token or text, not 'word'"),
         (["--resume", str(run)], "is not a folder with a run"),
         (["--resume", str(tmp_path / "folder")], "no whole checkpoint yet"),
         (["--resume", str(run), "--out", str(tmp_path)], "leave out --out"),
@@ -312,3 +331,15 @@ def test_a_run_that_diverges(command, tmp_path, capsys, eval_every):
     assert error.count("\n") == 1
     advice = re.search(r"--init \S+", error)[0].split()
     assert main(["train", *command[1:3], "--out", str(tmp_path / "again"), *advice, "--lr=1e-4", "--max-steps=2"]) == 0
+
+
+def test_a_text_from_standard_input(command, tmp_path, text_file):
+    """`-` is standard input, for the text to train on and for a text whose loss is asked."""
+    words = [sys.executable, "-m", "numgpt", *command[:1], "--data", "-", "--val-data", str(text_file), *command[3:]]
+    done = subprocess.run(words, cwd=ROOT, input=text_file.read_bytes() * 2, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert main(["train", "--resume", str(tmp_path / "run"), "--val-data", str(text_file)]) == 0
+    loss = [sys.executable, "-m", "numgpt", "loss", "-", "--model", str(tmp_path / "run")]
+    done = subprocess.run(loss, cwd=ROOT, input=text_file.read_bytes(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"nats per token" in done.stdout

@@ -8,8 +8,8 @@ from numgpt import GPT, GPTConfig, load
 from numgpt.errors import InputError
 from numgpt.tokenizer import CharTokenizer
 from numgpt.training import session
-from numgpt.training.data import read_source
 from numgpt.training.loop import train
+from numgpt.training.source import read_source
 from numgpt.training.tokenizers import choose_tokenizer
 
 
