@@ -6,6 +6,7 @@ import sys
 
 from numgpt import __version__
 from numgpt.cli import download, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
+from numgpt.cli.system_errors import explain
 from numgpt.cli.train import STATUS_INTERRUPTED
 from numgpt.errors import InputError
 from numgpt.kernels import kernels_in_use
@@ -42,8 +43,10 @@ def main(argv=None):
         return STATUS_INTERRUPTED
     except BrokenPipeError:
         return STATUS_CLOSED_PIPE
-    except (InputError, OSError) as error:
+    except InputError as error:
         return complain(error)
+    except OSError as error:
+        return complain(explain(error))
     except MemoryError as error:
         return complain(f"there is not enough memory: {error}")
     finally:

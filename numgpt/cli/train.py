@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from numgpt.errors import InputError
+from numgpt.files import newest_checkpoint
 
 EPILOG = """examples:
   numgpt train --data text.txt --out run              some minutes; then: numgpt generate --model run "..."
@@ -88,6 +89,7 @@ def run(args):
 
 def go_on(session):
     """Take the steps that are left and say how it ended; return the exit status."""
+    from numgpt.cli.system_errors import explain
     from numgpt.cli.train_report import Report
     from numgpt.training.loop import train
 
@@ -96,13 +98,24 @@ def go_on(session):
         more = f"numgpt train --resume {session.run} --max-steps {2 * n}"
         print(f"{session.run} is finished: all {n} steps are made; for more: {more}")
         return 0
-    with interrupt_flag() as interrupted, Report(session) as report:
-        finished = train(session, report, interrupted)
+    try:
+        with interrupt_flag() as interrupted, Report(session) as report:
+            finished = train(session, report, interrupted)
+    except BrokenPipeError:  # nobody reads what is printed
+        raise
+    except OSError as error:
+        raise InputError(f"{explain(error)}{what_is_left(session.run)}") from None
     if finished:
         print(f'finished; try it: numgpt generate --model {session.run} "..."')
         return 0
     print(f"stopped after step {session.trainer.steps}, saved; go on with: numgpt train --resume {session.run}")
     return STATUS_INTERRUPTED
+
+
+def what_is_left(run):
+    """What to say of the run after the disk failed."""
+    good = newest_checkpoint(run)
+    return f"; {good.name} is whole, go on from it then: numgpt train --resume {run}" if good else ""
 
 
 def begun(args, settings):

@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 
 from numgpt.errors import InputError
-from numgpt.files import atomic_write, parse_json
+from numgpt.files import atomic_write, naming, parse_json
 from numgpt.numbers import check_number
 
 NAME = "metrics.jsonl"
@@ -18,7 +18,7 @@ class Metrics:
     """
 
     def __init__(self, run, step):
-        path = run / NAME
+        self.path = path = run / NAME
         if path.exists():
             kept = [record for record in read(run) if record["step"] <= step]
             with atomic_write(path, "w") as file:
@@ -29,16 +29,19 @@ class Metrics:
         return self
 
     def __exit__(self, *_):
-        self.file.close()
+        with naming(self.path):
+            self.file.close()
 
     def append(self, record):
         """Add a record (name -> number, "step" among them); whoever reads the file sees it at once."""
-        self.file.write(_line(record))
-        self.file.flush()
+        with naming(self.path):
+            self.file.write(_line(record))
+            self.file.flush()
 
     def sync(self):
         """Have the disk hold all records."""
-        os.fsync(self.file.fileno())
+        with naming(self.path):
+            os.fsync(self.file.fileno())
 
 
 def read(run):

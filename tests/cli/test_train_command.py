@@ -238,7 +238,8 @@ def test_a_disk_that_is_full(command, monkeypatch, capsys):
 
     monkeypatch.setattr(state, "write_safetensors", full)
     assert main(command) == 2
-    assert capsys.readouterr().err == "numgpt: [Errno 28] No space left on device\n"
+    error = capsys.readouterr().err
+    assert "step-00000000.tmp/training.safetensors cannot be written: No space left on device; make room" in error
 
 
 def test_tokens_without_a_tokenizer(tmp_path, capsys):
@@ -343,3 +344,21 @@ def test_a_text_from_standard_input(command, tmp_path, text_file):
     done = subprocess.run(loss, cwd=ROOT, input=text_file.read_bytes(), capture_output=True)
     assert done.returncode == 0, done.stderr
     assert b"nats per token" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
+def test_a_disk_that_fills_up_during_a_run(command, tmp_path):
+    """The diary is the first file to grow too long: the last checkpoint is named, and the run goes on from it."""
+    code = (
+        "import resource, sys; from numgpt.cli import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY)); sys.exit(main(sys.argv[1:]))"
+    )
+    words = [sys.executable, "-c", code, *command, "--max-steps", "700", "--save-every", "100", "--eval-every", "700"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "run/metrics.jsonl cannot be written: File too large; no larger file is allowed there" in done.stderr
+    step, resume = re.search(r"step-(\d+) is whole, go on from it then: numgpt (.*)$", done.stderr).groups()
+    assert 100 <= int(step) < 700
+    assert main(resume.split()) == 0
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 701
