@@ -191,7 +191,7 @@ def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:
     return None
 
 
-def _read_latest(path):
+def _read_latest(path: Path) -> str | None:
     try:
         return path.read_bytes().decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,14 +1,17 @@
 """A name or a folder becomes a model and its tokenizer."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numgpt.backend import check_device, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
 from numgpt.files import newest_checkpoint
 from numgpt.model import GPT
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from numgpt.tokenizer import BPETokenizer, CharTokenizer, WordTokenizer
@@ -32,7 +35,7 @@ def load(
     return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device))
 
 
-def read_folder(name_or_folder, offline, read):
+def read_folder(name_or_folder: str | os.PathLike[str], offline: bool, read: Callable[[Path], T]) -> T:
     """read(folder) for the folder that `find_folder` finds.
 
     A run that is being trained removes its oldest checkpoints, perhaps the very one that is being read: what came of it
@@ -50,7 +53,7 @@ def read_folder(name_or_folder, offline, read):
                 return found
 
 
-def _load(folder, dtype, device):
+def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
     checkpoint = open_checkpoint(folder)
