@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from numgpt.errors import InputError
 
 LONGEST_INTEGER = 40  # digits; a random generator's state has 39, and thousands would keep int() busy for minutes
 LATEST = "latest"  # in the folder of a training run: the name of its newest whole checkpoint
-CHECKPOINT = re.compile(r"step-(\d{8,})")
+CHECKPOINT = re.compile(r"step-(\d{8,18})")
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".tmp")
     try:
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+        with naming(path), os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -35,6 +36,17 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Give an OSError of the body the name of the file at `path` where it has no name, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
         raise
 
 
@@ -51,7 +63,8 @@ def flush(path: str | os.PathLike[str]) -> None:
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
     try:
-        os.fsync(handle)
+        with naming(path):
+            os.fsync(handle)
     finally:
         os.close(handle)
 
@@ -65,12 +78,30 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file; of standard input where `path` is the text "-" (a file of that name is "./-").
+
+    Raises InputError for a folder, or where there is no standard input; OSError as reading does.
+    """
+    if path == "-":
+        return read_standard_input("it")
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder: give one text file")
+    return Path(path).read_bytes()
+
+
+def read_standard_input(name: str) -> bytes:
+    """The bytes on standard input; who sits at a terminal is told what is read, `name`. Raises InputError for none."""
+    if sys.stdin is None:
+        raise InputError(f"{name} is missing, and there is no standard input to read it from")
+    if sys.stdin.isatty():
+        print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
+    return sys.stdin.buffer.read()
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """The text of a UTF-8 file. Raises InputError as `decode_utf8` does and for a folder; OSError as the disk does."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give one text file")
-    return decode_utf8(path.read_bytes(), path)
+    return decode_utf8(read_bytes(Path(path)), path)
 
 
 def decode_utf8(data: bytes, where: object) -> str:
@@ -139,7 +170,10 @@ def _refuse_constant(name: str) -> None:
 
 def quoted(value: object) -> str:
     """`value`, which a file supplied, as a message can show it: one line, escaped, shortened."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # Python does not write out a number of more than 4300 digits
+        return "a number of thousands of digits"
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
@@ -149,10 +183,16 @@ def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:
     Raises InputError where the file `latest` names no checkpoint.
     """
     path = Path(run) / LATEST
+    while (name := _read_latest(path)) is not None:
+        if CHECKPOINT.fullmatch(name) and path.with_name(name).is_dir():
+            return path.with_name(name)
+        if name == _read_latest(path):  # or else a process that trains has saved and removed meanwhile
+            raise InputError(f"{path} names no checkpoint of the run: write the name of one into it")
+    return None
+
+
+def _read_latest(path: Path) -> str | None:
     try:
-        name = path.read_bytes().decode("utf-8", "replace").strip()
+        return path.read_bytes().decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not CHECKPOINT.fullmatch(name) or not path.with_name(name).is_dir():
-        raise InputError(f"{path} names no checkpoint of the run: write the name of one into it")
-    return path.with_name(name)

@@ -1,14 +1,17 @@
 """A name or a folder becomes a model and its tokenizer."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numgpt.backend import check_device, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
 from numgpt.files import newest_checkpoint
 from numgpt.model import GPT
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from numgpt.tokenizer import BPETokenizer, CharTokenizer, WordTokenizer
@@ -28,10 +31,31 @@ def load(
     InputError for an unknown name, for files that are missing, damaged or not a GPT-2's and for a device that cannot be
     used; OSError as the network and the disk do.
     """
+    check_device(device)
+    return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device))
+
+
+def read_folder(name_or_folder: str | os.PathLike[str], offline: bool, read: Callable[[Path], T]) -> T:
+    """read(folder) for the folder that `find_folder` finds.
+
+    A run that is being trained removes its oldest checkpoints, perhaps the very one that is being read: what came of it
+    then, an error or a half, does not count, and the newest is read in its place.
+    """
+    while True:
+        folder = find_folder(name_or_folder, offline)
+        try:
+            found = read(folder)
+        except (InputError, OSError):
+            if folder.exists() or find_folder(name_or_folder, offline) == folder:
+                raise
+        else:
+            if folder.exists():
+                return found
+
+
+def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
-    check_device(device)
-    folder = find_folder(name_or_folder, offline)
     checkpoint = open_checkpoint(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:

@@ -11,11 +11,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "numgpt"
 
 # Each part may import from those named beside it, and from itself.
-BASE = {"config", "errors", "files", "backend"}
+BASE = {"config", "errors", "files", "numbers", "backend"}
 MAY_IMPORT = {
     "config": {"errors"},
     "errors": set(),
     "files": {"errors"},
+    "numbers": {"errors", "files"},
     "backend": {"errors"},
     "kernels": BASE,
     "layers": BASE | {"kernels"},

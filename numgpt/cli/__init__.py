@@ -6,6 +6,7 @@ import sys
 
 from numgpt import __version__
 from numgpt.cli import download, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
+from numgpt.cli.system_errors import explain
 from numgpt.cli.train import STATUS_INTERRUPTED
 from numgpt.errors import InputError
 from numgpt.kernels import kernels_in_use
@@ -17,6 +18,7 @@ EPILOG = """examples:
   numgpt COMMAND --help                   what a command can do, with examples
 """
 STATUS_USER_ERROR = 2
+LONGEST_MESSAGE = 400  # characters of what argparse says, which repeats a wrong argument at its length
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 
@@ -41,8 +43,10 @@ def main(argv=None):
         return STATUS_INTERRUPTED
     except BrokenPipeError:
         return STATUS_CLOSED_PIPE
-    except (InputError, OSError) as error:
+    except InputError as error:
         return complain(error)
+    except OSError as error:
+        return complain(explain(error))
     except MemoryError as error:
         return complain(f"there is not enough memory: {error}")
     finally:
@@ -68,7 +72,8 @@ class Parser(argparse.ArgumentParser):
     """argparse with one line for a wrong argument where it has the whole usage."""
 
     def error(self, message):
-        self.exit(STATUS_USER_ERROR, f"numgpt: {message}; see {self.prog} --help\n")
+        short = message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 3] + "..."
+        self.exit(STATUS_USER_ERROR, f"numgpt: {short}; see {self.prog} --help\n")
 
 
 def complain(error):

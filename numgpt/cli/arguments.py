@@ -1,9 +1,7 @@
 """What several subcommands take: a model, and a text from the command line or from standard input."""
 
-import sys
-
 from numgpt.errors import InputError
-from numgpt.files import decode_utf8
+from numgpt.files import decode_utf8, read_standard_input
 
 DEFAULT_MODEL = "shakespeare"
 
@@ -28,11 +26,7 @@ def text_or_stdin(argument, name):
     """
     if argument is not None:
         return check_utf8(argument, name)
-    if sys.stdin is None:
-        raise InputError(f"{name} is missing, and there is no standard input to read it from")
-    if sys.stdin.isatty():
-        print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
-    text = decode_utf8(sys.stdin.buffer.read(), "standard input")
+    text = decode_utf8(read_standard_input(name), "standard input")
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 

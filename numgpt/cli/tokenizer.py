@@ -47,7 +47,7 @@ def add_parser(subparsers):
         description="Learn the merges of a byte-level BPE from FILE, with GPT-2's pattern, and write encoder.json and "
         "vocab.bpe as GPT-2 has them.",
     )
-    train.add_argument("file", type=Path, metavar="FILE", help="a text in UTF-8")
+    train.add_argument("file", metavar="FILE", help="a text in UTF-8; - is standard input")
     train.add_argument("--vocab-size", type=int, default=1024, metavar="N", help="tokens in all (default 1024)")
     train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     train.set_defaults(run=run_train)
@@ -82,7 +82,7 @@ def run_decode(args):
 def run_train(args):
     from numgpt.cli.progress import learning_bar
     from numgpt.tokenizer.trainer import train_bpe
-    from numgpt.training.data import read_document
+    from numgpt.training.source import read_document
 
     text = read_document(args.file)
     with learning_bar() as progress:
@@ -96,13 +96,13 @@ def run_train(args):
 
 def find_tokenizer(args):
     """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
-    from numgpt.loading import find_folder
+    from numgpt.loading import read_folder
     from numgpt.tokenizer import load_tokenizer, no_vocabulary
 
-    folder = args.vocab or find_folder(args.model or GPT2, args.offline)
-    tokenizer = load_tokenizer(folder)
+    source = args.vocab or args.model or GPT2
+    tokenizer = load_tokenizer(source) if args.vocab else read_folder(source, args.offline, load_tokenizer)
     if tokenizer is None:
-        raise InputError(no_vocabulary(folder))
+        raise InputError(no_vocabulary(source))
     return tokenizer
 
 

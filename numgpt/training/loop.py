@@ -1,7 +1,10 @@
 """The loop: step, evaluate, write down, save."""
 
+import math
 import time
 from dataclasses import asdict
+
+import numpy as np
 
 from numgpt.files import newest_checkpoint
 from numgpt.training.metrics import Metrics
@@ -30,6 +33,7 @@ def train(session, report, stopped=lambda: False):
         raise Diverged(f"{error}{advice}") from None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends the run with a message
 def _train(session, report, stopped):
     trainer = session.trainer
     with Metrics(session.run, trainer.steps) as metrics:
@@ -60,9 +64,11 @@ def timed_step(trainer):
 
 
 def evaluate(session, record, report):
-    """The record with the loss on held-out text added."""
+    """The record with the loss on held-out text added. Raises Diverged where that is no finite number."""
     with session.trainer.weights_to_keep() as model:
         loss = session.held_out.loss(model)
+        if not math.isfinite(loss.nats):
+            raise Diverged(f"step {session.trainer.steps}: the loss on held-out text is {loss.nats}: training diverged")
         record = {**record, "val_loss": loss.per_token}
         if loss.per_character is not None:
             record["val_loss_per_character"] = loss.per_character

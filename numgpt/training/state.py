@@ -22,12 +22,15 @@ from numgpt.checkpoint import open_checkpoint, save_checkpoint
 from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
 from numgpt.checkpoint.tensors import read_tensors
 from numgpt.errors import InputError
-from numgpt.files import CHECKPOINT, LATEST, atomic_write, flush, newest_checkpoint, read_json
+from numgpt.files import CHECKPOINT, LATEST, atomic_write, flush, newest_checkpoint, quoted, read_json
+from numgpt.numbers import check_number
 
 STATE = "state.json"
 ARRAYS = "training.safetensors"
 TEMPORARY = ".tmp"
 FORMAT = 1
+GENERATORS = ("batches", "dropout")
+PCG64 = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}  # how many bits each number has
 
 
 def save(run, trainer, tokenizer, about, keep):
@@ -50,7 +53,7 @@ def save(run, trainer, tokenizer, about, keep):
             shutil.rmtree(final, ignore_errors=True)
         raise
     flush(run)
-    for old in _checkpoints(run)[:-keep]:
+    for old in [path for path in checkpoints(run) if _number(path) <= trainer.steps][:-keep]:
         _remove(old)
 
 
@@ -77,9 +80,23 @@ def read_state(checkpoint):
         state = read_json(path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on") from None
-    if state.get("format") != FORMAT:
+    if type(state.get("format")) is not int or state["format"] != FORMAT:
         raise InputError(f"{path} was not written by this version of numgpt")
+    if check_number(state.get("step"), f"{path}: step", whole=True, low=0) != _number(checkpoint):
+        raise InputError(f"{path} tells of step {state['step']}, its folder of another: it is damaged, or was renamed")
+    for name in GENERATORS:
+        _check_generator(state.get(name), f"{path}: the state of the generator for {name}")
     return state
+
+
+def _check_generator(state, name):
+    """Raise InputError unless `state` is what NumPy's PCG64 can be set to."""
+    inner = state.get("state") if isinstance(state, dict) else None
+    if not isinstance(inner, dict) or state.get("bit_generator") != "PCG64":
+        raise InputError(f"{name} is {quoted(state)}, and not PCG64's")
+    numbers = {**state, **inner}
+    for field, bits in PCG64.items():
+        check_number(numbers.get(field), f"{name}: {field}", whole=True, low=0, below=1 << bits)
 
 
 def read_config(checkpoint, dropout):
@@ -90,6 +107,8 @@ def read_config(checkpoint, dropout):
 def restore(checkpoint, trainer, state):
     """Set `trainer` to what `save` found in one of the same settings. Raises InputError for files that do not fit."""
     path = checkpoint / ARRAYS
+    if not path.exists():
+        raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on")
     arrays = trainer.arrays()
     stored = {tensor.name: tensor for tensor in read_header(path)}
     shapes = {name: array.shape for name, array in arrays.items()}
@@ -100,10 +119,7 @@ def restore(checkpoint, trainer, state):
     for name, array in arrays.items():
         if on_host[name] is not array:
             array[...] = array_module(array).asarray(on_host[name])
-    try:
-        trainer.set_state(state)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{checkpoint / STATE} does not tell where the run was: {error!r}") from None
+    trainer.set_state(state)
 
 
 def sweep(run):
@@ -114,14 +130,14 @@ def sweep(run):
             shutil.rmtree(path)
         elif path.name.endswith(TEMPORARY):
             path.unlink()
-    for path in _checkpoints(run):
+    for path in checkpoints(run):
         if newest is None or _number(path) > _number(newest):
             _remove(path)
 
 
-def _checkpoints(run):
-    """The folders of all checkpoints, oldest first."""
-    return sorted((path for path in run.iterdir() if CHECKPOINT.fullmatch(path.name)), key=_number)
+def checkpoints(run):
+    """The folders of all checkpoints in `run`, oldest first."""
+    return sorted((path for path in run.glob("step-*") if CHECKPOINT.fullmatch(path.name)), key=_number)
 
 
 def _number(path):
