@@ -13,14 +13,33 @@ from numgpt.training import AdamW
 
 if TYPE_CHECKING:
     from numgpt import gradcheck
+    from numgpt.gradcheck import check_layer
+    from numgpt.tracing import ablate, trace
 
 __version__ = "0.1.0"
 
-__all__ = ["GPT", "AdamW", "GPTConfig", "InputError", "generate", "gradcheck", "load", "stream", "use_kernels"]
+__all__ = [
+    "GPT",
+    "AdamW",
+    "GPTConfig",
+    "InputError",
+    "ablate",
+    "check_layer",
+    "generate",
+    "gradcheck",
+    "load",
+    "stream",
+    "trace",
+    "use_kernels",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the proof when it is asked for: nothing else needs it."""
+    """Load what looks inside a model when it is asked for: sampling and training need nothing of it."""
     if name == "gradcheck":
         return import_module("numgpt.gradcheck")
+    if name == "check_layer":
+        return import_module("numgpt.gradcheck").check_layer
+    if name in ("ablate", "trace"):
+        return getattr(import_module("numgpt.tracing"), name)
     raise AttributeError(f"module 'numgpt' has no attribute {name!r}")

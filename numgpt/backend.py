@@ -1,6 +1,6 @@
 """Which array module an array belongs to, and moving arrays between the host and a GPU.
 
-Only this file and kernels/gpu*.py import CuPy, and only once a GPU is asked for.
+Only this file and kernels/gpu/ import CuPy, and only once a GPU is asked for.
 """
 
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from numgpt.checks import shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 DEVICES = ("cpu", "cuda")
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -30,7 +30,7 @@ def array_module(x):
 def check_device(device):
     """Raise InputError unless `device` is "cpu", or "cuda" with a GPU that can be computed on."""
     if not isinstance(device, str) or device not in DEVICES:
-        raise InputError(f"unknown device {shown(device)}: there are 'cpu' and 'cuda' (an NVIDIA GPU)")
+        raise InputError(f"unknown device {quoted(device)}: there are 'cpu' and 'cuda' (an NVIDIA GPU)")
     if device == "cuda":
         problem = cuda_problem()
         if problem:
@@ -110,7 +110,7 @@ def float_type(dtype):
     except (TypeError, ValueError, SyntaxError):
         found = None
     if found not in (np.float32, np.float64):
-        raise InputError(f"dtype must be float32 or float64, not {shown(dtype)}")
+        raise InputError(f"dtype must be float32 or float64, not {quoted(dtype)}")
     return found
 
 

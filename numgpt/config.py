@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from numgpt.checks import check_number, shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.numbers import check_number, check_size
 
 SIZES = ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer")
 SWITCHES = ("tie_word_embeddings", "scale_attn_weights", "scale_attn_by_inverse_layer_idx")
@@ -45,19 +46,19 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         for name in (*SIZES, *(["n_inner"] if self.n_inner is not None else [])):
-            self._set(name, check_number(getattr(self, name), name, low=1, whole=True))
+            self._set(name, check_size(getattr(self, name), name))
         if self.n_embd % self.n_head:
             raise InputError(
-                f"n_embd ({shown(self.n_embd)}) must be divisible by n_head ({shown(self.n_head)}): "
+                f"n_embd ({quoted(self.n_embd)}) must be divisible by n_head ({quoted(self.n_head)}): "
                 "every head gets an equal share"
             )
         self._set("dropout", check_number(self.dropout, "dropout", low=0, below=1))
         self._set("layer_norm_epsilon", check_number(self.layer_norm_epsilon, "layer_norm_epsilon", above=0))
         if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
-            raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {shown(self.activation)}")
+            raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {quoted(self.activation)}")
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name} must be True or False, not {shown(getattr(self, name))}")
+                raise InputError(f"{name} must be True or False, not {quoted(getattr(self, name))}")
 
     def _set(self, name: str, value: float) -> None:
         """Put a plain Python number in the place of the one that was given: NumPy's cannot be written as JSON."""

@@ -1,14 +1,17 @@
 """A name or a folder becomes a model and its tokenizer."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numgpt.backend import check_device, float_type, to_device
 from numgpt.checkpoint import open_checkpoint
-from numgpt.checks import check_path, shown
 from numgpt.errors import InputError
+from numgpt.files import check_path, newest_checkpoint, quoted
 from numgpt.model import GPT
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from numgpt.tokenizer import BPETokenizer, CharTokenizer, WordTokenizer
@@ -28,11 +31,32 @@ def load(
     InputError for an unknown name, for files that are missing, damaged or not a GPT-2's and for a device that cannot be
     used; OSError as the network and the disk do.
     """
-    from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
-
     check_device(device)
     float_type(dtype)
-    folder = find_folder(name_or_folder, offline)
+    return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device))
+
+
+def read_folder(name_or_folder: str | os.PathLike[str], offline: bool, read: Callable[[Path], T]) -> T:
+    """read(folder) for the folder that `find_folder` finds.
+
+    A run that is being trained removes its oldest checkpoints, perhaps the very one that is being read: what came of it
+    then, an error or a half, does not count, and the newest is read in its place.
+    """
+    while True:
+        folder = find_folder(name_or_folder, offline)
+        try:
+            found = read(folder)
+        except (InputError, OSError):
+            if folder.exists() or find_folder(name_or_folder, offline) == folder:
+                raise
+        else:
+            if folder.exists():
+                return found
+
+
+def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
+    from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
+
     checkpoint = open_checkpoint(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:
@@ -49,38 +73,26 @@ def load(
     return model, tokenizer
 
 
-def _newest_checkpoint(folder: Path) -> Path:
-    """The checkpoint that the file `latest` names, in the folder of a training run; any other folder itself."""
-    try:
-        name = (folder / "latest").read_text("utf-8", errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return folder
-    if not name.startswith("step-") or Path(name).name != name:
-        raise InputError(f"{folder / 'latest'} does not name a checkpoint of the run")
-    return folder / name
-
-
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
     """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
 
     Of a training run it is the newest checkpoint.
     """
     from numgpt.checkpoint import hub
-    from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
     check_path(name_or_folder, "a model's name or folder")
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
-        return _newest_checkpoint(Path(os.path.expanduser(text)))
-    shipped = find_shipped(text)
+        folder = Path(os.path.expanduser(text))
+        return newest_checkpoint(folder) or folder
+    shipped = hub.find_shipped(text)
     if shipped:
         return shipped
     try:
         name = hub.canonical_name(text)
     except InputError as error:
-        raise InputError(
-            f"{shown(text)} is not a folder, and {error}; {', '.join(SHIPPED)} comes with numgpt"
-        ) from None
+        ours = ", ".join(hub.SHIPPED)
+        raise InputError(f"{quoted(text)} is not a folder, and {error}; {ours} comes with numgpt") from None
     folder = hub.find(name)
     if folder is None and offline:
         raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")

@@ -22,9 +22,34 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import ALL, machine  # noqa: E402  (after the path to numgpt is known)
+from benchmarks import machine  # noqa: E402  (after the path to numgpt is known)
+from benchmarks.inference import SMALL, Decode, Forward  # noqa: E402
 from benchmarks.memory import own_peak_mb  # noqa: E402
+from benchmarks.peers import plain_torch_model, transformers_model  # noqa: E402
+from benchmarks.processes import FirstToken, FirstTokenOfText, Load, MemoryOfGeneration  # noqa: E402
+from benchmarks.tokenizing import DecodeIds, EncodeCold, EncodeWarm, LearnMerges, OneLetter  # noqa: E402
+from benchmarks.training import CHARACTERS, TrainingStep  # noqa: E402
 
+ALL = {
+    "decode": Decode(1),
+    "decode-8": Decode(8),
+    "prefill": Forward(last_only=True),
+    "logits": Forward(last_only=False),
+    "train-characters": TrainingStep(CHARACTERS, 12, 64, plain_torch_model, 20, has_peak=False),
+    "train-124M-4x64": TrainingStep(SMALL, 4, 64, transformers_model, 7),
+    "train-124M-1x1024": TrainingStep(SMALL, 1, 1024, transformers_model, 5),
+    "train-124M-4x64-plain": TrainingStep(SMALL, 4, 64, plain_torch_model, 7),
+    "train-124M-1x1024-plain": TrainingStep(SMALL, 1, 1024, plain_torch_model, 5),
+    "load": Load(),
+    "first-token": FirstToken(),
+    "first-token-of-text": FirstTokenOfText(),
+    "memory-of-generation": MemoryOfGeneration(),
+    "encode": EncodeWarm(),
+    "encode-cold": EncodeCold(),
+    "decode-ids": DecodeIds(),
+    "one-letter": OneLetter(),
+    "learn-merges": LearnMerges(),
+}
 NEEDED = {"vocabulary": "--vocabulary DIR", "text": "--text FILE", "seen": "--seen FILE"}
 
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """What only a GPU can show: that numgpt is right on it, and how fast. One command, some minutes, one table.
 
-    PYTHONPATH=. python scripts/gpu_check.py [--json FILE] [PART ...]
+    python scripts/gpu_check.py [--json FILE] [PART ...]
 
 Needs a GPU, CuPy and NumPy; the comparisons also torch and transformers, without which their lines say so. The parts
-are gradients (every gradient check, in float64), parity (the 124M shape against numgpt on the CPU and against
-PyTorch), precision (the gradient in tf32 and bf16 beside the exact one), steps (ten training steps beside the CPU's),
-training, decoding and memory (beside PyTorch and transformers, in turn in one run). Speeds are ratios, the peer's time
-over numgpt's: above 1 numgpt is faster. Exit status 1 when something is wrong, 2 where there is no GPU; a ratio that
-misses its target is told and is no error. A part that fails leaves the others their figures.
+are gradients (every gradient check, and every kernel against its definition), parity (the 124M shape against numgpt on
+the CPU, against its definitions on the GPU and against PyTorch), precision (the gradient in tf32 and bf16 beside the
+exact one), steps (ten training steps beside the CPU's), training, decoding and memory (beside PyTorch and transformers,
+in turn in one run). Speeds are ratios, the peer's time over numgpt's: above 1 numgpt is faster. Exit status 1 when
+something is wrong, 2 where there is no GPU; a ratio that misses its target is told and is no error. A part that fails
+leaves the others their figures.
 """
 
 import argparse
@@ -23,16 +24,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np  # noqa: E402  (after the path to numgpt is known)
-from gpu_peers import ADAMW, torch_model, torch_peak, torch_results, torch_step, transformers_generate  # noqa: E402
-from gpu_table import Table  # noqa: E402
 
+from benchmarks.gpu_peers import (  # noqa: E402
+    ADAMW,
+    torch_model,
+    torch_peak,
+    torch_results,
+    torch_step,
+    transformers_generate,
+)
+from benchmarks.gpu_table import Table  # noqa: E402
 from numgpt import GPT, AdamW, GPTConfig, generate, gradcheck  # noqa: E402
 from numgpt.backend import cuda_problem, gpu_figures, synchronize, to_device, to_host  # noqa: E402
-from numgpt.kernels import set_precision  # noqa: E402
+from numgpt.kernels import set_precision, use_kernels  # noqa: E402
 from numgpt.training import clip_gradients  # noqa: E402
 
 SMALL = GPTConfig()  # the 124M shape
 DEVICE = "cuda"
+CHECKS = gradcheck.CHECKS
 PARITY_SHAPE = 3, 1024  # the fewest rows with which attention goes through two blocks of queries
 STEPS_SHAPE, TRAINING_SHAPE = (4, 64), (8, 1024)
 PROMPT, NEW_TOKENS = 32, 64
@@ -51,22 +60,23 @@ def batch(shape):
 
 
 def check_gradients(table):
-    """Every check of `numgpt gradcheck`, the worst error of each."""
-    for name in gradcheck.CHECKS:
+    """Every check of `numgpt gradcheck`, the error of each that is worst beside what is allowed."""
+    for name in CHECKS:
         rows = list(gradcheck.check(name, device=DEVICE))
         worst = max(rows, key=lambda row: row.error / row.tolerance if row.error == row.error else np.inf)
-        table.add(f"gradients, float64: {name}", worst.error, worst.tolerance, tensors=len(rows))
+        table.add(f"gradients and kernels: {name}", worst.error, worst.tolerance, tensors=len(rows))
 
 
 def check_parity(table):
-    """Logits, loss and every gradient, float32 exact, against the CPU's and PyTorch's."""
+    """Logits, loss and every gradient, float32 exact, against the CPU's, the definitions' and PyTorch's."""
     ids, targets = batch(PARITY_SHAPE)
     ours = GPT(SMALL, device=DEVICE)
-    logits = to_host(ours.forward(ids))
-    loss = ours.loss(ids, targets)
-    ours.backward()
-    gradients = {name: to_host(grad) for name, _, grad in ours.named_parameters()}
-    for peer, run, package in ("numgpt on the CPU", cpu_results, "numpy"), ("PyTorch", torch_results, "torch"):
+    logits, loss, gradients = our_results(ours, ids, targets)
+    for peer, run, package in (
+        ("numgpt on the CPU", cpu_results, "numpy"),
+        ("the definitions on the GPU", definitions_results, "numpy"),
+        ("PyTorch", torch_results, "torch"),
+    ):
         if table.lacks(package, f"parity with {peer}"):
             continue
         peer_logits, peer_loss, peer_gradients = run(ours, ids, targets)
@@ -77,12 +87,22 @@ def check_parity(table):
         table.add(f"gradients against {peer}, worst: {worst}", errors[worst], 1e-4, tensors=errors)
 
 
-def cpu_results(_, ids, targets):
-    """Logits, loss, and name -> gradient of the same model on the CPU."""
-    model = GPT(SMALL)
-    logits, loss = model.forward(ids), model.loss(ids, targets)
+def our_results(model, ids, targets):
+    """Logits, loss, and name -> gradient, on the host."""
+    logits, loss = to_host(model.forward(ids)), model.loss(ids, targets)
     model.backward()
-    return logits, loss, {name: grad for name, _, grad in model.named_parameters()}
+    return logits, loss, {name: to_host(grad) for name, _, grad in model.named_parameters()}
+
+
+def cpu_results(_, ids, targets):
+    """The same of the same model on the CPU."""
+    return our_results(GPT(SMALL), ids, targets)
+
+
+def definitions_results(_, ids, targets):
+    """The same without the GPU's kernels."""
+    with use_kernels("plain"):
+        return our_results(GPT(SMALL, device=DEVICE), ids, targets)
 
 
 def check_precision(table):

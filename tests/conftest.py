@@ -1,10 +1,11 @@
 """What every test may ask for."""
 
-import importlib.util
 import signal
 from pathlib import Path
 
 import pytest
+
+import reference
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -19,7 +20,7 @@ def shared():
 
 @pytest.fixture(scope="session")
 def golden():
-    """Numbers made by other software, small enough to commit; scripts/golden/ makes them."""
+    """Numbers made by other software, small enough to commit; scripts/tools/golden/ makes them."""
     return Path(__file__).parent / "golden"
 
 
@@ -39,18 +40,9 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture(scope="session")
-def reference():
-    """tests/reference.py, the plain twin, as a module."""
-    spec = importlib.util.spec_from_file_location("reference", Path(__file__).parent / "reference.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def plain_model_agrees(reference):
-    """A function: do the logits of a small model of weights of order one equal those of tests/reference.py?"""
+def plain_model_agrees():
+    """A function: do the logits of a small model of weights of order one equal those of tests/helpers/reference.py?"""
     import numpy as np
 
     from numgpt import GPT, GPTConfig, gradcheck

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import numgpt
-from numgpt.checkpoint import shipped
+from numgpt.checkpoint import hub
 from numgpt.cli import main
 from numgpt.training.evaluate import HeldOut
 
@@ -21,7 +21,7 @@ def loaded():
 
 
 def test_it_fits(loaded):
-    folder = shipped.find_shipped("shakespeare")
+    folder = hub.find_shipped("shakespeare")
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 8e6
     model, tokenizer = loaded
     assert model.dtype == np.float32
@@ -52,6 +52,6 @@ def test_the_held_out_loss_is_the_one_that_is_stated(loaded, shared):
 
 def test_an_installed_package_has_it_inside(tmp_path, monkeypatch):
     (tmp_path / "weights" / "shakespeare").mkdir(parents=True)
-    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path)
-    assert shipped.find_shipped("shakespeare") == tmp_path / "weights" / "shakespeare"
-    assert shipped.find_shipped("124M") is None
+    monkeypatch.setattr(hub, "_PACKAGE", tmp_path)
+    assert hub.find_shipped("shakespeare") == tmp_path / "weights" / "shakespeare"
+    assert hub.find_shipped("124M") is None

@@ -2,13 +2,12 @@
 
 import json
 
-from numgpt.checkpoint.strict_json import parse_object, quoted
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.files import parse_json, quoted
 
 LARGEST_FILE = 1 << 20  # bytes; the published ones have some hundreds
 GELU_TANH = ("gelu_new", "gelu_fast", "gelu_accurate", "gelu_pytorch_tanh", "gelu_python_tanh")
-END_OF_TEXT = 50256  # in the vocabulary of 50257 tokens
 WHAT_NUMGPT_COMPUTES = {
     "model_type": ("gpt2",),
     "activation_function": GELU_TANH,  # five names of one formula
@@ -49,7 +48,7 @@ def read_config(path):
 
 def config_json(config, dtype):
     """The text of the `config.json` that transformers wants beside the tensors of a GPT2LMHeadModel, in `dtype`."""
-    end_of_text = END_OF_TEXT if config.n_vocab == END_OF_TEXT + 1 else None
+    end_of_text = config.n_vocab - 1 if config.n_vocab == GPTConfig.n_vocab else None  # the last of GPT-2's tokens
     fields = {
         "activation_function": "gelu_new",
         "architectures": ["GPT2LMHeadModel"],
@@ -77,7 +76,7 @@ def _read(path):
         data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise InputError(f"{path}: more than {LARGEST_FILE} bytes cannot be a model's configuration")
-    return parse_object(data, path)
+    return parse_json(data, path)
 
 
 def _config(path, names, fields):

@@ -1,12 +1,13 @@
 """Bring one file over HTTP: go on where an earlier attempt broke off, try again, compare with what is published."""
 
-import hashlib
 import sys
 import time
 
 import requests
 from tqdm import tqdm
 from urllib3.exceptions import MaxRetryError, ReadTimeoutError
+
+from numgpt.files import file_sha256
 
 CHUNK = 1 << 16  # bytes
 TIMEOUT = (15, 60)  # seconds until the connection stands, and between two arrivals of data
@@ -39,15 +40,6 @@ def fetch(session, url, part, size=None, sha256=None):
             f"{url} is not the published file: its SHA-256 is {found[:12]}..., published is {sha256[:12]}... "
             "(what had arrived is deleted)"
         )
-
-
-def file_sha256(path):
-    """The SHA-256 of a file, in hexadecimal. Raises OSError as reading does."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 class _Transfer:

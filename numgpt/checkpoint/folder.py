@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from numgpt.checkpoint import names, safetensors_file, tf_bundle
+from numgpt.checkpoint import names, safetensors_file, tensorflow
 from numgpt.checkpoint.configuration import config_json, read_config, read_hparams
 from numgpt.checkpoint.tensors import CHUNK_BYTES, StoredTensor, read_tensors
 from numgpt.config import GPTConfig
@@ -87,8 +87,8 @@ def _open_hugging_face(folder):
 def _open_openai(folder):
     config = read_hparams(folder / OPENAI_CONFIG)
     path = folder / OPENAI_INDEX
-    tensors = names.match_openai(tf_bundle.read_index(folder / OPENAI_PREFIX), config, path)
-    tf_bundle.check_data_files(tensors.values())
+    tensors = names.match_openai(tensorflow.read_index(folder / OPENAI_PREFIX), config, path)
+    tensorflow.check_data_files(tensors.values())
     return Checkpoint(config, tensors)
 
 

@@ -1,4 +1,4 @@
-"""The published models: their names, the folder that they lie in, downloading them.
+"""The models that have names, the bundled one and the published ones: where they lie, and downloading them.
 
 A download is `<home>/124M` (OpenAI's files) or `<home>/124M-hf` (Hugging Face's). Files arrive in `<home>/124M.part`
 and move over one by one, each when it has been verified: what lies in `<home>/124M` is whole.
@@ -14,6 +14,21 @@ from pathlib import Path
 
 from numgpt.checkpoint import releases
 from numgpt.errors import InputError
+from numgpt.files import file_sha256, flush, parse_json
+
+SHIPPED = ("shakespeare",)
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def find_shipped(name):
+    """The folder of a model that comes with numgpt, by its name; None for any other name.
+
+    An installed wheel has it inside the package; a source checkout, and an editable install of it, beside the package.
+    """
+    if name not in SHIPPED:
+        return None
+    inside, beside = _PACKAGE / "weights" / name, _PACKAGE.parent / "weights" / name
+    return inside if inside.is_dir() else beside
 
 
 def canonical_name(name):
@@ -35,9 +50,8 @@ def home():
     """The folder of the downloads: $NUMGPT_HOME, else weights/ of a source checkout, else the user's cache folder."""
     if os.environ.get("NUMGPT_HOME"):
         return Path(os.environ["NUMGPT_HOME"]).expanduser()
-    root = Path(__file__).resolve().parents[2]
-    if (root / "setup.cfg").is_file():
-        return root / "weights"
+    if (_PACKAGE.parent / "setup.cfg").is_file():
+        return _PACKAGE.parent / "weights"
     return _user_cache() / "numgpt"
 
 
@@ -102,8 +116,6 @@ def check_files(name, folder):
     JSON is left out: the same can be written in several ways. Raises InputError for an unknown name, OSError as
     reading does.
     """
-    from numgpt.checkpoint.fetch import file_sha256
-
     size = canonical_name(name)
     for source in releases.RELEASES.values():
         for file in source[size].files:
@@ -151,7 +163,7 @@ def _download(release, folder, parts, source, mirror):
                     _check_contents(part, folder, url)
             except DownloadError as error:
                 raise DownloadError(f"{error}; {_advice(release, folder, source)}") from None
-            _flush(part)
+            flush(part)  # so that no crash leaves its name with nothing behind it
             os.replace(part, folder / file.name)
     shutil.rmtree(parts)
 
@@ -170,14 +182,14 @@ def _check_space(release, missing, parts):
 
 def _check_contents(part, folder, url):
     """Check a file whose hash nobody has published by what is written in it, and delete it when it is wrong."""
-    from numgpt.checkpoint import strict_json, tf_bundle
     from numgpt.checkpoint.fetch import DownloadError
+    from numgpt.checkpoint.tensorflow import read_index
 
     try:
         if part.suffix == ".json":
-            strict_json.parse_object(part.read_bytes(), part.name)
+            parse_json(part.read_bytes(), part.name)
         elif part.suffix == ".index":
-            tf_bundle.read_index(part.with_suffix(""))
+            read_index(part.with_suffix(""))
         else:
             _check_tensors(part, folder / "model.ckpt")
     except InputError as error:
@@ -189,20 +201,14 @@ def _check_tensors(part, prefix):
     """Compare every tensor in the data file `part` with its checksum in `<prefix>.index`."""
     import numpy as np
 
+    from numgpt.checkpoint.tensorflow import read_index
     from numgpt.checkpoint.tensors import read_tensors
-    from numgpt.checkpoint.tf_bundle import read_index
 
     tensors = read_index(prefix)
     if not all(tensor.dtype == "F32" and tensor.size % 4 == 0 for tensor in tensors):
         raise InputError(f"{prefix}.index: not all tensors are float32")
     scratch = np.empty(max(tensor.size for tensor in tensors) // 4, np.float32)
     read_tensors((replace(tensor, path=part), scratch[: tensor.size // 4]) for tensor in tensors)
-
-
-def _flush(path):
-    """Wait until the disk has the file, so that no crash leaves its name with nothing behind it."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _advice(release, folder, source):

@@ -8,8 +8,8 @@ axis of length 1 for it.
 import re
 from dataclasses import replace
 
-from numgpt.checkpoint.strict_json import quoted
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 HF_PREFIX = "transformer."
 HF_HEAD = "lm_head.weight"
@@ -18,7 +18,11 @@ SHOWN = 3  # of several faults
 
 
 def parameter_shapes(config):
-    """name -> shape of every parameter of a GPT of that size, in the order of its layers."""
+    """name -> shape of every parameter of a GPT of that size, in the order of its layers.
+
+    The model knows them too, but only once it is made: a file is checked before memory is taken for a model of its
+    size, and `numgpt info` counts the parameters of one that is not there. A test compares the two.
+    """
     C = config.n_embd
     shapes = {"wte.weight": (config.n_vocab, C), "wpe.weight": (config.n_ctx, C)}
     for i in range(config.n_layer):

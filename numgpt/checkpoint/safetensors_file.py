@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from numgpt.checkpoint.strict_json import parse_object, quoted
 from numgpt.checkpoint.tensors import CHUNK_BYTES, StoredTensor
 from numgpt.errors import InputError
+from numgpt.files import parse_json, quoted
 
 LARGEST_HEADER = 10_000_000  # bytes; GPT-2 needs about 100 a tensor
 MOST_AXES = 8  # GPT-2's masks have four; the product of a million sizes would take minutes
@@ -42,7 +42,7 @@ def read_header(path):
             raise InputError(f"{path}: the file has {file_size} bytes, fewer than its header claims; fetch it again")
         if length > LARGEST_HEADER:
             raise InputError(f"{path}: a header of {length} bytes is too long for a GPT-2")
-        header = parse_object(file.read(length), f"{path}: header")
+        header = parse_json(file.read(length), f"{path}: header")
     _check_metadata(header.pop("__metadata__", {}), path)
     start = 8 + length
     tensors = [_read_entry(name, entry, path, start) for name, entry in header.items()]

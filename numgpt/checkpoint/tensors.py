@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from numgpt.checkpoint import crc32c
-from numgpt.checkpoint.strict_json import quoted
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 CHUNK_BYTES = 1 << 20  # small enough that checksum and conversion find it in the processor's cache
 READERS = min(4, os.cpu_count() or 1)  # threads
 LEAST_BYTES = 16 << 20  # for a thread to be worth it
 FLOAT_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # NumPy has no bfloat16: its bits
+MASK_DELTA = 0xA282EAD8
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ def _read(file, tensor, destination):
         chunk = raw[start:stop] if direct else buffer[: stop - start]
         _fill(file, chunk, tensor)
         if tensor.crc32c is not None:
-            checksum = crc32c.extend(checksum, chunk)
+            checksum = extend_crc32c(checksum, chunk)
         if not direct:
             values[start // stored_type.itemsize : stop // stored_type.itemsize] = _decode(chunk, tensor.dtype)
-    if tensor.crc32c is not None and crc32c.mask(checksum) != tensor.crc32c:
+    if tensor.crc32c is not None and masked_crc32c(checksum) != tensor.crc32c:
         raise InputError(
             f"{tensor.path}: the checksum of tensor {quoted(tensor.name)} does not match: "
             "the file is damaged or its download was not finished; fetch it again"
@@ -126,3 +126,18 @@ def _decode(chunk, dtype):
     if dtype == "BF16":
         return (stored.astype("<u4") << 16).view("<f4")
     return stored
+
+
+def extend_crc32c(crc, data):
+    """The CRC-32C (Castagnoli) of what gave `crc`, followed by `data` (bytes or contiguous uint8; 0 starts)."""
+    import google_crc32c
+
+    return google_crc32c.extend(crc, data)
+
+
+def masked_crc32c(crc):
+    """`crc` as TensorFlow stores it: rotated right by 15 bits, plus a constant.
+
+    The checksum of data that ends in its own checksum is the same for all data; the mask avoids that.
+    """
+    return (((crc >> 15) | (crc << 17)) + MASK_DELTA) & 0xFFFFFFFF

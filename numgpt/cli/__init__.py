@@ -5,9 +5,11 @@ import os
 import sys
 
 from numgpt import __version__
-from numgpt.cli import download, generate, gradcheck, info, loss, tokenizer, train, verify
-from numgpt.cli.os_errors import explain
+from numgpt.cli import download, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
+from numgpt.cli.system_errors import explain
+from numgpt.cli.train import STATUS_INTERRUPTED
 from numgpt.errors import LONGEST, InputError, shorten
+from numgpt.kernels import kernels_in_use
 
 EPILOG = """examples:
   numgpt generate "ROMEO:"                the model that comes along goes on
@@ -16,7 +18,6 @@ EPILOG = """examples:
   numgpt COMMAND --help                   what a command can do, with examples
 """
 STATUS_USER_ERROR = 2
-STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 
@@ -29,9 +30,8 @@ def main(argv=None):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without a character must not end the text
     try:
-        doing = "numgpt"
         args = build_parser().parse_args(argv)
-        doing = args.command
+        kernels_in_use()  # a wrong NUMGPT_KERNELS is told before any work
         status = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -45,7 +45,7 @@ def main(argv=None):
     except InputError as error:
         return complain(error)
     except OSError as error:
-        return complain(explain(error, doing))
+        return complain(explain(error))
     except MemoryError as error:
         return complain(f"there is not enough memory: {error}")
     finally:
@@ -61,8 +61,8 @@ def build_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"numgpt {__version__}")
-    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (generate, train, loss, download, verify, tokenizer, gradcheck, info):
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (generate, train, loss, download, verify, tokenizer, gradcheck, textbook, info):
         command.add_parser(subparsers)
     return parser
 

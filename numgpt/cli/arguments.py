@@ -1,12 +1,10 @@
 """What several subcommands take: a model, and a text from the command line or from standard input."""
 
 import os
-import sys
 from contextlib import suppress
 
-from numgpt.checks import shown
-from numgpt.cli.os_errors import doing
 from numgpt.errors import InputError
+from numgpt.files import decode_utf8, quoted, read_standard_input
 
 DEFAULT_MODEL = "shakespeare"
 
@@ -24,31 +22,15 @@ def add_model_arguments(parser):
     parser.add_argument("--offline", action="store_true", help="never download anything")
 
 
-def read_text(argument, name):
+def text_or_stdin(argument, name):
     """`argument`; where it is None or "-", what standard input has, without the line break at its end.
 
     Raises InputError for what is not UTF-8; `name` says what the text is.
     """
     if argument not in (None, "-"):
         return decode_argument(argument, name)
-    text = read_standard_input(name)
+    text = decode_utf8(read_standard_input(name), "standard input")
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-
-
-def read_standard_input(name):
-    """All of standard input, in which a byte order mark at the head is no character. Raises as `read_text` does."""
-    if sys.stdin is None:
-        raise InputError(f"{name} is missing, and there is no standard input to read it from")
-    if sys.stdin.isatty():
-        print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
-    with doing(f"reading {name}", "standard input"):
-        data = sys.stdin.buffer.read()
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"standard input is not valid UTF-8: byte {error.start} is 0x{data[error.start]:02x}"
-        ) from None
 
 
 def decode_argument(argument, name):
@@ -61,16 +43,5 @@ def decode_argument(argument, name):
     try:
         argument.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"{name} is not valid UTF-8: {shown(argument)}") from None
+        raise InputError(f"{name} is not valid UTF-8: {quoted(argument)}") from None
     return argument
-
-
-def load_model(args):
-    """(model, tokenizer) that the arguments of `add_model_arguments` name. Raises InputError without a tokenizer."""
-    from numgpt.loading import load
-
-    with doing("reading the model", args.model):
-        model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
-    if tokenizer is None:
-        raise InputError(f"{args.model} has no vocabulary files: put vocab.json and merges.txt beside the model")
-    return model, tokenizer

@@ -2,8 +2,6 @@
 
 from argparse import RawDescriptionHelpFormatter
 
-from numgpt.cli.os_errors import doing
-
 DESCRIPTION = """Download a published GPT-2: 124M, 355M, 774M or 1558M (0.5, 1.4, 3.1, 6.2 GB), also by the names gpt2,
 gpt2-medium, gpt2-large, gpt2-xl, 117M and 345M. Prints the folder that it is in.
 
@@ -42,6 +40,5 @@ def add_parser(subparsers):
 def run(args):
     from numgpt.checkpoint.hub import download
 
-    with doing(f"downloading {args.name}"):
-        print(download(args.name, args.source, args.mirror))
+    print(download(args.name, args.source, args.mirror))
     return 0

@@ -3,15 +3,13 @@
 import json
 import os
 import re
-import sys
 import time
 from argparse import RawDescriptionHelpFormatter
 from dataclasses import asdict
 
-from numgpt.checks import shown
-from numgpt.cli.arguments import add_model_arguments, decode_argument, load_model, read_text
-from numgpt.cli.os_errors import doing
+from numgpt.cli.arguments import add_model_arguments, decode_argument, text_or_stdin
 from numgpt.errors import InputError
+from numgpt.files import naming, quoted
 
 EPILOG = """examples:
   numgpt generate "ROMEO:"
@@ -35,7 +33,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to go on from; -: standard input")
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to go on from; - is standard input")
     add_model_arguments(parser)
     number = {"type": int, "metavar": "N"}
     share = {"type": float, "metavar": "X"}
@@ -62,27 +60,30 @@ def add_parser(subparsers):
 def run(args):
     if args.num_samples < 1:
         raise InputError(f"--num-samples must be at least 1, not {args.num_samples}")
-    prompt = read_text(args.prompt, "the prompt")
+    prompt = text_or_stdin(args.prompt, "the prompt")
 
-    from numgpt.checks import LARGEST, check_number
     from numgpt.generation import steps
     from numgpt.generation.text import Continuation, check_stop_strings, encode_prompt
+    from numgpt.loading import load
+    from numgpt.numbers import check_number
+    from numgpt.tokenizer import no_vocabulary
 
     rules = rules_of(args)  # checked before a model is loaded, perhaps downloaded
-    check_number(args.max_new_tokens, "max_new_tokens", low=0, high=LARGEST, whole=True, note="0 adds nothing")
+    check_number(args.max_new_tokens, "max_new_tokens", whole=True, low=0, note="0 adds nothing")
     stop = check_stop_strings(decode_argument(string, "the stop string") for string in args.stop)
-    model, tokenizer = load_model(args)
+    model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    if tokenizer is None:
+        raise InputError(no_vocabulary(args.model))
     ids = encode_prompt(tokenizer, prompt)
     samples = [Continuation(tokenizer, stop, tokenizer.end_of_text) for _ in range(args.num_samples)]
     chosen = steps(model, [ids] * args.num_samples, args.max_new_tokens, rules)
     started = time.perf_counter()
-    with doing("writing the text", "standard output"):
+    with naming("standard output"):
         if args.json:
             collect(chosen, samples)
             print_json(args, prompt, ids, rules, samples, time.perf_counter() - started)
         else:
             print_texts(prompt, chosen, samples)
-        sys.stdout.flush()
     return 0
 
 
@@ -106,7 +107,7 @@ def parse_bias(text):
         try:
             bias[int(found[1])] = float(found[2])
         except (TypeError, ValueError):
-            raise InputError(f"--logit-bias must be ID=X, or several with commas between, not {shown(part)}") from None
+            raise InputError(f"--logit-bias must be ID=X, or several with commas between, not {quoted(part)}") from None
     return bias
 
 

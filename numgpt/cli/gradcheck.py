@@ -7,6 +7,8 @@ EPILOG = """examples:
   numgpt gradcheck                        every definition, every kernel and the whole model
   numgpt gradcheck --layer attention      one of them
   numgpt gradcheck --model 124M           the gradients of a whole model that was loaded, some minutes
+  numgpt gradcheck mine.py:MyLayer --input 2,3,8          a layer of your own, called with an array of that shape
+  numgpt gradcheck "mine.py:MyEmbedding(11, n=8)" --input 2,3:11    made with arguments, called with integers below 11
 """
 COLUMNS = "{:20} {:28} {:>14} {:>9} {:>8}  {:12} {}"
 
@@ -21,6 +23,10 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
+    parser.add_argument("own", nargs="?", metavar="FILE.py:CLASS", help="a layer of your own")
+    parser.add_argument(
+        "--input", action="append", metavar="SHAPE", help="the shape of its input; once for each, if there are several"
+    )
     parser.add_argument("--layer", metavar="NAME", help="check only this one, e.g. attention, layernorm, model")
     parser.add_argument("--model", metavar="NAME", help="check this model, a name or a folder, along random directions")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights and inputs (default 0)")
@@ -33,9 +39,9 @@ def add_parser(subparsers):
 
 def run(args):
     rows = []
-    if not args.json:
-        print(COLUMNS.format("layer", "tensor", "shape", "error", "at most", "by", ""))
     for name, row in all_rows(args):
+        if not args.json and not rows:
+            print(COLUMNS.format("layer", "tensor", "shape", "error", "at most", "by", ""))
         rows.append(row)
         if not args.json:
             shape = "x".join(map(str, row.shape))
@@ -53,11 +59,25 @@ def all_rows(args):
     """(name of the check, Row) of everything that the command line asks for."""
     from numgpt import gradcheck
 
+    if args.own:
+        yield from rows_of_own(args)
+        return
     if args.model:
         yield from ((args.model, row) for row in rows_of_model(args))
         return
     for name in [args.layer] if args.layer else gradcheck.CHECKS:
         yield from ((name, row) for row in gradcheck.check(name, args.seed, args.device))
+
+
+def rows_of_own(args):
+    """(class, Row) of a layer of the user's."""
+    from numgpt.cli.own_layer import check_own_layer
+
+    rows = check_own_layer(args.own, args.input, args.seed)
+    name = args.own.rpartition(".py:")[2].partition("(")[0]
+    yield from ((name, row) for row in rows)
+    if rows.unchecked and not args.json:
+        print(rows.note())
 
 
 def rows_of_model(args):

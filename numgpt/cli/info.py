@@ -6,8 +6,6 @@ from argparse import RawDescriptionHelpFormatter
 from dataclasses import asdict
 from pathlib import Path
 
-from numgpt.cli.os_errors import doing
-
 EPILOG = """examples:
   numgpt info                     versions, threads, and where models are looked for
   numgpt info 124M                a published model, downloaded or not
@@ -31,8 +29,7 @@ def add_parser(subparsers):
 
 
 def run(args):
-    with doing("reading the model" if args.model else "looking at this machine", args.model):
-        lines = system() if args.model is None else model(args.model)
+    lines = system() if args.model is None else model(args.model)
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         print(f"{name:{width}}  {value}")
@@ -46,7 +43,6 @@ def system():
     from numgpt import __version__
     from numgpt.backend import gpu_figures
     from numgpt.checkpoint import hub, releases
-    from numgpt.checkpoint.shipped import SHIPPED, find_shipped
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     found = {size: hub.find(size) for size in releases.RELEASES["openai"]}
@@ -58,7 +54,7 @@ def system():
         ("BLAS threads", blas_threads()),
         ("processor cores", os.cpu_count()),
         *gpu_figures(),
-        *((name, find_shipped(name)) for name in SHIPPED),
+        *((name, hub.find_shipped(name)) for name in hub.SHIPPED),
         ("downloads", hub.home()),
         *((size, folder or f"not downloaded (numgpt download {size})") for size, folder in found.items()),
     ]
@@ -78,11 +74,10 @@ def blas_threads():
 def model(name):
     """(name, value) of a model: its configuration and sizes."""
     from numgpt.checkpoint import hub, open_checkpoint
-    from numgpt.checkpoint.shipped import find_shipped
     from numgpt.config import OFFICIAL_SIZES
     from numgpt.loading import find_folder
 
-    folder = find_shipped(name)
+    folder = hub.find_shipped(name)
     if Path(name).is_dir() or any(separator in name for separator in "/\\"):
         folder = find_folder(name, offline=True)
     if folder is not None:

@@ -2,8 +2,8 @@
 
 import json
 import math
+import sys
 from argparse import RawDescriptionHelpFormatter
-from pathlib import Path
 
 from numgpt.cli.arguments import add_model_arguments
 from numgpt.errors import InputError
@@ -14,7 +14,8 @@ EPILOG = """examples:
 
 Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
 would have been as unsure. The first token is not predicted, as nothing comes before it. A text longer than the
-context is read in pieces that do not overlap.
+context is read in pieces that do not overlap. With --json perplexity is null where it is beyond all floating-point
+numbers, from 1.8e308 up: Infinity is not JSON.
 """
 LONGEST_TABLE = 200  # tokens
 
@@ -28,7 +29,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="a text in UTF-8")
+    parser.add_argument("file", metavar="FILE", help="a text in UTF-8; - is standard input")
     add_model_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws the random weights (default 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every token's loss")
@@ -36,17 +37,18 @@ def add_parser(subparsers):
 
 
 def run(args):
-    from numgpt.checks import check_number
     from numgpt.loading import load
     from numgpt.model import GPT
-    from numgpt.training.data import read_text
+    from numgpt.numbers import check_number
+    from numgpt.tokenizer import no_vocabulary
     from numgpt.training.evaluate import token_losses
+    from numgpt.training.source import read_document
 
-    check_number(args.seed, "--seed", low=0, whole=True, note="any will do")
-    text = read_text(args.file)
+    check_number(args.seed, "--seed", whole=True, low=0, note="any will do")
+    text = read_document(args.file)
     trained, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
     if tokenizer is None:
-        raise InputError(f"{args.model} has no vocabulary files: put vocab.json and merges.txt beside the model")
+        raise InputError(no_vocabulary(args.model))
     ids = tokenizer.encode(text)
     if len(ids) < 2:
         raise InputError(f"{args.file} has only {len(ids)} token: the first is not predicted, so there must be two")
@@ -67,7 +69,7 @@ def run(args):
 def summary(nats, n_characters):
     """The means of a text's losses (nats, one a token)."""
     per_token = float(nats.mean())
-    perplexity = math.exp(per_token) if per_token < 700 else math.inf
+    perplexity = math.exp(per_token) if per_token < math.log(sys.float_info.max) else math.inf
     return {
         "nats_per_token": per_token,
         "nats_per_character": float(nats.sum()) / n_characters if n_characters else None,
@@ -78,7 +80,7 @@ def summary(nats, n_characters):
 def print_table(config, tokens, losses, means):
     """A row per token, if they are few, and the means."""
     if len(tokens) <= LONGEST_TABLE:
-        shown = [quoted(token) for token in tokens]
+        shown = [repr(token) for token in tokens]
         width = max(5, *(len(token) for token in shown))
         print(f"{'token':{width}}  {'random':>8}  {'trained':>8}   nats")
         for token, random, trained in zip(shown, losses["random"], losses["trained"], strict=True):
@@ -93,20 +95,18 @@ def print_table(config, tokens, losses, means):
         print(f"{name.replace('_', ' '):20}  {cells}")
 
 
-def quoted(token):
-    """A token as it can stand in a table: quoted, with line breaks and control characters escaped."""
-    return repr(token)
-
-
 def print_json(args, config, ids, tokens, losses, means):
     """Everything, on one line."""
     rows = zip(ids, tokens, losses["random"].tolist(), losses["trained"].tolist(), strict=True)
     result = {
-        "file": str(args.file),
+        "file": args.file,
         "model": args.model,
         "n_vocab": config.n_vocab,
         "ln_n_vocab": math.log(config.n_vocab),
-        **means,
+        **{
+            name: {key: nats if nats != math.inf else None for key, nats in mean.items()}
+            for name, mean in means.items()
+        },
         "tokens": [dict(zip(("id", "text", "random", "trained"), row, strict=True)) for row in rows],
     }
-    print(json.dumps(result))
+    print(json.dumps(result, allow_nan=False))

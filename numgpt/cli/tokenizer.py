@@ -5,8 +5,7 @@ import re
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
-from numgpt.cli.arguments import read_standard_input, read_text
-from numgpt.cli.os_errors import doing
+from numgpt.cli.arguments import text_or_stdin
 from numgpt.errors import InputError
 
 GPT2 = "124M"  # all published sizes have the same vocabulary
@@ -34,14 +33,14 @@ def add_parser(subparsers):
         help="text to ids",
         description="Print the ids of TEXT, or of standard input without the line break at its end.",
     )
-    encode.add_argument("text", nargs="?", metavar="TEXT", help="-: standard input")
+    encode.add_argument("text", nargs="?", metavar="TEXT", help="- is standard input")
     encode.add_argument("--allow-special", action="store_true", help="take <|endoftext|> in the text for the token")
     encode.set_defaults(run=run_encode)
     decode = actions.add_parser(
         "decode", help="ids to text", description="Print the text of IDs, or of those on standard input."
     )
     decode.add_argument(
-        "ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between; -: standard input"
+        "ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between; - is standard input"
     )
     decode.set_defaults(run=run_decode)
     train = actions.add_parser(
@@ -50,7 +49,7 @@ def add_parser(subparsers):
         description="Learn the merges of a byte-level BPE from FILE, with GPT-2's pattern, and write encoder.json and "
         "vocab.bpe as GPT-2 has them.",
     )
-    train.add_argument("file", type=Path, metavar="FILE", help="a text in UTF-8; -: standard input")
+    train.add_argument("file", metavar="FILE", help="a text in UTF-8; - is standard input")
     train.add_argument("--vocab-size", type=int, default=1024, metavar="N", help="tokens in all (default 1024)")
     train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     train.set_defaults(run=run_train)
@@ -67,7 +66,7 @@ def add_parser(subparsers):
 
 
 def run_encode(args):
-    text = read_text(args.text, "the text")
+    text = text_or_stdin(args.text, "the text")
     tokenizer = find_tokenizer(args)
     ids = tokenizer.encode(text, allowed_special="all" if args.allow_special else ())
     print(describe(tokenizer, text, ids) if args.json else " ".join(map(str, ids)))
@@ -75,7 +74,7 @@ def run_encode(args):
 
 
 def run_decode(args):
-    ids = parse_ids(" ".join(args.ids) if args.ids not in ([], ["-"]) else read_text(None, "the ids"))
+    ids = parse_ids(" ".join(args.ids) if args.ids not in ([], ["-"]) else text_or_stdin(None, "the ids"))
     tokenizer = find_tokenizer(args)
     text = tokenizer.decode(ids)
     print(describe(tokenizer, text, ids) if args.json else text)
@@ -85,15 +84,13 @@ def run_decode(args):
 def run_train(args):
     from numgpt.cli.progress import learning_bar
     from numgpt.tokenizer.trainer import train_bpe
-    from numgpt.training.data import read_text as read_file
+    from numgpt.training.source import read_document
 
-    with doing("reading the text", args.file):
-        text = read_standard_input("the text") if str(args.file) == "-" else read_file(args.file)
+    text = read_document(args.file)
     with learning_bar() as progress:
         tokenizer = train_bpe(text, args.vocab_size, progress)
-    with doing("writing the vocabulary", args.out):
-        args.out.mkdir(parents=True, exist_ok=True)
-        tokenizer.save(args.out)
+    args.out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(args.out)
     fewer = f", as {args.file} has no pair left that occurs twice" if tokenizer.n_vocab < args.vocab_size else ""
     print(f"{tokenizer.n_vocab} tokens in {args.out}{fewer}")
     return 0
@@ -101,14 +98,13 @@ def run_train(args):
 
 def find_tokenizer(args):
     """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
-    from numgpt.loading import find_folder
-    from numgpt.tokenizer import load_tokenizer
+    from numgpt.loading import read_folder
+    from numgpt.tokenizer import load_tokenizer, no_vocabulary
 
-    with doing("reading the vocabulary", args.vocab or args.model or GPT2):
-        folder = args.vocab or find_folder(args.model or GPT2, args.offline)
-        tokenizer = load_tokenizer(folder)
+    source = args.vocab or args.model or GPT2
+    tokenizer = load_tokenizer(source) if args.vocab else read_folder(source, args.offline, load_tokenizer)
     if tokenizer is None:
-        raise InputError(f"{folder} has no vocabulary files: encoder.json and vocab.bpe, or vocab.json and merges.txt")
+        raise InputError(no_vocabulary(source))
     return tokenizer
 
 

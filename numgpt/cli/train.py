@@ -8,19 +8,22 @@ from dataclasses import fields
 from pathlib import Path
 
 from numgpt.errors import InputError
+from numgpt.files import newest_checkpoint
 
 EPILOG = """examples:
   numgpt train --data text.txt --out run              some minutes; then: numgpt generate --model run "..."
   numgpt train --data text.txt --out run --preset char-small --max-steps 500
   numgpt train --resume run                           go on where a run stopped, bit for bit
+  numgpt train --resume run --max-steps 6000          give a run more steps; the learning rate follows the new schedule
   numgpt train --data text.txt --out run --init 124M  fine-tune a published model
   numgpt train --data text.txt --out run --preset char-large --device cuda --precision bf16
 
 The folder of a run holds its checkpoints (any of them, and the folder itself, is a model for numgpt generate --model),
 metrics.jsonl with a line per step, and loss.svg.
 """
-STATUS_INTERRUPTED = 130
+STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BUSY = "numgpt: another process is training in this folder; waiting for it to end"
+TAKEN = "another process is beginning a run in {0}, or training one: give another folder, or go on with that run later"
 
 
 def add_parser(subparsers):
@@ -36,7 +39,8 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", metavar="FILE", type=Path, help="UTF-8 text, or whole numbers in a .npy file")
+    parser.add_argument("--data", metavar="FILE", help="UTF-8 text (-: standard input), or tokens in a .npy file")
+    parser.add_argument("--val-data", metavar="FILE", help="what is held out; without it, the end of --data is")
     parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
     parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
     parser.add_argument("--preset", metavar="NAME", help="start from these settings (default small); options override")
@@ -61,7 +65,8 @@ def add_parser(subparsers):
 
 def run(args):
     from numgpt.checkpoint.lock import exclusive
-    from numgpt.training.session import find_checkpoint
+    from numgpt.training.presets import choose
+    from numgpt.training.session import check_no_file, find_checkpoint, longest_context
     from numgpt.training.settings import Settings
 
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
@@ -71,21 +76,35 @@ def run(args):
         find_checkpoint(args.resume)
         with exclusive(args.resume / "lock", BUSY):
             return go_on(resumed(args, options))
-    session = begun(args, options)
-    with exclusive(session.run / "lock", BUSY):
-        return go_on(session)
+    if args.data is None or args.out is None:
+        raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
+    if args.val_data is not None and "val_fraction" in options:
+        raise InputError("--val-fraction says how much of --data is held out, but --val-data is: leave one of them out")
+    longest = longest_context(options["init"]) if "init" in options else None
+    settings = choose(args.preset, options, longest)
+    check_no_file(args.out)
+    with exclusive(args.out / "lock", TAKEN.format(args.out), wait=False):
+        return go_on(begun(args, settings))
 
 
 def go_on(session):
     """Take the steps that are left and say how it ended; return the exit status."""
+    from numgpt.cli.system_errors import explain
     from numgpt.cli.train_report import Report
     from numgpt.training.loop import train
 
     if session.trainer.finished:
-        print(f"{session.run} is finished: all {session.settings.max_steps} steps are made")
+        n = session.settings.max_steps
+        more = f"numgpt train --resume {session.run} --max-steps {2 * n}"
+        print(f"{session.run} is finished: all {n} steps are made; for more: {more}")
         return 0
-    with interrupt_flag() as interrupted, Report(session) as report:
-        finished = train(session, report, interrupted)
+    try:
+        with interrupt_flag() as interrupted, Report(session) as report:
+            finished = train(session, report, interrupted)
+    except BrokenPipeError:  # nobody reads what is printed
+        raise
+    except OSError as error:
+        raise InputError(f"{explain(error)}{what_is_left(session.run)}") from None
     if finished:
         print(f'finished; try it: numgpt generate --model {session.run} "..."')
         return 0
@@ -93,18 +112,19 @@ def go_on(session):
     return STATUS_INTERRUPTED
 
 
-def begun(args, options):
+def what_is_left(run):
+    """What to say of the run after the disk failed."""
+    good = newest_checkpoint(run)
+    return f"; {good.name} is whole, go on from it then: numgpt train --resume {run}" if good else ""
+
+
+def begun(args, settings):
     """A new Session."""
     from numgpt.cli.progress import learning_bar
-    from numgpt.training.presets import choose
-    from numgpt.training.session import begin, check_vacant
+    from numgpt.training.session import begin
 
-    if args.data is None or args.out is None:
-        raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
-    settings = choose(args.preset, options)
-    check_vacant(args.out)
     with learning_bar() as progress:
-        return begin(args.out, args.data, settings, progress, args.device, args.precision)
+        return begin(args.out, args.data, settings, progress, args.device, args.precision, args.val_data)
 
 
 def resumed(args, options):
@@ -112,9 +132,11 @@ def resumed(args, options):
     from numgpt.training.presets import named
     from numgpt.training.session import resume
 
+    asked = options.get("max_steps")
     if args.preset is not None:
         options = named(args.preset).options | options
-    return resume(args.resume, options, args.data, args.device, args.precision)
+    options = {name: value for name, value in options.items() if name != "max_steps" or asked is None}
+    return resume(args.resume, options, args.data, args.device, args.precision, args.val_data, asked)
 
 
 @contextmanager

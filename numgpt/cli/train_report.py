@@ -79,6 +79,7 @@ def introduction(session):
         f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
         f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
         f"{len(trainer.windows.tokens):,} tokens to train on, {len(session.held_out.tokens):,} held out.{begun}"
+        + (f"\n{session.notice}" if session.notice else "")
     )
 
 
@@ -89,8 +90,33 @@ def sample(model, session):
     if session.tokenizer is None:
         return None
     prompt = [session.held_out.tokens[:1].tolist()]
-    ids = generate(model, prompt, SAMPLE_TOKENS, temperature=0.8, top_k=40, seed=session.settings.seed)
+    ids = generate(
+        Spelt(model, session.tokenizer.n_vocab),
+        prompt,
+        SAMPLE_TOKENS,
+        temperature=0.8,
+        top_k=40,
+        seed=session.settings.seed,
+        stop_ids=session.tokenizer.end_of_text,
+    )
     return session.tokenizer.decode(ids[0].tolist())
+
+
+class Spelt:
+    """A model that scores the first `n_vocab` tokens only, those that the tokenizer can spell.
+
+    A published model may have more rows than tokens, to make its matrices even; without this, they would be drawn too.
+    """
+
+    def __init__(self, model, n_vocab):
+        self.model, self.n_vocab = model, n_vocab
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def next_logits(self, ids, cache):
+        """The model's, cut off."""
+        return self.model.next_logits(ids, cache)[:, : self.n_vocab]
 
 
 def indented(text):

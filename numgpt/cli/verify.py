@@ -3,8 +3,6 @@
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
-from numgpt.cli.os_errors import doing
-
 DESCRIPTION = """Compare a model with what is publicly known of OpenAI's GPT-2: SHA-256 of files, weights, outputs of
 single layers, logits, losses and greedy continuations that others have published. Each gets a line with the
 published value, the computed one, how far they may be apart, and the source. Exit status 1 when one is wrong."""
@@ -38,8 +36,7 @@ def run(args):
     from numgpt.verification import verify
 
     size = canonical_name(args.size) if args.size else None
-    with doing("reading the model", args.model):
-        model, tokenizer = load(args.model, device=args.device, offline=args.offline)
+    model, tokenizer = load(args.model, device=args.device, offline=args.offline)
     size = size or size_of(model.config)
     print(f"{'':5} {'what':{WHAT}} {'published':{VALUE}} {'computed':{VALUE}} {'within':>7}  source")
     total = wrong = 0

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numgpt.checks import shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.generation.rules import Rules
 from numgpt.layers.inputs import check_integers
 from numgpt.model import GPT
@@ -55,7 +55,7 @@ class Batch:
 def read_prompts(model: GPT, ids: Ids) -> Batch:
     """`ids`, (B, T) or B sequences of different lengths, as a Batch; raises InputError as `generate` does."""
     if not isinstance(model, GPT):
-        raise InputError(f"model must be a GPT, not {shown(model)}")
+        raise InputError(f"model must be a GPT, not {quoted(model)}")
     if not is_ragged(ids):
         return Batch(model.check_ids(ids))
     rows = []

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numgpt.checks import LARGEST, check_number
 from numgpt.errors import InputError
 from numgpt.generation.batch import Batch, Ids, check_rules, is_flat, is_ragged, read_prompts
 from numgpt.generation.rules import Rules, make_rules
 from numgpt.generation.sampling import choose, log_probabilities
 from numgpt.model import GPT, KVCache
+from numgpt.numbers import check_number
 
 Step = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -76,7 +76,7 @@ def steps(model: GPT, ids: Ids, max_new_tokens: int, rules: Rules) -> Iterator[S
 
     rules: a `Rules`. All that comes from outside is checked here, at the call, and not again.
     """
-    n = check_number(max_new_tokens, "max_new_tokens", low=0, high=LARGEST, whole=True, note="0 adds nothing")
+    n = check_number(max_new_tokens, "max_new_tokens", low=0, whole=True, note="0 adds nothing")
     batch = read_prompts(model, ids)
     check_rules(model, rules)
     return choose_tokens(model, batch, int(n), rules)

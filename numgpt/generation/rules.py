@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numgpt.checks import LARGEST, check_number, shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.numbers import LARGEST_SEED, check_number
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Rules:
 
     def __post_init__(self) -> None:
         self._check("temperature", low=0, note="0 is greedy")
-        self._check("top_k", low=0, high=LARGEST, whole=True, note="0 switches it off")
+        self._check("top_k", low=0, whole=True, note="0 switches it off")
         self._check("top_p", above=0, high=1, note="1 keeps every token")
         self._check("min_p", low=0, high=1, note="0 keeps every token")
         self._check("repetition_penalty", above=0, note="1 changes nothing")
-        self._check("seed", low=0, whole=True, note="without one the text is random")
+        self._check("seed", low=0, below=LARGEST_SEED, whole=True, note="without one the text is random")
         if self.stop_ids is not None:
             self._set("stop_ids", as_tuple(self.stop_ids))
         if self.logit_bias is not None:
@@ -83,8 +84,8 @@ def as_tuple(several: Any) -> tuple[Any, ...]:
 def read_bias(bias: object) -> dict[int, float]:
     """`bias`, {id: what is added to its logit}, with plain numbers. Raises InputError for anything else."""
     if not isinstance(bias, Mapping):
-        raise InputError(f"logit_bias must be a dict, {{id: number}}, not {shown(bias)}")
+        raise InputError(f"logit_bias must be a dict, {{id: number}}, not {quoted(bias)}")
     return {
-        int(check_number(i, "an id in logit_bias", low=0, whole=True)): check_number(x, f"logit_bias[{shown(i)}]")
+        int(check_number(i, "an id in logit_bias", low=0, whole=True)): check_number(x, f"logit_bias[{quoted(i)}]")
         for i, x in bias.items()
     }

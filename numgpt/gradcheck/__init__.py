@@ -14,6 +14,7 @@ from numgpt.errors import InputError
 from numgpt.gradcheck.cases import CASES
 from numgpt.gradcheck.definitions import hold, hold_optimizer, prove
 from numgpt.gradcheck.derivatives import complex_step, differences
+from numgpt.gradcheck.layer import Rows, check_layer
 from numgpt.gradcheck.rows import Row, compare
 from numgpt.gradcheck.whole import SENTENCE, WHOLES, check_checkpoint, with_random_weights
 
@@ -21,8 +22,10 @@ __all__ = [
     "CHECKS",
     "SENTENCE",
     "Row",
+    "Rows",
     "check",
     "check_checkpoint",
+    "check_layer",
     "compare",
     "complex_step",
     "differences",

@@ -38,13 +38,13 @@ def complex_step(loss: Callable[[], complex], values: np.ndarray) -> np.ndarray:
     return gradient
 
 
-def differences(loss: Callable[[], float], values: np.ndarray) -> np.ndarray:
+def differences(loss: Callable[[], float], values: np.ndarray, step: float = 1e-3) -> np.ndarray:
     """The gradient of `loss()` at the real array `values`, which is varied element by element and put back.
 
-    The step follows the size of the values, so that a function that bends on a small scale is seen on that scale.
+    `step` is a share of the values' size, so that a function that bends on a small scale is seen on that scale.
     """
     gradient = np.empty(values.shape)
-    h = 1e-3 * (math.sqrt(float(np.square(values).mean())) or 1.0)
+    h = step * (math.sqrt(float(np.square(values).mean())) or 1.0)
 
     def slope(i, h):
         value = float(values[i])

@@ -31,18 +31,23 @@ class Row(NamedTuple):
         )
 
 
-def compare(tensor: str, found: Any, expected: Any, kind: str, method: str, tolerance: float) -> Row:
-    """The row of `found` against `expected`. What is not a number, or has another shape, is wrong."""
+def compare(
+    tensor: str, found: Any, expected: Any, kind: str, method: str, tolerance: float, floor: float = 0.0
+) -> Row:
+    """The row of `found` against `expected`. What is not a number, or has another shape, is wrong.
+
+    floor: norms below it count as this much, for a gradient that is zero but for rounding.
+    """
     found, expected = np.asarray(found), np.asarray(expected)
     if found.shape != expected.shape:
         hint = f"its shape is {found.shape}, but should be {expected.shape}"
         return Row(tensor, found.shape, float("inf"), kind, method, tolerance, False, hint)
-    error = relative_error(found, expected)
+    error = relative_error(found, expected, floor)
     return Row(tensor, found.shape, error, kind, method, tolerance, bool(error <= tolerance))
 
 
-def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    """|found - expected| / max(|found|, |expected|) over Euclidean norms; 0 where both are zero."""
+def relative_error(found: np.ndarray, expected: np.ndarray, floor: float = 0.0) -> float:
+    """|found - expected| / max(|found|, |expected|, floor) over Euclidean norms; 0 where both are zero."""
     with np.errstate(invalid="ignore", over="ignore"):
-        largest = max(np.linalg.norm(found), np.linalg.norm(expected))
+        largest = max(float(np.linalg.norm(found)), float(np.linalg.norm(expected)), floor)
         return float(np.linalg.norm(found - expected) / (largest or 1.0))

@@ -17,13 +17,13 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from numgpt.backend import check_device
-from numgpt.checks import shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 KINDS = ("fast", "plain")
 PRECISIONS = ("float32", "tf32", "bf16")
 
-_kind = "plain" if os.environ.get("NUMGPT_KERNELS") == "plain" else "fast"
+_kind = os.environ.get("NUMGPT_KERNELS") or "fast"  # another word is told when it is asked for, not by an import
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,6 +60,7 @@ def kernel_of(function, device):
 @cache
 def namesake(device, file, name):
     """The function `name` of kernels/`device`/`file`.py; None where there is no such file or function."""
+    kernels_in_use()
     module = f"numgpt.kernels.{device}.{file}"
     try:
         return getattr(import_module(module), name, None)
@@ -83,7 +84,7 @@ class use_kernels:
     def __init__(self, kind: str) -> None:
         global _kind
         if not isinstance(kind, str) or kind not in KINDS:
-            raise InputError(f"kernels must be {' or '.join(map(repr, KINDS))}, not {shown(kind)}")
+            raise InputError(f"kernels must be {' or '.join(map(repr, KINDS))}, not {quoted(kind)}")
         self.before, _kind = _kind, kind
 
     def __enter__(self) -> "use_kernels":
@@ -95,7 +96,9 @@ class use_kernels:
 
 
 def kernels_in_use() -> str:
-    """ "fast" or "plain": see `use_kernels`."""
+    """ "fast" or "plain": see `use_kernels`. Raises InputError where NUMGPT_KERNELS is another word."""
+    if _kind not in KINDS:
+        raise InputError(f"NUMGPT_KERNELS must be {' or '.join(map(repr, KINDS))}, not {_kind!r}")
     return _kind
 
 
@@ -108,13 +111,15 @@ def set_precision(precision: str, device: str) -> None:
     """Have the matrix products on the GPU made in "float32", "tf32" or "bf16", in the whole process from here on.
 
     It is about their factors only: sums, and all that is stored, are float32, and float64 stays float64. Definitions
-    are not concerned. Raises InputError for another word, for the CPU, which has only float32, and for a device that
+    know float32 only. Raises InputError for another word, for the CPU, which has only float32, and for a device that
     cannot be used or is too old for it.
     """
     check_device(device)
     if not isinstance(precision, str) or precision not in PRECISIONS:
-        raise InputError(f"precision must be {', '.join(PRECISIONS)}, not {shown(precision)}")
-    if device != "cpu":
-        import_module("numgpt.kernels.gpu.matmul").set_precision(precision)
-    elif precision != "float32":
+        raise InputError(f"precision must be {', '.join(PRECISIONS)}, not {quoted(precision)}")
+    if precision != "float32" and device == "cpu":
         raise InputError(f"precision {precision!r} needs device 'cuda': the CPU computes in float32 (or float64)")
+    if precision != "float32" and plain():
+        raise InputError(f"precision {precision!r} needs 'fast' kernels: definitions compute in float32 (or float64)")
+    if device != "cpu" and not plain():
+        import_module("numgpt.kernels.gpu.matmul").set_precision(precision)

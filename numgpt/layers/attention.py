@@ -29,13 +29,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numgpt.checks import check_number, shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
 from numgpt.layers.dropout import Dropout, drop
-from numgpt.layers.inputs import check_input, check_size
+from numgpt.layers.inputs import check_input
 from numgpt.layers.linear import Linear
+from numgpt.numbers import check_number, check_size
 
 
 class Attended(NamedTuple):
@@ -121,7 +122,7 @@ class Attention(Layer):
         n_embd, n_head = check_size(n_embd, "n_embd"), check_size(n_head, "n_head")
         if n_embd % n_head:
             raise InputError(
-                f"n_embd ({shown(n_embd)}) must be divisible by n_head ({shown(n_head)}): "
+                f"n_embd ({quoted(n_embd)}) must be divisible by n_head ({quoted(n_head)}): "
                 "every head gets an equal share"
             )
         self.n_head = n_head
@@ -135,7 +136,7 @@ class Attention(Layer):
     def forward(self, x: Array, cache=None) -> Array:
         check_input(x, len(self.c_attn.weight))
         if len(x.shape) != 3:
-            raise InputError(f"x must be (B, T, C), but has shape {shown(tuple(x.shape))}")
+            raise InputError(f"x must be (B, T, C), but has shape {quoted(tuple(x.shape))}")
         H = self.n_head
         qkv = heads(self.c_attn.forward(x), 3 * H)
         q, k, v = qkv[:, :H], qkv[:, H : 2 * H], qkv[:, 2 * H :]

@@ -1,7 +1,7 @@
 """What every layer can do besides its own mathematics: own parameters, remember a forward pass, be walked through."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias, TypeVar
@@ -9,8 +9,8 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from numgpt.backend import array_module, check_device, check_memory, to_device
-from numgpt.checks import check_seed
 from numgpt.kernels import kernels_in_use
+from numgpt.numbers import check_seed
 
 Array: TypeAlias = Any  # NumPy's or CuPy's; both take the same operators, methods and functions
 Self = TypeVar("Self", bound="Layer")
@@ -59,7 +59,9 @@ class Layer:
     it has no memory of its own, until the outermost one gives all of them theirs in `start`.
     """
 
-    training: bool
+    forward: Callable[..., Any]  # from the layer's input to its output
+    backward: Callable[..., Any]  # from the gradient at its output to that at its input
+    training: bool  # whether dropout drops
     values: Array  # all parameters of the outermost layer, flat; matrices first
     grads: Array  # all their gradients, in the same order
     n_matrix_elements: int  # of values, how many belong to matrices, which are what weight decay is for

@@ -11,11 +11,12 @@ import math
 
 import numpy as np
 
-from numgpt.checks import check_number, shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
 from numgpt.layers.inputs import check_input
+from numgpt.numbers import check_number
 
 
 @definition
@@ -42,7 +43,7 @@ class Dropout(Layer):
         super().__init__()
         self.p = check_number(p, "the probability of dropping", low=0, below=1)
         if rng is not None and not isinstance(rng, np.random.Generator):
-            raise InputError(f"rng must be a numpy.random.Generator, not {shown(rng)}")
+            raise InputError(f"rng must be a numpy.random.Generator, not {quoted(rng)}")
         self.rng = rng or np.random.default_rng(0)
 
     def forward(self, x: Array) -> Array:

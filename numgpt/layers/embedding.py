@@ -24,11 +24,12 @@ each adds to the same `dweight`, and nothing else is needed.
 
 import numpy as np
 
-from numgpt.checks import shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer, draw_normal
-from numgpt.layers.inputs import check_input, check_integers, check_size
+from numgpt.layers.inputs import check_input, check_integers
+from numgpt.numbers import check_size
 
 
 @definition
@@ -99,5 +100,5 @@ class TiedHead(Layer):
 def check_table(embedding: Embedding) -> Embedding:
     """`embedding`. Raises InputError where it is no Embedding."""
     if not isinstance(embedding, Embedding):
-        raise InputError(f"the head reads the table of an Embedding, not {shown(embedding)}")
+        raise InputError(f"the head reads the table of an Embedding, not {quoted(embedding)}")
     return embedding

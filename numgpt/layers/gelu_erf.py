@@ -32,13 +32,13 @@ TERMS = 120
 @definition
 def erf(z):
     """The error function, of the shape of z."""
-    far = np.abs(z) > 6
-    near = np.where(far, 0, z)
+    near = np.where(np.abs(z) > 6, 0, z)
     term = total = near
     for n in range(1, TERMS):
         term = term * (2 * near * near / (2 * n + 1))
         total = total + term
-    return np.where(far, 2 * (z > 0) - 1, 2 / math.sqrt(math.pi) * np.exp(-near * near) * total)
+    y = 2 / math.sqrt(math.pi) * np.exp(-near * near) * total
+    return np.where(z > 6, 1, np.where(z < -6, -1, y))
 
 
 @definition

@@ -4,13 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from numgpt.checks import check_number, shown
 from numgpt.errors import InputError
-
-
-def check_size(value: Any, name: str) -> int:
-    """`value` as an int. Raises InputError unless it is a whole number of at least 1."""
-    return int(check_number(value, name, low=1, whole=True))
+from numgpt.files import quoted
 
 
 def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray:
@@ -22,7 +17,7 @@ def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray
     except TypeError as error:
         raise InputError(f"{name} must be whole numbers on the host: {error}") from None
     if array.dtype.kind not in "iu" and (array.size or array.dtype.kind != "f"):  # [] is an array of floats
-        raise InputError(f"{name} must be whole numbers, not {shown(array.dtype)}")
+        raise InputError(f"{name} must be whole numbers, not {quoted(array.dtype)}")
     wrong = (array < low) | (array >= n_vocab)
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -33,8 +28,8 @@ def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray
 def check_input(x: Any, C: int | None = None, name: str = "x") -> None:
     """Raise InputError unless `x` is an array of numbers, (..., C) where C is given."""
     if not hasattr(x, "dtype") or not hasattr(x, "shape"):
-        raise InputError(f"{name} must be an array of numbers, not {shown(x)}")
+        raise InputError(f"{name} must be an array of numbers, not {quoted(x)}")
     if x.dtype.kind not in "fciu":
-        raise InputError(f"{name} must be an array of numbers, not of {shown(x.dtype)}")
+        raise InputError(f"{name} must be an array of numbers, not of {quoted(x.dtype)}")
     if C is not None and (len(x.shape) == 0 or x.shape[-1] != C):
-        raise InputError(f"{name} must be (..., {C}), but has shape {shown(tuple(x.shape))}")
+        raise InputError(f"{name} must be (..., {C}), but has shape {quoted(tuple(x.shape))}")

@@ -22,10 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numgpt.checks import check_number
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
-from numgpt.layers.inputs import check_input, check_size
+from numgpt.layers.inputs import check_input
+from numgpt.numbers import check_number, check_size
 
 
 class Normalised(NamedTuple):

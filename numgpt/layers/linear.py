@@ -17,7 +17,8 @@ import numpy as np
 
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer, draw_normal
-from numgpt.layers.inputs import check_input, check_size
+from numgpt.layers.inputs import check_input
+from numgpt.numbers import check_size
 
 
 @definition

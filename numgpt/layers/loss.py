@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numgpt.checks import shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
 from numgpt.layers.embedding import Embedding, check_table, tied_head, tied_head_backward
@@ -136,7 +136,9 @@ def check_targets(targets: Any, shape: tuple[int, ...], V: int) -> np.ndarray:
     """`targets` as ints of that shape in [-1, V). Raises InputError for others, and where none counts."""
     targets = check_integers(targets, "targets", IGNORE, V)
     if targets.shape != tuple(shape):
-        raise InputError(f"targets have shape {shown(targets.shape)}, where {shown(tuple(shape))} are to be predicted")
+        raise InputError(
+            f"targets have shape {quoted(targets.shape)}, where {quoted(tuple(shape))} are to be predicted"
+        )
     if (targets == IGNORE).all():
         raise InputError("there is no target to learn from: every one is -1 (ignored)")
     return targets

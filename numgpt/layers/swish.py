@@ -13,10 +13,10 @@ Backward, by the product rule, with dg/dx = beta g (1 - g):
 
 import numpy as np
 
-from numgpt.checks import check_number
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
 from numgpt.layers.inputs import check_input
+from numgpt.numbers import check_number
 
 
 @definition

@@ -5,12 +5,13 @@ from functools import partial
 
 import numpy as np
 
-from numgpt.checks import check_number, shown
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.layers import GELU, Attention, ExactGELU, FeedForward, Layer, LayerNorm, ReLU, Swish
 from numgpt.layers.base import Array
 from numgpt.model.cache import LayerCache
+from numgpt.numbers import check_number
 
 # By the names that published configurations use.
 ACTIVATIONS: dict[str, Callable[[], Layer]] = {
@@ -65,4 +66,4 @@ class Block(Layer):
 def check_config(config: GPTConfig) -> None:
     """Raise InputError where `config` is no GPTConfig."""
     if not isinstance(config, GPTConfig):
-        raise InputError(f"config must be a GPTConfig, not {shown(config)}")
+        raise InputError(f"config must be a GPTConfig, not {quoted(config)}")

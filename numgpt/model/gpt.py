@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from numgpt.backend import check_device, check_memory, float_type, to_host
-from numgpt.checks import check_path, check_seed, shown
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.files import check_path, quoted
 from numgpt.layers import Dropout, Embedding, Layer, LayerNorm, TiedCrossEntropy, TiedHead
 from numgpt.layers.base import Array, inferring
 from numgpt.layers.inputs import check_integers
 from numgpt.layers.loss import IGNORE
 from numgpt.model.block import Block, check_config
 from numgpt.model.cache import KVCache
+from numgpt.numbers import check_seed
 
 BLOCK_IN_PYTHON = 12_000  # bytes that the objects of a block take, however small its arrays
 
@@ -45,7 +46,7 @@ class GPT(Layer):
         dtype = float_type(dtype)
         check_memory(
             config.n_parameters * dtype.itemsize + config.n_layer * BLOCK_IN_PYTHON,
-            f"a model of {shown(config.n_parameters)} parameters in {dtype}",
+            f"a model of {quoted(config.n_parameters)} parameters in {dtype}",
             device,
         )
         self.config = config
@@ -94,7 +95,7 @@ class GPT(Layer):
         Raises InputError as `forward` does, and for a cache that is not of this model and batch.
         """
         if not isinstance(cache, KVCache) or not cache.fits(self):
-            raise InputError(f"cache must be a KVCache of this model, not {shown(cache)}")
+            raise InputError(f"cache must be a KVCache of this model, not {quoted(cache)}")
         ids = self.check_ids(ids, past=cache.length)
         if len(ids) != cache.batch:
             raise InputError(f"the cache is for {cache.batch} sequences, but ids hold {len(ids)}")
@@ -108,9 +109,7 @@ class GPT(Layer):
         for targets of another shape or outside [-1, V).
         """
         ids = self.check_ids(ids)
-        targets = check_integers(targets, "targets", IGNORE, self.config.n_vocab)
-        if targets.shape != ids.shape:
-            raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
+        targets = self.check_targets(targets, ids)
         return self.criterion.forward(self.final_states(ids), targets)
 
     def backward(self) -> None:
@@ -160,3 +159,10 @@ class GPT(Layer):
                 f"{past + ids.shape[1]} tokens do not fit the context of {self.config.n_ctx} (n_ctx): shorten the text"
             )
         return ids
+
+    def check_targets(self, targets: Any, ids: np.ndarray) -> np.ndarray:
+        """`targets` as an int array of the shape of ids; raises InputError where `loss` says so."""
+        targets = check_integers(targets, "targets", IGNORE, self.config.n_vocab)
+        if targets.shape != ids.shape:
+            raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
+        return targets

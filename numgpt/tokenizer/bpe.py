@@ -17,9 +17,8 @@ import re
 from functools import cache
 from itertools import chain, pairwise
 
-from numgpt.checks import check_path, shown
 from numgpt.errors import InputError
-from numgpt.files import atomic_write
+from numgpt.files import atomic_write, check_path, quoted
 from numgpt.kernels import plain
 from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text
 from numgpt.tokenizer.fast import FastEncoder
@@ -164,8 +163,8 @@ class BPETokenizer:
         try:
             allowed = set(allowed)
         except TypeError:
-            raise InputError(f"allowed_special must be 'all' or a set of texts, not {shown(allowed)}") from None
-        unknown = sorted(map(shown, allowed - set(self.special)))
+            raise InputError(f"allowed_special must be 'all' or a set of texts, not {quoted(allowed)}") from None
+        unknown = sorted(map(quoted, allowed - set(self.special)))
         if unknown:
             raise InputError(
                 f"allowed_special: {unknown[0]} is no special token of this vocabulary, which has "
@@ -177,9 +176,9 @@ class BPETokenizer:
 def check_vocabulary(tokens, merges, special):
     """Raise InputError unless the three are of the kinds that BPETokenizer names, with ids that there are."""
     if not isinstance(tokens, list) or set(map(type, tokens)) != {bytes}:
-        raise InputError(f"tokens must be a list of the bytes of every id, not {shown(tokens)}")
+        raise InputError(f"tokens must be a list of the bytes of every id, not {quoted(tokens)}")
     if not isinstance(merges, dict) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in merges):
-        raise InputError(f"merges must be a dict, {{(left id, right id): id}}, not {shown(merges)}")
+        raise InputError(f"merges must be a dict, {{(left id, right id): id}}, not {quoted(merges)}")
     if special is not None and not (isinstance(special, dict) and all(isinstance(text, str) for text in special)):
-        raise InputError(f"special must be a dict, {{text: id}}, not {shown(special)}")
+        raise InputError(f"special must be a dict, {{text: id}}, not {quoted(special)}")
     check_ids([*chain(*merges), *merges.values(), *(special or {}).values()], len(tokens))

@@ -1,4 +1,4 @@
-"""What all tokenizers share: the checks of their arguments, and text from ids that come one at a time."""
+"""What all tokenizers share: checks of arguments and of vocabularies, and text from ids that come one at a time."""
 
 import codecs
 import operator
@@ -6,8 +6,8 @@ from array import array
 
 import numpy as np
 
-from numgpt.checks import shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 
 def check_text(text):
@@ -29,7 +29,7 @@ def check_ids(ids, n_vocab):
     try:
         ids = list(ids.tolist() if hasattr(ids, "tolist") else ids)
     except TypeError:
-        raise InputError(f"token ids must be a sequence of whole numbers, not {shown(ids)}") from None
+        raise InputError(f"token ids must be a sequence of whole numbers, not {quoted(ids)}") from None
     try:
         numbers = np.asarray(array("q", ids))  # refuses what is no whole number, faster than a loop would
         fine = not ids or (numbers.min() >= 0 and numbers.max() < n_vocab)
@@ -41,10 +41,28 @@ def check_ids(ids, n_vocab):
 def check_id(token, n_vocab):
     """The id as an int; InputError if it is no whole number or outside 0 <= id < n_vocab."""
     if not hasattr(token, "__index__"):
-        raise InputError(f"a token id must be a whole number from 0 to {n_vocab - 1}, not {shown(token)}")
+        raise InputError(f"a token id must be a whole number from 0 to {n_vocab - 1}, not {quoted(token)}")
     if not 0 <= operator.index(token) < n_vocab:
-        raise InputError(f"token id {shown(token)} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")
+        raise InputError(f"token id {quoted(token)} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")
     return operator.index(token)
+
+
+def tokens_by_id(vocabulary, path):
+    """The tokens of a {token: id} in the order of their ids. Raises InputError unless the ids are 0 to n - 1."""
+    ids, last = list(vocabulary.values()), len(vocabulary) - 1
+    wrong = next((i for i in ids if type(i) is not int or not 0 <= i <= last), None)
+    if wrong is not None or None in ids:
+        token = next(token for token, i in vocabulary.items() if i is wrong)
+        raise InputError(
+            f"{path}: the id of {token!r:.60} is {wrong!r:.40}; {last + 1} tokens have the ids 0 to {last}"
+        )
+    by_id = dict(zip(ids, vocabulary, strict=True))
+    if len(by_id) < len(ids):
+        token = next(token for token, i in vocabulary.items() if by_id[i] != token)
+        raise InputError(
+            f"{path}: {token!r:.60} and {by_id[vocabulary[token]]!r:.60} have the same id {vocabulary[token]}"
+        )
+    return [by_id[i] for i in range(len(by_id))]
 
 
 class StreamDecoder:

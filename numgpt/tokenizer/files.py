@@ -1,10 +1,9 @@
 """From the vocabulary files in a folder to a tokenizer, if they fit together."""
 
-from numgpt.checks import check_path
 from numgpt.errors import InputError
+from numgpt.files import check_path, read_json, read_text
 from numgpt.tokenizer.bpe import BPETokenizer
-from numgpt.tokenizer.common import check_text
-from numgpt.tokenizer.json_file import read_object, read_text, tokens_by_id
+from numgpt.tokenizer.common import check_text, tokens_by_id
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_bytes
 from numgpt.tokenizer.tables import CharTokenizer, WordTokenizer
 
@@ -48,18 +47,23 @@ def load_tokenizer(folder):
     return None
 
 
+def no_vocabulary(name):
+    """The words for a model or folder `name` of which `load_tokenizer` gives None, where a tokenizer is needed."""
+    return f"{name} has no vocabulary files: put encoder.json and vocab.bpe, or vocab.json and merges.txt, into it"
+
+
 def _load_pair(vocabulary_path, merges_path):
     """vocabulary: {token: id} as JSON. merges: a line with the version, then one merge a line, left and right."""
     lines = read_text(merges_path).replace("\r\n", "\n").rstrip("\n").split("\n")
     first = 2 if lines[0].startswith("#version") or not lines[0] else 1
     merges = (line.split(" ") for line in lines[first - 1 :])
-    vocabulary = read_object(vocabulary_path)
+    vocabulary = read_json(vocabulary_path)
     return assemble(vocabulary, merges, vocabulary_path, lambda n: f"{merges_path}, line {first + n}")
 
 
 def load_tokenizer_json(path):
     """The BPETokenizer of a tokenizer.json. Raises InputError when it is damaged or does not do what GPT-2's does."""
-    content = read_object(path)
+    content = read_json(path)
     model = content.get("model")
     if not isinstance(model, dict):
         raise InputError(f"{path}: there is no model in it: not a tokenizer.json of Hugging Face's")

@@ -4,11 +4,9 @@ import json
 import re
 from collections import Counter
 
-from numgpt.checks import check_path, shown
 from numgpt.errors import InputError
-from numgpt.files import atomic_write
-from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text
-from numgpt.tokenizer.json_file import read_object, tokens_by_id
+from numgpt.files import atomic_write, check_path, quoted, read_json
+from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text, tokens_by_id
 
 UNKNOWN = "<unk>"  # three pieces of any text, so no piece is spelt like it
 PIECE = re.compile(r"\w+|\W")
@@ -33,12 +31,12 @@ class TableTokenizer:
         try:
             strings = list(strings)
         except TypeError:
-            raise InputError(f"strings must be a list of texts, not {shown(strings)}") from None
+            raise InputError(f"strings must be a list of texts, not {quoted(strings)}") from None
         for i, string in enumerate(strings):
             if not isinstance(string, str) or not self.is_token(string):
-                raise InputError(f"token {i}, {shown(string)}, does not belong in a {type(self).__name__}")
+                raise InputError(f"token {i}, {quoted(string)}, does not belong in a {type(self).__name__}")
         if len(set(strings)) < len(strings):
-            raise InputError(f"{shown(Counter(strings).most_common(1)[0][0])} is among the strings twice")
+            raise InputError(f"{quoted(Counter(strings).most_common(1)[0][0])} is among the strings twice")
         return strings
 
     def decode(self, ids):
@@ -62,7 +60,7 @@ class TableTokenizer:
     def load(cls, path):
         """The tokenizer that `save` wrote. Raises InputError, naming the file, for anything else; OSError."""
         path = check_path(path, "path")
-        strings = tokens_by_id(read_object(path), path)
+        strings = tokens_by_id(read_json(path), path)
         try:
             return cls(strings)
         except InputError as error:

@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from itertools import pairwise
 
-from numgpt.checks import check_number
+from numgpt.numbers import check_number
 from numgpt.tokenizer.bpe import END_OF_TEXT, BPETokenizer, find_pieces
 from numgpt.tokenizer.common import check_text
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE
@@ -36,7 +36,7 @@ def train_bpe(text, vocab_size, progress=None):
     """
     check_text(text)
     note = f"the 256 bytes and {END_OF_TEXT}"
-    vocab_size = check_number(vocab_size, "the size of a vocabulary", low=257, whole=True, note=note)
+    vocab_size = check_number(vocab_size, "the size of a vocabulary", whole=True, low=257, note=note)
     tokens = [bytes([byte]) for byte in SYMBOL_OF_BYTE]
     words, counts = words_of(text, {token[0]: i for i, token in enumerate(tokens)})
     pairs = PairCounts(words, counts)

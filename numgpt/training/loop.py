@@ -1,9 +1,12 @@
 """The loop: step, evaluate, write down, save."""
 
+import math
 import time
 from dataclasses import asdict
 
-from numgpt.training import state
+import numpy as np
+
+from numgpt.files import newest_checkpoint
 from numgpt.training.metrics import Metrics
 from numgpt.training.trainer import Diverged
 
@@ -23,17 +26,18 @@ def train(session, report, stopped=lambda: False):
     try:
         return _train(session, report, stopped)
     except Diverged as error:
-        good = state.latest(session.run)
+        good = newest_checkpoint(session.run)
         advice = (
             f"; {good} is whole and from before: go on from it with --init {good} and a smaller --lr" if good else ""
         )
         raise Diverged(f"{error}{advice}") from None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends the run with a message
 def _train(session, report, stopped):
     trainer = session.trainer
     with Metrics(session.run, trainer.steps) as metrics:
-        if state.latest(session.run) is None:
+        if newest_checkpoint(session.run) is None:
             metrics.append(evaluate(session, {"step": 0}, report))
             save(session, metrics)
         while not trainer.finished:
@@ -60,9 +64,11 @@ def timed_step(trainer):
 
 
 def evaluate(session, record, report):
-    """The record with the loss on held-out text added."""
+    """The record with the loss on held-out text added. Raises Diverged where that is no finite number."""
     with session.trainer.weights_to_keep() as model:
         loss = session.held_out.loss(model)
+        if not math.isfinite(loss.nats):
+            raise Diverged(f"step {session.trainer.steps}: the loss on held-out text is {loss.nats}: training diverged")
         record = {**record, "val_loss": loss.per_token}
         if loss.per_character is not None:
             record["val_loss_per_character"] = loss.per_character

@@ -1,4 +1,4 @@
-"""AdamW (Loshchilov and Hutter 2019, algorithm 2, after Kingma and Ba 2015, algorithm 1) and gradient clipping.
+"""AdamW (Loshchilov and Hutter 2019, algorithm 2, after Kingma and Ba 2015, algorithm 1).
 
 Step against the running mean of the gradient, divided by the running root mean square of it. For every parameter w with
 gradient g, at step t = 1, 2, ...:
@@ -17,10 +17,11 @@ import math
 import numpy as np
 
 from numgpt.backend import check_memory, device_of
-from numgpt.checks import check_number, shown
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers import Layer
+from numgpt.numbers import check_number
 
 
 @definition
@@ -55,7 +56,7 @@ class AdamW:
         weight_decay: float = 0.0,
     ) -> None:
         if not isinstance(model, Layer) or not hasattr(model, "values"):
-            raise InputError(f"AdamW needs a model, such as a GPT, not {shown(model)}")
+            raise InputError(f"AdamW needs a model, such as a GPT, not {quoted(model)}")
         check_memory(4 * model.values.nbytes, "training it", device_of(model.values))
         self.model, self.lr, self.betas, self.eps, self.weight_decay = model, lr, betas, eps, weight_decay
         self._check()
@@ -78,7 +79,7 @@ class AdamW:
         """Raise InputError unless all settings are numbers in their range."""
         self.lr = check_number(self.lr, "lr", low=0)
         if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
-            raise InputError(f"betas must be two numbers, not {shown(self.betas)}")
+            raise InputError(f"betas must be two numbers, not {quoted(self.betas)}")
         self.betas = tuple(check_number(beta, f"betas[{i}]", low=0, below=1) for i, beta in enumerate(self.betas))
         self.eps = check_number(self.eps, "eps", above=0)
         self.weight_decay = check_number(self.weight_decay, "weight_decay", low=0)

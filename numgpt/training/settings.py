@@ -3,9 +3,10 @@
 from dataclasses import asdict, dataclass, field, fields
 
 from numgpt.backend import float_type
-from numgpt.checks import check_number, shown
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.numbers import check_number
 
 
 def setting(default, text, low=None, below=None, above=None):
@@ -25,7 +26,11 @@ class Settings:
     n_layer: int = setting(4, "transformer blocks", low=1)
     n_head: int = setting(4, "attention heads, a divisor of --n-embd", low=1)
     n_embd: int = setting(192, "channels", low=1)
-    context: int = setting(128, "tokens in a training sequence; of a new model, the longest it can read", low=1)
+    context: int = setting(
+        128,
+        "tokens in a training sequence; a new model reads as many, one of --init may read more",
+        low=1,
+    )
     dropout: float = setting(0.1, "probability of dropping an activation in training", low=0, below=1)
     batch_size: int = setting(16, "sequences in a batch", low=1)
     accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)
@@ -45,6 +50,7 @@ class Settings:
     seed: int = setting(0, "draws the first weights, the batches and dropout", low=0)
     dtype: str = setting("float32", "float32 or float64")
     val_fraction: float = setting(0.1, "share of the text, its end, that is held out", above=0, below=1)
+    end_of_text: str = setting("token", "what <|endoftext|> in a text is: token (where one document ends), or text")
     init: str | None = setting(None, "start from this model, a published name or a folder, with its tokenizer")
 
     def __post_init__(self):
@@ -52,6 +58,8 @@ class Settings:
             check(here, getattr(self, here.name))
         GPTConfig(1, self.context, self.n_embd, self.n_head, self.n_layer, self.dropout)
         float_type(self.dtype)
+        if self.end_of_text not in ("token", "text"):
+            raise InputError(f"--end-of-text must be token or text, not {quoted(self.end_of_text)}")
 
     def differences(self, options):
         """ "--lr is 0.1 here, but 0.001 in the run" for each of `options` (name -> value) that is not as set here."""
@@ -77,7 +85,7 @@ def check(here, value):
         return
     if here.type not in (int, float):
         if not isinstance(value, str) or not value:
-            raise InputError(f"{option(here.name)} must be a text, not {shown(value)}")
+            raise InputError(f"{option(here.name)} must be a text, not {quoted(value)}")
         return
-    limits = {name: here.metadata[name] for name in ("low", "below", "above")}
-    check_number(value, option(here.name), **limits, whole=here.type is int)
+    limits = {name: here.metadata[name] for name in ("low", "above", "below")}
+    check_number(value, option(here.name), here.type is int, **limits)

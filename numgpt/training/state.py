@@ -14,24 +14,23 @@ Whenever the process or the machine stops, `latest` names a whole checkpoint, an
 
 import json
 import os
-import re
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 from numgpt.backend import array_module, to_host
 from numgpt.checkpoint import open_checkpoint, save_checkpoint
 from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
 from numgpt.checkpoint.tensors import read_tensors
 from numgpt.errors import InputError
-from numgpt.files import atomic_write
+from numgpt.files import CHECKPOINT, LATEST, atomic_write, flush, newest_checkpoint, quoted, read_json
+from numgpt.numbers import check_number
 
-LATEST = "latest"
 STATE = "state.json"
 ARRAYS = "training.safetensors"
 TEMPORARY = ".tmp"
-NAME = re.compile(r"step-(\d{8,})")
 FORMAT = 1
+GENERATORS = ("batches", "dropout")
+PCG64 = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}  # how many bits each number has
 
 
 def save(run, trainer, tokenizer, about, keep):
@@ -50,11 +49,11 @@ def save(run, trainer, tokenizer, about, keep):
             file.write(final.name + "\n")
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
-        if latest(run) != final:
+        if newest_checkpoint(run) != final:
             shutil.rmtree(final, ignore_errors=True)
         raise
     flush(run)
-    for old in _checkpoints(run)[:-keep]:
+    for old in [path for path in checkpoints(run) if _number(path) <= trainer.steps][:-keep]:
         _remove(old)
 
 
@@ -74,34 +73,30 @@ def _write(folder, trainer, tokenizer, about):
     flush(folder)
 
 
-def latest(run):
-    """The folder of the newest whole checkpoint in `run`; None where there is none yet.
-
-    Raises InputError where `latest` does not name a checkpoint.
-    """
-    try:
-        name = (run / LATEST).read_text("utf-8").strip()
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError:
-        name = ""
-    if not NAME.fullmatch(name) or not (run / name).is_dir():
-        raise InputError(f"{run / LATEST} names no checkpoint of the run: write the name of one into it")
-    return run / name
-
-
 def read_state(checkpoint):
     """The fields of state.json. Raises InputError for a file that is damaged or of another version."""
     path = checkpoint / STATE
     try:
-        state = json.loads(path.read_bytes())
+        state = read_json(path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not usable JSON: {error}") from None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if type(state.get("format")) is not int or state["format"] != FORMAT:
         raise InputError(f"{path} was not written by this version of numgpt")
+    if check_number(state.get("step"), f"{path}: step", whole=True, low=0) != _number(checkpoint):
+        raise InputError(f"{path} tells of step {state['step']}, its folder of another: it is damaged, or was renamed")
+    for name in GENERATORS:
+        _check_generator(state.get(name), f"{path}: the state of the generator for {name}")
     return state
+
+
+def _check_generator(state, name):
+    """Raise InputError unless `state` is what NumPy's PCG64 can be set to."""
+    inner = state.get("state") if isinstance(state, dict) else None
+    if not isinstance(inner, dict) or state.get("bit_generator") != "PCG64":
+        raise InputError(f"{name} is {quoted(state)}, and not PCG64's")
+    numbers = {**state, **inner}
+    for field, bits in PCG64.items():
+        check_number(numbers.get(field), f"{name}: {field}", whole=True, low=0, below=1 << bits)
 
 
 def read_config(checkpoint, dropout):
@@ -112,6 +107,8 @@ def read_config(checkpoint, dropout):
 def restore(checkpoint, trainer, state):
     """Set `trainer` to what `save` found in one of the same settings. Raises InputError for files that do not fit."""
     path = checkpoint / ARRAYS
+    if not path.exists():
+        raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on")
     arrays = trainer.arrays()
     stored = {tensor.name: tensor for tensor in read_header(path)}
     shapes = {name: array.shape for name, array in arrays.items()}
@@ -122,43 +119,29 @@ def restore(checkpoint, trainer, state):
     for name, array in arrays.items():
         if on_host[name] is not array:
             array[...] = array_module(array).asarray(on_host[name])
-    try:
-        trainer.set_state(state)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{checkpoint / STATE} does not tell where the run was: {error!r}") from None
+    trainer.set_state(state)
 
 
 def sweep(run):
     """Remove what an interrupted save left: temporary files, and checkpoints newer than the one `latest` names."""
-    newest = latest(run)
+    newest = newest_checkpoint(run)
     for path in run.iterdir():
         if path.name.endswith(TEMPORARY) and path.is_dir():
             shutil.rmtree(path)
         elif path.name.endswith(TEMPORARY):
             path.unlink()
-    for path in _checkpoints(run):
+    for path in checkpoints(run):
         if newest is None or _number(path) > _number(newest):
             _remove(path)
 
 
-def flush(path):
-    """Have the disk hold what was written to the file or folder `path` (on Windows, folders need no such thing)."""
-    if os.name == "nt" and Path(path).is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _checkpoints(run):
-    """The folders of all checkpoints, oldest first."""
-    return sorted((path for path in run.iterdir() if NAME.fullmatch(path.name)), key=_number)
+def checkpoints(run):
+    """The folders of all checkpoints in `run`, oldest first."""
+    return sorted((path for path in run.glob("step-*") if CHECKPOINT.fullmatch(path.name)), key=_number)
 
 
 def _number(path):
-    return int(NAME.fullmatch(path.name)[1])
+    return int(CHECKPOINT.fullmatch(path.name)[1])
 
 
 def _remove(checkpoint):

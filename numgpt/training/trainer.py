@@ -51,7 +51,6 @@ class Trainer:
         """Whether all steps of the settings have been made."""
         return self.steps >= self.settings.max_steps
 
-    @np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends the run with a message
     def step(self):
         """Make one step; return the Step. Raises Diverged, the weights being those of the step before."""
         settings, optimizer = self.settings, self.optimizer
@@ -88,7 +87,6 @@ class Trainer:
         difference *= 1 - decay
         self.average += difference
 
-    @np.errstate(over="ignore", invalid="ignore")
     def check_finite(self):
         """Raise Diverged unless all weights are finite numbers."""
         if not math.isfinite(squared_norm(self.model.values)):
@@ -123,7 +121,7 @@ class Trainer:
         }
 
     def set_state(self, state):
-        """Go on from what `state` returned. Raises KeyError, TypeError or ValueError for anything else."""
+        """Go on from what `state` returned."""
         self.optimizer.steps = state["step"]
         self.windows.rng.bit_generator.state = state["batches"]
         self.model.rng.bit_generator.state = state["dropout"]

@@ -1,6 +1,8 @@
 """The other software: the same models, with the same weights. It is imported where it is used, so that numgpt's own
 memory is measured without it."""
 
+from numgpt.backend import to_host
+
 
 def transformers_model(config):
     """transformers' GPT-2 of the same shape, in float32, without dropout."""
@@ -33,13 +35,13 @@ def plain_torch_model(config):
 
 
 def copy_weights(ours, theirs):
-    """Our weights into a PyTorch model whose parameters have the published names."""
+    """Our weights into a PyTorch model whose parameters have the published names, wherever either lies."""
     import torch
 
     parameters = {name.removeprefix("transformer."): p for name, p in theirs.named_parameters()}
     with torch.no_grad():
         for name, value, _ in ours.named_parameters():
-            stored = torch.from_numpy(value)
+            stored = torch.from_numpy(to_host(value))
             turned = getattr(theirs, "stores_out_in", False) and stored.ndim == 2 and name.startswith("h.")
             parameters[name].copy_(stored.T if turned else stored)
 

@@ -109,6 +109,10 @@ def test_sizes_that_are_none(tmp_path, kind, value):
         refuses(tmp_path, kind, READERS[kind][1] | {name: value}, f"{name}|Infinity")
 
 
+def test_an_editors_byte_order_mark(tmp_path, kind):
+    assert read(tmp_path, kind, "\ufeff" + json.dumps(READERS[kind][1])) == SMALL
+
+
 def test_sizes_that_do_not_fit_each_other(tmp_path, kind):
     refuses(tmp_path, kind, READERS[kind][1] | {"n_head": 5}, r"n_embd \(12\) must be divisible by n_head \(5\)")
 

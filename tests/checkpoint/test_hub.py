@@ -134,7 +134,7 @@ def test_home_of_an_installed_package(monkeypatch, tmp_path, platform, variable,
     monkeypatch.delenv("NUMGPT_HOME")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(hub, "__file__", str(tmp_path / "site-packages" / "numgpt" / "checkpoint" / "hub.py"))
+    monkeypatch.setattr(hub, "_PACKAGE", tmp_path / "site-packages" / "numgpt")
     monkeypatch.setattr(sys, "platform", platform)
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / "cache"))

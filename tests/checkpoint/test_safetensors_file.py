@@ -173,7 +173,7 @@ DAMAGED = [
     ("expected a JSON object", pack(3)),
     ("not usable JSON", pack({"a": entry()}, F32, length=20)),
     ("not usable JSON", pack(b"", F32)),
-    ("can't decode", pack(b'{"\xff": 1}')),
+    ("not UTF-8: byte 0xff", pack(b'{"\xff": 1}')),
     ("nested too deeply", pack(b'{"a":' + b"[" * 100_000)),
     ("'a' occurs twice", pack(b'{"a":' + ONE + b',"a":' + ONE + b"}", F32)),
     ("integer of 5000 digits", pack(b'{"a":' + b"9" * 5000 + b"}")),

@@ -189,7 +189,8 @@ def test_settings_are_checked_before_a_model_is_loaded(monkeypatch, capsys):
 
 def test_standard_input_that_is_not_utf_8(run, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"ab\xff"), isatty=lambda: False))
-    assert run() == (2, "", "numgpt: standard input is not valid UTF-8: byte 2 is 0xff\n")
+    fault = "numgpt: standard input, line 1: not UTF-8: byte 0xff at offset 2; convert it to UTF-8, or fetch it again\n"
+    assert run() == (2, "", fault)
 
 
 def test_no_standard_input(run, monkeypatch):

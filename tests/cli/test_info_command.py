@@ -47,7 +47,7 @@ def test_a_published_model(info):
 
 
 def test_the_model_that_comes_along(info, tiny_model, monkeypatch):
-    monkeypatch.setattr("numgpt.checkpoint.shipped.find_shipped", {"shakespeare": tiny_model}.get)
+    monkeypatch.setattr("numgpt.checkpoint.hub.find_shipped", {"shakespeare": tiny_model}.get)
     assert info()["shakespeare"] == info("shakespeare")["folder"] == tiny_model
 
 

@@ -1,34 +1,54 @@
 """`device="cuda"` on a machine without a GPU."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 
-from numgpt import kernels
+import fake_cupy
+from numgpt import kernels, use_kernels
 
-GPU_FILES = ["gpu", "gpu_attention", "gpu_loss", "gpu_matmul"]
+PLAIN = kernels.plain()  # the whole suite runs with NUMGPT_KERNELS=plain
+
+
+@pytest.fixture
+def kernels_run():
+    """For a test of the GPU's kernels themselves, which has nothing to say where the whole suite runs without."""
+    if PLAIN:
+        pytest.skip("NUMGPT_KERNELS=plain: no kernel runs")
+
+
+@pytest.fixture(params=kernels.KINDS)
+def kind(request):
+    """ "fast", then "plain": the GPU computes by its kernels, then by the definitions."""
+    if PLAIN and request.param == "fast":
+        pytest.skip("NUMGPT_KERNELS=plain: no kernel runs")
+    with use_kernels(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope="session")
 def fake_module():
-    """tests/gpu/fake_cupy.py, as a module."""
-    spec = importlib.util.spec_from_file_location("fake_cupy", Path(__file__).parent / "fake_cupy.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return fake_cupy
 
 
 @pytest.fixture
-def fake(fake_module, monkeypatch):
+def fresh_kernels():
+    """The GPU's kernels bind the CuPy that there is when they are imported: each test imports them anew."""
+    forget_gpu_kernels()
+    yield
+    forget_gpu_kernels()
+
+
+def forget_gpu_kernels():
+    for name in [name for name in sys.modules if name.startswith("numgpt.kernels.gpu")]:
+        del sys.modules[name]
+    vars(kernels).pop("gpu", None)
+    kernels.namesake.cache_clear()
+
+
+@pytest.fixture
+def fake(fake_module, fresh_kernels, monkeypatch):
     """The stand-in for CuPy, which `import cupy` finds while the test runs."""
-    for name in GPU_FILES:
-        monkeypatch.delitem(sys.modules, f"numgpt.kernels.{name}", raising=False)
-        monkeypatch.delattr(kernels, name, raising=False)
     fake_module.install(monkeypatch.setitem)
     yield fake_module
-    for name in GPU_FILES:
-        sys.modules.pop(f"numgpt.kernels.{name}", None)
-        vars(kernels).pop(name, None)
     fake_module.ALLOCATED.clear()

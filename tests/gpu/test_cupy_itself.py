@@ -5,18 +5,19 @@ CuPy imports on any machine. Whether the numbers are right only a GPU can say: s
 
 import importlib
 import inspect
+import pkgutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from numgpt import GPT, GPTConfig, generate, gradcheck
+from numgpt import GPT, GPTConfig, generate, gradcheck, kernels
 from numgpt.training import AdamW
 from numgpt.training.optimizer import clip_gradients
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2, dropout=0.1)
-FILES = [f"numgpt.kernels.gpu{part}" for part in ("", "_attention", "_loss", "_matmul")]
+FILES = [f"numgpt.kernels.gpu.{module.name}" for module in pkgutil.iter_modules([f"{kernels.__path__[0]}/gpu"])]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def real():
 
 
 @pytest.fixture
-def calls(real, fake):
+def calls(real, fake, kind):
     """Every call that training, evaluation, generation and the gradient checks make on the device."""
     fake.CALLS.clear()
     model = GPT(CONFIG, dtype="float64", device="cuda").train()
@@ -77,6 +78,16 @@ def test_cupy_has_the_methods_and_the_rest(real, fake_module):
     assert issubclass(real.cuda.compiler.CompileException, Exception)
 
 
+def test_numpy_asks_cupy_for_what_is_to_be_like_its_arrays(real, monkeypatch):
+    """By NEP 35, which the definitions rely on: numpy.asarray(x, like=y) is cupy.asarray(x)."""
+    asked, y = [], on_no_device(real, "f", 1)
+    for name in "asarray", "arange":
+        monkeypatch.setattr(real, name, lambda *args, name=name: asked.append((name, args)))
+    np.asarray([1], like=y)
+    np.arange(3, like=y)
+    assert asked == [("asarray", ([1],)), ("arange", (3,))]
+
+
 def test_cublas_is_called_as_cupy_has_it(real, fake_module):
     try:
         cublas = real.cuda.cublas
@@ -90,16 +101,11 @@ def test_cublas_is_called_as_cupy_has_it(real, fake_module):
 
 
 @pytest.fixture
-def fused(real):
+def fused(real, kernels_run, fresh_kernels):
     """name -> the fused functions of the kernels, as CuPy made them."""
-    modules = [importlib.import_module(file) for file in FILES]
-    try:
-        kind = type(modules[0].gelu)
-        yield {name: f for module in modules for name, f in vars(module).items() if isinstance(f, kind)}
-    finally:
-        for file in FILES:
-            sys.modules.pop(file, None)
-            vars(sys.modules["numgpt.kernels"]).pop(file.rpartition(".")[2], None)
+    modules = {file.rpartition(".")[2]: importlib.import_module(file) for file in FILES}
+    kind = type(modules["gelu"].gelu)
+    return {name: f for module in modules.values() for name, f in vars(module).items() if isinstance(f, kind)}
 
 
 @pytest.fixture

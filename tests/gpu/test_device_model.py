@@ -1,12 +1,13 @@
-"""A whole model on the device beside the same model on the CPU, in float64."""
+"""A whole model on the device, by kernels and by definitions, beside the same model on the CPU, in float64."""
 
 import sys
 
 import numpy as np
 import pytest
 
-from numgpt import GPT, GPTConfig, InputError, generate, gradcheck, load
+from numgpt import GPT, GPTConfig, InputError, generate, gradcheck, load, use_kernels
 from numgpt.generation import stream
+from numgpt.kernels import set_precision
 from numgpt.training import AdamW
 from numgpt.training.evaluate import HeldOut, token_losses
 from numgpt.training.optimizer import clip_gradients
@@ -15,8 +16,8 @@ CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2)
 
 
 @pytest.fixture
-def pair(fake):
-    """The same model of weights of order one, here and on the device."""
+def pair(fake, kind):
+    """The same model of weights of order one, here and on the device; both run the code of one kind."""
     here, there = (GPT(CONFIG, dtype="float64", device=device) for device in ("cpu", "cuda"))
     gradcheck.with_random_weights(here, np.random.default_rng(3))
     there.values[...] = fake.asarray(here.values)
@@ -75,29 +76,31 @@ def test_a_step_waits_for_the_gpu_twice(fake, pair, batch):
 
 
 @pytest.mark.parametrize("name", [name for name in gradcheck.CHECKS if not name.startswith(("model", "block"))])
-def test_gradients(fake, name):
+def test_gradients(fake, kernels_run, name):
     rows = list(gradcheck.check(name, seed=11, device="cuda"))
     assert rows
     assert all(row.ok for row in rows), "\n".join(map(str, rows))
 
 
-def test_gradients_of_a_model_along_a_random_direction(fake, batch):
+def test_gradients_of_a_model_along_a_random_direction(fake, kind, batch):
     """With dropout, whose masks are drawn on the device."""
     config = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2, dropout=0.3)
-    model = gradcheck.with_random_weights(GPT(config, dtype="float64"), np.random.default_rng(3), "cuda").train()
-    hold = gradcheck.dropout_holder(model)
+    model = gradcheck.with_random_weights(GPT(config, dtype="float64"), np.random.default_rng(3))
+    model.allocate("float64", "cuda").train()
+    state = model.rng.bit_generator.state
+
+    def loss():
+        model.rng.bit_generator.state = state
+        return model.loss(*batch)
+
     direction = fake.asarray(np.random.default_rng(6).standard_normal(model.values.size))
-    model.loss(*batch)
-    model.zero_grad()
-    hold()
-    model.loss(*batch)
+    loss()
     model.backward()
     slope = float((model.grads * direction).sum())
     weights, losses = model.values.copy(), []
     for h in 1e-5, -1e-5:
         model.values[...] = weights + h * direction
-        hold()
-        losses.append(model.loss(*batch))
+        losses.append(loss())
     assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(slope, rel=1e-6)
 
 
@@ -129,6 +132,28 @@ def test_evaluation(pair):
     assert losses[0] == pytest.approx(losses[1], abs=1e-9)
     here, there = (token_losses(model, tokens, 8) for model in pair)
     assert np.allclose(here, there, rtol=0, atol=1e-9)
+
+
+def test_plain_and_fast_are_the_same_on_the_device(fake, kernels_run, batch):
+    gradients = []
+    for kind in "plain", "fast":
+        model = gradcheck.with_random_weights(GPT(CONFIG, dtype="float64"), np.random.default_rng(3))
+        model.allocate("float64", "cuda")
+        with use_kernels(kind):
+            model.loss(*batch)
+            model.backward()
+        gradients.append(model.grads.get())
+    assert np.allclose(*gradients, rtol=0, atol=1e-10)
+
+
+def test_no_kernel_is_imported_where_definitions_run(fake, batch):
+    with use_kernels("plain"):
+        model = GPT(CONFIG, device="cuda")
+        model.loss(*batch)
+        model.backward()
+        AdamW(model).step()
+        set_precision("float32", "cuda")
+    assert not [name for name in sys.modules if name.startswith("numgpt.kernels.gpu")]
 
 
 def test_a_checkpoint_is_the_same_whatever_device_wrote_it(fake, tmp_path):
@@ -165,10 +190,16 @@ def test_the_stand_in_is_as_strict_as_cupy(fake):
         lambda: iter(x.sum()),
         lambda: [1, 2, 3][x.sum()],
         lambda: np.add(here, here, out=x),
+        lambda: np.where(here > 0, x, 0),
+        lambda: np.asarray(here, like=x) + here,
+        lambda: np.concatenate([np.zeros_like(x), here[None]]),
     ):
         with pytest.raises(TypeError):
             forbidden()
     assert isinstance(x.sum(), cupy.ndarray)
+    for made in np.asarray(here, like=x), np.arange(3, like=x), np.zeros_like(x, shape=3), np.ones_like(x, dtype=bool):
+        assert isinstance(made, cupy.ndarray)
+    assert np.isnan(np.empty_like(x).get()).all()
     assert x.sum().shape == x[0, 0].shape == ()
     assert x[cupy.asarray(np.array([5, -1]))].get().tolist() == [[3, 4, 5], [3, 4, 5]]
     view = x[0, 0]

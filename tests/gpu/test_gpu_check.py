@@ -31,12 +31,12 @@ def test_without_a_gpu_it_says_so_and_exits_2(tmp_path):
 
 
 @pytest.fixture
-def script(fake, monkeypatch, tmp_path):
+def script(fake, kernels_run, monkeypatch, tmp_path):
     """The script as a module, with small sizes."""
     import cupy
 
     monkeypatch.syspath_prepend(SCRIPTS)
-    for name in "gpu_check", "gpu_peers":
+    for name in "gpu_check", "benchmarks.gpu_peers":
         monkeypatch.delitem(sys.modules, name, raising=False)
     import gpu_check
 
@@ -44,11 +44,10 @@ def script(fake, monkeypatch, tmp_path):
     monkeypatch.setattr(gpu_check, "SMALL", GPTConfig(n_vocab=64, n_ctx=32, n_embd=12, n_head=3, n_layer=2))
     monkeypatch.setattr(gpu_check, "PARITY_SHAPE", (2, 16))
     monkeypatch.setattr(gpu_check, "STEPS_SHAPE", (2, 8))
-    checks = {name: gpu_check.gradcheck.CHECKS[name] for name in ("linear", "cross-entropy")}
-    monkeypatch.setattr(gpu_check.gradcheck, "CHECKS", checks)
+    monkeypatch.setattr(gpu_check, "CHECKS", ("linear", "cross-entropy"))
     monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--json", str(tmp_path / "out.json")])
     yield gpu_check
-    sys.modules.pop("gpu_check"), sys.modules.pop("gpu_peers")
+    sys.modules.pop("gpu_check"), sys.modules.pop("benchmarks.gpu_peers")
 
 
 @pytest.fixture
@@ -63,14 +62,13 @@ class fake_pool:  # noqa: N801
         pass
 
 
-def test_parity_goes_through_several_blocks_of_attention(fake, monkeypatch):
+def test_parity_goes_through_several_blocks_of_attention(fake, kernels_run, monkeypatch):
     """As a training step of the whole size does; the other checks are too small for it."""
     import cupy
 
     monkeypatch.syspath_prepend(SCRIPTS)
     import gpu_check
-
-    from numgpt.kernels.gpu_attention import query_blocks
+    from numgpt.kernels.gpu.attention import query_blocks
 
     B, T = gpu_check.PARITY_SHAPE
     config = GPTConfig()
@@ -82,8 +80,9 @@ def test_what_needs_no_peer(script, no_peers, tmp_path, capsys):
     assert script.main() == 0
     result = json.loads((tmp_path / "out.json").read_text())
     rows = {row["what"]: row for row in result["rows"]}
-    assert rows["gradients, float64: linear"]["ok"]
+    assert rows["gradients and kernels: linear"]["ok"]
     assert rows["loss against numgpt on the CPU"]["ok"]
+    assert rows["loss against the definitions on the GPU"]["ok"]
     assert rows["parity with PyTorch"]["why"] == "torch is not installed"
     assert rows["ten training steps: losses against numgpt on the CPU"]["ok"]
     for precision in "tf32", "bf16":
@@ -94,7 +93,7 @@ def test_what_needs_no_peer(script, no_peers, tmp_path, capsys):
 
 def test_parity_with_pytorch(script, monkeypatch, tmp_path, capsys):
     pytest.importorskip("torch")
-    monkeypatch.setattr("gpu_peers.DEVICE", "cpu")
+    monkeypatch.setattr("benchmarks.gpu_peers.DEVICE", "cpu")
     monkeypatch.setattr(script, "free_memory", lambda: None)
     sys.argv += ["parity"]
     assert script.main() == 0
@@ -103,17 +102,17 @@ def test_parity_with_pytorch(script, monkeypatch, tmp_path, capsys):
 
 
 def test_a_wrong_kernel_is_found(script, no_peers, monkeypatch, capsys):
-    from numgpt.kernels import gpu
+    from numgpt.kernels.gpu import gelu
 
-    right = gpu.gelu_backward
-    monkeypatch.setattr(gpu, "gelu_backward", lambda dy, x: right(dy, x) * 1.001)
+    right = gelu.gelu_backward
+    monkeypatch.setattr(gelu, "gelu_backward", lambda dy, x: right(dy, x) * 1.001)
     sys.argv += ["parity"]
     assert script.main() == 1
     assert "WRONG" in capsys.readouterr().out
 
 
 def test_a_part_that_fails_leaves_the_others_their_figures(script, no_peers, monkeypatch, tmp_path, capsys):
-    from numgpt.kernels import gpu_matmul
+    from numgpt.kernels.gpu import matmul
 
     def check_gradients(table):
         script.set_precision("bf16", "cuda")
@@ -130,5 +129,5 @@ def test_a_part_that_fails_leaves_the_others_their_figures(script, no_peers, mon
         "error": True,
     }
     assert steps["ok"]
-    assert gpu_matmul.PRECISION == "float32"
+    assert matmul.PRECISION == "float32"
     assert "no memory left" in capsys.readouterr().err

@@ -9,9 +9,9 @@ import json
 import numpy as np
 import pytest
 
-from numgpt.kernels import attention
+from numgpt import use_kernels
 from numgpt.layers import GELU, Attention, Embedding, LayerNorm, Linear
-from numgpt.layers.attention import merge
+from numgpt.layers.attention import attention, heads, merge
 
 
 def read(path):
@@ -49,7 +49,13 @@ def assert_close(computed, expected, name):
     assert np.abs(computed - expected).max() < 1e-5, name
 
 
-def test_every_recorded_value(weights, recorded):
+@pytest.mark.parametrize("kind", ["plain", "fast"])
+def test_every_recorded_value(weights, recorded, kind):
+    with use_kernels(kind):
+        check_model(weights, recorded)
+
+
+def check_model(weights, recorded):
     ids = recorded["idx"].astype(int)
     T, C, H = ids.shape[1], 48, 3
     token = filled(Embedding(3, C), weights, "transformer.wte").forward(ids)
@@ -77,28 +83,26 @@ def test_every_recorded_value(weights, recorded):
     assert_close(softmax(logits), recorded["probs"], "probs")
 
 
-def probabilities(attn, q, k):
-    """What attention never holds whole: gathering from an identity matrix for v shows it, (B, H, T, T), and lse."""
-    T = q.shape[2]
-    p, lse = attention(q, k, np.broadcast_to(np.eye(*q.shape[2:], dtype=q.dtype), q.shape), attn.scale)
-    return p[..., :T], lse
-
-
 def softmax(logits):
     e = np.exp(logits - logits.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 
 
 def check_block(x, weights, name, n_head):
-    """All values inside a block, under the names in which they were recorded, from our layers."""
+    """All values inside a block, under the names in which they were recorded, from our layers.
+
+    The probabilities are what the definition of attention keeps; its kernels keep none.
+    """
     C = x.shape[-1]
     attn = filled(Attention(C, n_head), weights, name + "attn")
     seen = {"ln1": filled(LayerNorm(C), weights, name + "ln_1").forward(x)}
     seen["qkv"] = attn.c_attn.forward(seen["ln1"])
-    seen["q"], seen["k"], seen["v"] = attn.split(seen["qkv"])
-    seen["attSm"] = probabilities(attn, seen["q"], seen["k"])[0]
+    seen["q"], seen["k"], seen["v"] = np.split(heads(seen["qkv"], 3 * n_head), 3, axis=1)
     seen["y"] = merge(attention(seen["q"], seen["k"], seen["v"], attn.scale)[0])
     seen["yProj"] = attn.forward(seen["ln1"])
+    with use_kernels("plain"):
+        attn.forward(seen["ln1"])
+    seen["attSm"] = attn.kept.p
     seen["attnResid"] = x + seen["yProj"]
     seen["ln2"] = filled(LayerNorm(C), weights, name + "ln_2").forward(seen["attnResid"])
     seen["fc"] = filled(Linear(C, 4 * C), weights, name + "mlp.c_fc").forward(seen["ln2"])
@@ -110,9 +114,7 @@ def check_block(x, weights, name, n_head):
 
 def test_masked_scores(weights, recorded):
     attn = filled(Attention(48, 3), weights, "transformer.h.0.attn")
-    q, k, _ = attn.split(attn.c_attn.forward(recorded["ln1"]))
-    p, lse = probabilities(attn, q, k)
-    visible = np.isfinite(recorded["att"])
-    assert np.array_equal(p > 0, visible)
-    scores = np.log(p[visible]) + np.broadcast_to(lse, p.shape)[visible]
-    assert np.abs(scores - recorded["att"][visible]).max() < 1e-5
+    with use_kernels("plain"):
+        attn.forward(recorded["ln1"])
+    assert np.array_equal(attn.kept.p > 0, np.isfinite(recorded["att"]))
+    assert np.abs(attn.kept.p - softmax(recorded["att"])).max() < 1e-5

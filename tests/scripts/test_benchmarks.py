@@ -1,6 +1,5 @@
 """bench.py computes its ratios and shares as it says; how fast anything is, is not tested."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -10,48 +9,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bench
+from benchmarks import inference, limits, timing
 from numgpt import GPTConfig
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 CONFIG = GPTConfig(n_vocab=50, n_ctx=16, n_embd=8, n_head=2, n_layer=3)
 
 
-@pytest.fixture
-def load(monkeypatch):
-    """A function: the module of that name among the scripts."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    return importlib.import_module
-
-
-def test_ratios_are_of_pairs(load):
-    row = load("benchmarks.timing").compare([2.0, 9.0, 4.0], [1.0, 3.0, 4.0])
+def test_ratios_are_of_pairs():
+    row = timing.compare([2.0, 9.0, 4.0], [1.0, 3.0, 4.0])
     assert (row["peer_median"], row["numgpt_median"]) == (4.0, 3.0)
     assert (row["ratio_min"], row["ratio"], row["ratio_max"], row["runs"]) == (1.0, 2.0, 3.0, 3)
 
 
-def test_both_sides_take_turns(load):
+def test_both_sides_take_turns():
     order = []
-    measured = load("benchmarks.timing").alternate(
-        {name: lambda name=name: order.append(name) or len(order) for name in "ab"}, 2
-    )
+    measured = timing.alternate({name: lambda name=name: order.append(name) or len(order) for name in "ab"}, 2)
     assert order == ["a", "b", "a", "b"]
     assert measured == {"a": [1, 3], "b": [2, 4]}
 
 
-def test_seconds_of_a_step_leave_the_first_token_out(load):
-    assert load("benchmarks.inference").step_seconds([7.0, 6.9, 8.0], [0.7, 0.6, 0.9], 63) == pytest.approx(0.1)
+def test_seconds_of_a_step_leave_the_first_token_out():
+    assert inference.step_seconds([7.0, 6.9, 8.0], [0.7, 0.6, 0.9], 63) == pytest.approx(0.1)
 
 
-def test_operations_of_training(load):
+def test_operations_of_training():
     """Forward, dweight and dx are 2 operations for each weight and token; attention has 6 products, half masked."""
-    limit = load("benchmarks.limits").training_limit(CONFIG, B=2, T=5)
+    limit = limits.training_limit(CONFIG, B=2, T=5)
     weights = 3 * 12 * 8 * 8 + 50 * 8
     attention = 6 * 3 * 2 * (2 * 5 * 5 * 8) / 2
     assert limit.flops == 6 * weights * 10 + attention
 
 
-def test_operations_of_reading(load):
-    limits = load("benchmarks.limits")
+def test_operations_of_reading():
     matrices, head = 3 * 12 * 8 * 8, 50 * 8
     attention = 2 * 3 * (2 * 5 * 5 * 8) / 2
     assert limits.forward_limit(CONFIG, 1, 5, head_rows=1).flops == 2 * (matrices * 5 + head) + attention
@@ -61,9 +52,8 @@ def test_operations_of_reading(load):
     assert len({product.b.ctypes.data for product in decoding.products}) == 3 * 4 + 1
 
 
-def test_limit_weighs_its_products(load, monkeypatch):
+def test_limit_weighs_its_products(monkeypatch):
     """Ten seconds for the products of 1200 operations are 20 for 2400, of which attention has the other half."""
-    limits = load("benchmarks.limits")
     monkeypatch.setattr(limits, "call_seconds", lambda product: 2.0 if len(product.a) == 1 else 3.0)
     monkeypatch.setattr(limits, "SHORTEST", 0)
     a, b = np.ones((1, 10)), np.ones((3, 10))
@@ -73,8 +63,7 @@ def test_limit_weighs_its_products(load, monkeypatch):
     assert limit.seconds() == 20.0
 
 
-def test_shares(load):
-    limits = load("benchmarks.limits")
+def test_shares():
     limit = limits.Limit([limits.Product(np.ones((1, 10)), np.ones((10, 1000), np.float32))])
     row = limits.shares(limit, [3.0, 2.0, 1.0], {"peer": 8.0, "numgpt": 2.5})
     assert (row["peer_share"], row["numgpt_share"], row["limit_seconds"]) == (0.25, 0.8, 2.0)
@@ -82,8 +71,7 @@ def test_shares(load):
     assert row["limit_gbytes_per_second"] == pytest.approx(40_000 / 2 / 1e9)
 
 
-def test_what_is_missing_is_said(load):
-    bench = load("bench")
+def test_what_is_missing_is_said():
     work = Namespace(needs=("vocabulary", "text"), packages=("numpy", "no_such_package"))
     assert bench.why_not(work, Namespace(vocabulary="here", text=None)) == "it needs --text FILE"
     assert bench.why_not(work, Namespace(vocabulary="here", text="there")) == "no_such_package not installed"

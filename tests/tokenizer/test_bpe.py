@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numgpt.errors import InputError
+from numgpt.kernels import use_kernels
 from numgpt.tokenizer import BPETokenizer, bpe, load_tokenizer, trainer
 
 
 @pytest.fixture(params=["plain", "fast"])
-def form(request, monkeypatch):
+def form(request):
     """Both forms of the algorithm, one after the other."""
-    monkeypatch.setattr(bpe, "plain", lambda: request.param == "plain")
-    return request.param
+    with use_kernels(request.param):
+        yield
 
 
 @pytest.mark.parametrize("function", [bpe.find_pieces, bpe.merge, bpe.encode, trainer.train_bpe, trainer.replace])
@@ -51,10 +52,10 @@ def test_the_form_is_asked_for_at_every_call(small, monkeypatch):
     """A tokenizer that exists already takes the plain form too, and goes back."""
     monkeypatch.setattr(bpe, "encode", lambda text, *_: ["plain", text])
     monkeypatch.setattr(small, "_fast", SimpleNamespace(encode=lambda text: ["fast", text]))
-    for plain, name in ((False, "fast"), (True, "plain"), (False, "fast")):
-        monkeypatch.setattr(bpe, "plain", lambda plain=plain: plain)
-        assert small.encode("a") == [name, "a"]
-        assert small.encode("a<|endoftext|>", allowed_special="all")[:2] == [name, "a"]
+    for name in "fast", "plain", "fast":
+        with use_kernels(name):
+            assert small.encode("a") == [name, "a"]
+            assert small.encode("a<|endoftext|>", allowed_special="all")[:2] == [name, "a"]
 
 
 def test_ids_of_hugging_face(small, small_folder, form):

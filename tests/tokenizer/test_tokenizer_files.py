@@ -172,6 +172,12 @@ def test_special_tokens_are_saved_as_they_are(small, tmp_path):
     assert loaded.tokens == tokens
 
 
+def test_files_that_an_editor_began_with_a_byte_order_mark(small, pair):
+    for name in PAIRS[1]:
+        (pair / name).write_bytes(b"\xef\xbb\xbf" + (pair / name).read_bytes())
+    assert same(load_tokenizer(pair), small)
+
+
 def test_a_merges_file_with_windows_lines_or_without_a_version(small, pair):
     path = pair / "merges.txt"
     data = path.read_bytes()
@@ -214,13 +220,15 @@ def test_what_is_no_utf8(name, pair):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "line 1, column 1: not JSON"),
-        ('{"a": 0,\n "b": }', "line 2, column 7: not JSON"),
+        ("", "line 1, column 1: not usable JSON"),
+        ('{"a": 0,\n "b": }', "line 2, column 7: not usable JSON"),
         ("[]", "found a list"),
         ("{}", "256 of the symbols"),
         ("[" * 100_000, "not usable JSON"),
         ('{"a": ' + "1" * 5000 + "}", "not usable JSON"),
-        ('\ufeff{"a": 0}', "not JSON"),
+        ('\ufeff{"a": 0}', "255 of the symbols"),
+        ('{"a": 0, "b": 1, "a": 0}', "'a' occurs twice"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
     ],
 )
 def test_what_is_no_vocabulary(text, reason, pair):

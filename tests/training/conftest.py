@@ -2,6 +2,7 @@
 
 import pytest
 
+from numgpt.files import newest_checkpoint
 from numgpt.tokenizer import BPETokenizer
 from numgpt.training import session, state
 from numgpt.training.loop import train
@@ -89,7 +90,7 @@ def finish():
 
 def arrays(run):
     """The bytes of the newest checkpoint's two files of numbers, and its state."""
-    checkpoint = state.latest(run)
+    checkpoint = newest_checkpoint(run)
     return [(checkpoint / name).read_bytes() for name in ("model.safetensors", state.ARRAYS, state.STATE)]
 
 

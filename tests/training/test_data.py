@@ -7,8 +7,9 @@ import pytest
 
 from numgpt.errors import InputError
 from numgpt.training import session
-from numgpt.training.data import Windows, read_source
+from numgpt.training.data import Windows
 from numgpt.training.evaluate import HeldOut
+from numgpt.training.source import read_source
 
 
 def test_text_is_split_by_characters(tmp_path):
@@ -75,8 +76,8 @@ def test_texts_that_cannot_be_used(tmp_path, settings):
     path = tmp_path / "a.txt"
     for content, reason in [
         (b"", "a.txt is empty"),
-        (b"one\ntwo\nth\xffree", "a.txt is not UTF-8: byte 0xff at offset 10, in line 3"),
-        (b"ab\xc3", "byte 0xc3 at offset 2, in line 1"),
+        (b"one\ntwo\nth\xffree", "a.txt, line 3: not UTF-8: byte 0xff at offset 10; convert it to UTF-8"),
+        (b"ab\xc3", "line 1: not UTF-8: byte 0xc3 at offset 2"),
         (b"123456789", "has 8 tokens, too few for a context of 8"),
         (b"1234567890", "only 1 tokens are held out: give more text, or a larger --val-fraction"),
     ]:

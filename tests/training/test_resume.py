@@ -8,6 +8,7 @@ import pytest
 
 from numgpt import GPT
 from numgpt.errors import InputError
+from numgpt.files import LATEST, newest_checkpoint
 from numgpt.loading import load
 from numgpt.training import metrics, session, state
 from numgpt.training.loop import train
@@ -47,7 +48,7 @@ def test_a_seed_is_a_run(begin, finish):
 def test_no_step_stands_twice(begin, quiet, stop_after):
     begun = begin(save_every=7)
     train(begun, quiet, stop_after(10))
-    (begun.run / state.LATEST).write_text("step-00000007\n")
+    (begun.run / LATEST).write_text("step-00000007\n")
     with open(begun.run / metrics.NAME, "a") as file:
         file.write('{"step": 11, "lo')
     resumed = session.resume(begun.run, {})
@@ -85,9 +86,9 @@ def test_latest_that_leads_nowhere(begin, quiet, stop_after):
     begun = begin()
     train(begun, quiet, stop_after(1))
     for name in "step-00000009", "../elsewhere", "", "\udcff":
-        (begun.run / state.LATEST).write_bytes(name.encode("utf-8", "surrogateescape"))
+        (begun.run / LATEST).write_bytes(name.encode("utf-8", "surrogateescape"))
         for opens in load, lambda run: session.resume(run, {}):
-            with pytest.raises(InputError, match="latest|step-00000009 does not exist"):
+            with pytest.raises(InputError, match="latest names no checkpoint"):
                 opens(begun.run)
 
 
@@ -112,7 +113,7 @@ def test_other_data(begin, quiet, stop_after, text_file):
     train(begun, quiet, stop_after(1))
     session.resume(begun.run, {}, text_file)
     text_file.write_text(text_file.read_text() + "x")
-    with pytest.raises(InputError, match="text.txt is not the file text.txt that it was begun with"):
+    with pytest.raises(InputError, match="text.txt is not the file 'text.txt' that it was begun with"):
         session.resume(begun.run, {}, text_file)
     session.resume(begun.run, {})
     tokens = np.load(begun.run / "data" / "train.npy")
@@ -126,8 +127,10 @@ def test_other_data(begin, quiet, stop_after, text_file):
     ("name", "content", "reason"),
     [
         (state.STATE, b"{", "not usable JSON"),
-        (state.STATE, b"[]", "not written by this version"),
-        (state.STATE, b'{"format": 1, "step": 1}', "does not hold the settings"),
+        (state.STATE, b"[]", "expected a JSON object"),
+        (state.STATE, b"{}", "not written by this version"),
+        (state.STATE, b'{"format": 1, "step": 1}', "the state of the generator for batches is None"),
+        (state.ARRAYS, None, "the model can be loaded, but its training cannot go on"),
         (state.STATE, None, "the model can be loaded, but its training cannot go on"),
         (state.ARRAYS, b"\0" * 8, "training.safetensors"),
     ],
@@ -135,7 +138,7 @@ def test_other_data(begin, quiet, stop_after, text_file):
 def test_damaged_checkpoints(begin, quiet, stop_after, name, content, reason):
     begun = begin()
     train(begun, quiet, stop_after(1))
-    path = state.latest(begun.run) / name
+    path = newest_checkpoint(begun.run) / name
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(InputError, match=reason):
         session.resume(begun.run, {})
@@ -144,11 +147,11 @@ def test_damaged_checkpoints(begin, quiet, stop_after, name, content, reason):
 def test_generators_that_are_none(begin, quiet, stop_after):
     begun = begin()
     train(begun, quiet, stop_after(1))
-    path = state.latest(begun.run) / state.STATE
+    path = newest_checkpoint(begun.run) / state.STATE
     fields = json.loads(path.read_text())
     for generator in None, {"bit_generator": "PCG64"}, {"bit_generator": "MT19937", "state": {}}:
         path.write_text(json.dumps({**fields, "batches": generator}))
-        with pytest.raises(InputError, match="does not tell where the run was"):
+        with pytest.raises(InputError, match="the state of the generator for batches"):
             session.resume(begun.run, {})
 
 
@@ -186,3 +189,14 @@ def test_fine_tuning_beyond_the_context(begin, tmp_path, byte_folder):
     shutil.copytree(byte_folder, tmp_path / "model", dirs_exist_ok=True)
     with pytest.raises(InputError, match="--context 9 is more than the 8"):
         begin("tuned", init=str(tmp_path / "model"), context=9)
+
+
+def test_checkpoints_without_latest(begin, quiet, stop_after):
+    begun = begin()
+    train(begun, quiet, stop_after(3))
+    (begun.run / LATEST).unlink()
+    shutil.rmtree(begun.run / "data")
+    (begun.run / metrics.NAME).unlink()
+    for opens in begin, lambda: session.resume(begun.run, {}):
+        with pytest.raises(InputError, match="no file latest: write step-00000003 into one to go on from that"):
+            opens()

@@ -6,8 +6,11 @@ import os
 import shutil
 import sys
 
+import numpy as np
 import pytest
 
+from numgpt import files, loading
+from numgpt.files import newest_checkpoint
 from numgpt.training import session, state
 from numgpt.training.loop import train
 
@@ -70,7 +73,7 @@ def test_a_death_before_any_change_of_the_disk(begin, finish, quiet, stop_after,
     straight = finish(begin("straight", **short))
     train(origin := begin("origin", **short), quiet, stop_after(4))
     reached, left = set(), set()
-    n_files = len(list(state.latest(origin.run).iterdir()))
+    n_files = len(list(newest_checkpoint(origin.run).iterdir()))
     for n in itertools.count(1):
         run = shutil.copytree(origin.run, tmp_path / f"copy-{n}")
         here = session.resume(run, {})
@@ -93,3 +96,54 @@ def test_a_death_before_any_change_of_the_disk(begin, finish, quiet, stop_after,
     assert ("latest", "step-00000004", "step-00000005") in left
     assert ("latest", "step-00000004", "step-00000005.tmp") in left
     assert n > 10
+
+
+def test_a_save_never_removes_itself_for_checkpoints_of_more_steps(begin, quiet, stop_after):
+    begun = begin(keep=1)
+    train(begun, quiet, stop_after(2))
+    for n in 7, 9:
+        shutil.copytree(begun.run / "step-00000002", begun.run / f"step-0000000{n}")
+    begun.trainer.step()
+    begun.save()
+    assert newest_checkpoint(begun.run).name == "step-00000003"
+    assert names(begun.run) == ["latest", "step-00000003", "step-00000007", "step-00000009"]
+
+
+@pytest.mark.parametrize("moment", ["find_folder", "open_checkpoint", "GPT"])
+def test_a_model_is_read_whole_while_its_run_saves(begin, quiet, stop_after, monkeypatch, moment):
+    """The run removes the checkpoint that is being read, at whatever moment: then the next is read."""
+    begun = begin(keep=1, ema=0.0)
+    train(begun, quiet, stop_after(1))
+    left = [1, 2]
+    original = getattr(loading, moment)
+
+    def while_saving(*arguments, **settings):
+        found = original(*arguments, **settings)
+        if left:
+            left.pop()
+            begun.trainer.step()
+            begun.save()
+        return found
+
+    monkeypatch.setattr(loading, moment, while_saving)
+    model, tokenizer = loading.load(begun.run)
+    assert not left
+    assert np.array_equal(model.values, begun.trainer.model.values)
+    assert tokenizer.n_vocab == 256
+
+
+def test_the_newest_checkpoint_is_named_while_the_run_saves(begin, quiet, stop_after, monkeypatch):
+    begun = begin(keep=1)
+    train(begun, quiet, stop_after(1))
+    read = files._read_latest
+
+    def while_saving(run):
+        name = read(run)
+        if begun.trainer.steps == 1:
+            begun.trainer.step()
+            monkeypatch.setattr(files, "_read_latest", read)
+            begun.save()
+        return name
+
+    monkeypatch.setattr(files, "_read_latest", while_saving)
+    assert newest_checkpoint(begun.run).name == "step-00000002"

@@ -9,7 +9,8 @@ import pytest
 
 from numgpt import GPT, GPTConfig
 from numgpt.errors import InputError
-from numgpt.training import metrics, plot, session, state
+from numgpt.files import newest_checkpoint
+from numgpt.training import metrics, plot, session
 from numgpt.training.evaluate import HeldOut, token_losses
 from numgpt.training.loop import train
 from numgpt.training.presets import PRESETS, choose
@@ -137,14 +138,14 @@ def test_the_last_step_is_evaluated_and_saved(begin, quiet):
     begun = begin(max_steps=7)
     train(begun, quiet)
     assert [record["step"] for record in quiet.evaluations] == [0, 5, 7]
-    assert state.latest(begun.run).name == "step-00000007"
+    assert newest_checkpoint(begun.run).name == "step-00000007"
 
 
 def test_a_loss_that_is_no_number_ends_the_run(begin, quiet):
     begun = begin(lr=1e30, warmup=0, save_every=1, clip=0.0, dtype="float32")
     with pytest.raises(InputError, match="diverged; .*step-0000000. is whole and from before: .* a smaller --lr"):
         train(begun, quiet)
-    good = state.latest(begun.run)
+    good = newest_checkpoint(begun.run)
     assert good is not None
     assert not (begun.run / (good.name + ".tmp")).exists()
     assert np.isfinite(session.resume(begun.run, {}).trainer.model.values).all()

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import reference
 from numgpt import GPT, AdamW, GPTConfig, InputError, gradcheck
 from numgpt.config import OFFICIAL_SIZES
 from numgpt.verification import checks
@@ -32,7 +33,7 @@ class Letters:
 
 
 @pytest.fixture
-def sections(model, reference):
+def sections(model):
     """What the plain reference would publish of `model`: an entry for every function of `checks`."""
     p = {name: value.copy() for name, value, _ in model.named_parameters()}
 

@@ -1,0 +1,130 @@
+"""A layer out of a file of the user's, for `numgpt gradcheck mine.py:MyLayer(8)`, checked at random inputs."""
+
+import ast
+import importlib.util
+import inspect
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from numgpt import check_layer, gradcheck
+from numgpt.errors import InputError
+
+CHECKERS = (Path(__file__).parent, Path(gradcheck.__file__).parent)
+
+
+def check_own_layer(target, shapes, seed):
+    """The Rows of the layer that `target` says, FILE.py:CLASS(ARGUMENTS). Raises InputError for what is wrong there."""
+    path, name, args, kwargs = parse_target(target)
+    if not shapes:
+        raise InputError(f"say which shape {name or 'the layer'} is to be called with, as in --input 2,3,8")
+    rng = np.random.default_rng(seed)
+    inputs = [random_input(text, rng) for text in shapes]
+    with named_lines(path):
+        make = find_class(load_module(path), name, path)
+        check_arguments(make, args, kwargs, path)
+        layer = make(*args, **kwargs)
+        return check_layer(layer, *inputs, seed=seed)
+
+
+def parse_target(target):
+    """(path, name of the class or "", arguments, keyword arguments)."""
+    file, colon, call = target.rpartition(".py:")
+    path = Path(file + ".py" if colon else target)
+    if not path.is_file():
+        raise InputError(f"there is no file {str(path)!r}: write FILE.py:CLASS, as in mine.py:MyLayer(8)")
+    if not colon:
+        return path, "", [], {}
+    try:
+        tree = ast.parse(call.strip(), mode="eval").body
+        args, keywords = (tree.args, tree.keywords) if isinstance(tree, ast.Call) else ([], [])
+        name = tree.func if isinstance(tree, ast.Call) else tree
+        if not isinstance(name, ast.Name) or any(keyword.arg is None for keyword in keywords):
+            raise ValueError
+        kwargs = {keyword.arg: ast.literal_eval(keyword.value) for keyword in keywords}
+        return path, name.id, [ast.literal_eval(arg) for arg in args], kwargs
+    except (ValueError, SyntaxError):
+        raise InputError(
+            f"{call!r} must be a class with plain values: MyLayer, MyLayer(8) or MyLayer(8, eps=1e-6)"
+        ) from None
+
+
+def random_input(text, rng):
+    """Normal numbers of the shape "2,3,8"; integers below 11 for "2,3:11"."""
+    shape, colon, below = text.partition(":")
+    try:
+        sizes = [int(size) for size in shape.split(",")]
+        limit = int(below) if colon else 1
+        if min(sizes) < 1 or limit < 1:
+            raise ValueError
+    except ValueError:
+        raise InputError(f"--input {text} is no shape: write 2,3,8, or 2,3:11 for integers below 11") from None
+    return rng.integers(0, limit, sizes) if colon else rng.standard_normal(sizes)
+
+
+def load_module(path):
+    """The user's file as a module, which can import the files beside it."""
+    spec = importlib.util.spec_from_file_location(f"_layer_of_{path.stem}", path.resolve())
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    spec.loader.exec_module(module)
+    return module
+
+
+def find_class(module, name, path):
+    """The class called `name`; where none is named, the only one."""
+    classes = {
+        key: value for key, value in vars(module).items() if inspect.isclass(value) and hasattr(value, "forward")
+    }
+    own = [key for key, value in classes.items() if value.__module__ == module.__name__]
+    if not name and len(own) == 1:
+        return classes[own[0]]
+    if name not in classes:
+        there = f"it has {', '.join(own)}" if own else "it has none"
+        what = f"no class {name} with a method forward" if name else "not just one class with a method forward"
+        raise InputError(f"{path} has {what}: {there}")
+    return classes[name]
+
+
+def check_arguments(make, args, kwargs, path):
+    """Raise InputError unless the class can be called with them."""
+    signature = inspect.signature(make)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        name = make.__name__
+        raise InputError(f"{path}: {name}{signature} needs other arguments, as in {name}(8): {error}") from None
+
+
+@contextmanager
+def named_lines(path):
+    """What the user's code raises becomes one line that names the place in it."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        where = place(error, path)
+        if where is None:
+            raise
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        raise InputError(f"{where}: {kind}{error}") from error
+
+
+def place(error, path):
+    """FILE:LINE of the last line of the user's file that ran; of other code that the check called, where none did.
+
+    None where the check itself raised it.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    users = [frame for frame in frames if Path(frame.filename) == path.resolve()]
+    if users:
+        return f"{path}:{users[-1].lineno}"
+    ours = [Path(frame.filename).parent in CHECKERS for frame in frames]
+    if isinstance(error, InputError) or ours[-1]:
+        return None
+    return f"{frames[-1].filename}:{frames[-1].lineno}"

@@ -1,0 +1,34 @@
+"""`numgpt textbook`: the whole mathematics as one file that needs NumPy alone."""
+
+from argparse import RawDescriptionHelpFormatter
+
+EPILOG = """examples:
+  numgpt textbook > gpt2.py               then: python gpt2.py
+  numgpt textbook -o gpt2.py              the same; an old file goes only when the new one is whole
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "textbook",
+        help="print GPT-2, forward and backward, as one file to read and run",
+        description="Print one file of Python that imports NumPy alone: every layer forward and backward, the model, "
+        "the loss, AdamW, greedy sampling, reading weights. It is made of the definitions that numgpt itself runs on.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it there instead")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from numgpt.files import atomic_write
+    from numgpt.textbook import textbook
+
+    text = textbook()
+    if args.output is None:
+        print(text, end="")
+        return 0
+    with atomic_write(args.output, "w") as file:
+        file.write(text)
+    return 0

@@ -1,0 +1,95 @@
+"""What the loss would be without a part of the model: measured, beside what the gradients say to first order."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numgpt.errors import InputError
+from numgpt.model import GPT
+from numgpt.tracing.walk import trace
+
+PART = re.compile(r"h\.(\d+)(?:\.(attn|mlp)(?:\.(\d+))?)?")
+
+
+class Ablation(NamedTuple):
+    """what: the part left out. loss: with all parts; without: without it. estimate: of the change, from the gradients.
+
+    The change itself is without - loss. The estimate is -sum(dLoss/dvalue * value) over what the part writes: what the
+    change would be if the loss were linear in it.
+    """
+
+    what: str
+    loss: float
+    without: float
+    estimate: float
+
+    @property
+    def change(self) -> float:
+        """By how much the loss rises when the part is left out."""
+        return self.without - self.loss
+
+
+def ablate(model: GPT, ids: Any, targets: Any, what: str | Iterable[str]) -> list[Ablation]:
+    """An Ablation for each part in `what`, a name or several.
+
+    "h.3" is block 3, "h.3.attn" its attention, "h.3.mlp" its feed-forward network, "h.3.attn.5" its head 5,
+    "h.3.mlp.77" its neuron 77. A part that is left out writes zeros, its bias included, where a whole attention or
+    feed-forward network is meant. The model's gradients are as they were afterwards. Raises InputError for a part
+    that is not there.
+    """
+    parts = [what] if isinstance(what, str) else list(what)
+    places = {part: places_of(model, part) for part in parts}
+    gradients = model.grads.copy()
+    names = sorted({name for found in places.values() for name, _ in found})
+    whole = trace(model, ids, targets, names or ["embed"])
+    model.grads[...] = gradients
+    loss = float(np.nanmean(whole.nll))  # summed as `loss_with` sums, so that rounding does not pass for a change
+    rows = []
+    for part, found in places.items():
+        estimate = -sum(float((whole.gradients[name][here] * whole.values[name][here]).sum()) for name, here in found)
+        without = loss_with(model, ids, targets, {name: zeroed(here) for name, here in found})
+        rows.append(Ablation(part, loss, without, estimate))
+    return rows
+
+
+def loss_with(model, ids, targets, replace):
+    """The loss with values replaced, without a backward pass."""
+    found = trace(model, ids, None, ["embed"], replace)
+    found.targets = model.check_targets(targets, found.ids)
+    return float(np.nanmean(found.nll))
+
+
+def zeroed(here):
+    """A function that sets the part `here` of a copy of a value to 0."""
+
+    def set_to_zero(value):
+        value = value.copy()
+        value[here] = 0
+        return value
+
+    return set_to_zero
+
+
+def places_of(model: GPT, part: str) -> list[tuple[str, Any]]:
+    """(name of a value, index of the part in it) of what a part writes."""
+    match = PART.fullmatch(part) if isinstance(part, str) else None
+    if not match:
+        raise InputError(
+            f"{part!r} is no part: they are called h.0, h.0.attn, h.0.mlp, h.0.attn.3 (head) and h.0.mlp.3"
+        )
+    block, branch, number = int(match[1]), match[2], match[3]
+    if block >= len(model.h):
+        raise InputError(f"{part}: the model has blocks 0 to {len(model.h) - 1}")
+    whole = (slice(None),)
+    if branch is None:
+        return [(f"h.{block}.attn", whole), (f"h.{block}.mlp", whole)]
+    if number is None:
+        return [(f"h.{block}.{branch}", whole)]
+    n = model.h[block].attn.n_head if branch == "attn" else model.h[block].mlp.c_fc.bias.size
+    if int(number) >= n:
+        raise InputError(f"{part}: block {block} has {'heads' if branch == 'attn' else 'neurons'} 0 to {n - 1}")
+    if branch == "attn":
+        return [(f"h.{block}.attn.o", (slice(None), int(number)))]
+    return [(f"h.{block}.mlp.act", (..., int(number)))]

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Kill a training run with SIGKILL at random moments while it saves, resume it each time, and compare where it ends.
+
+    python scripts/tools/kill_saving.py --kills 50
+
+The run saves after every step and is so small that it does little else. At the end its weights, moments and generators
+must be, bit for bit, those of a run that nobody disturbed. Exit status 1 if they are not.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parents[2])
+sys.path.insert(0, ROOT)
+
+from numgpt.files import CHECKPOINT, LATEST, newest_checkpoint  # noqa: E402  (after the path to numgpt is known)
+from numgpt.training.state import TEMPORARY  # noqa: E402
+
+OPTIONS = (
+    "--n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
+    "--save-every 1 --eval-every 1000 --eval-batches 1 --max-steps {steps}"
+)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50, help="how often to kill (default 50)")
+    parser.add_argument("--steps", type=int, help="steps of the run (default 10 a kill)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        sys.exit(compare(Path(folder), args.kills, args.steps or 10 * args.kills, random.Random(args.seed)))
+
+
+def compare(folder, kills, steps, rng):
+    """Run undisturbed and disturbed; print what happened; return the exit status."""
+    begin = prepare(folder, steps)
+    started = time.perf_counter()
+    subprocess.run([*begin, "--out", folder / "quiet"], check=True, stdout=subprocess.DEVNULL)
+    command, caught = [*begin, "--out", folder / "killed"], []
+    while len(caught) < kills:
+        if not kill_once(command, folder / "killed", rng):
+            print(f"the run ended after {len(caught)} kills: give it more --steps")
+            return 1
+        caught.append(in_the_middle(folder / "killed"))
+        command = numgpt("--resume", folder / "killed")
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    same = contents(folder / "quiet") == contents(folder / "killed")
+    print(f"{kills} kills, {sum(caught)} of them in the middle of a save, {time.perf_counter() - started:.0f} s")
+    print("the run ended with the very numbers of the undisturbed one" if same else "the runs DIFFER")
+    return 0 if same else 1
+
+
+def prepare(folder, steps):
+    """Write a text and a tokenizer of single bytes; return the command that begins a run, without its folder."""
+    from numgpt.tokenizer import BPETokenizer
+
+    (folder / "text.txt").write_text("".join(f"{n} times {n} is {n * n};\n" for n in range(60)), "utf-8")
+    (folder / "bytes").mkdir()
+    BPETokenizer([bytes([i]) for i in range(256)], {}).save(folder / "bytes")
+    options = OPTIONS.format(steps=steps).split()
+    return numgpt("--data", folder / "text.txt", "--tokenizer", folder / "bytes", *options)
+
+
+def numgpt(*words):
+    return [sys.executable, "-m", "numgpt", "train", *words]
+
+
+def kill_once(command, run, rng):
+    """Kill the command at a random moment within its 3rd to 5th save; False where it ended by itself before that.
+
+    Counted in saves and not in seconds, so that a fast disk does not bring the run to its end first.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    saved_at = [wait_for_save(process, run) for _ in range(rng.randint(2, 4))]
+    time.sleep(rng.uniform(0, saved_at[-1] - saved_at[-2]))
+    process.send_signal(signal.SIGKILL)
+    status = process.wait()
+    if status not in (0, -signal.SIGKILL):
+        raise RuntimeError(process.stderr.read().decode())
+    return status != 0
+
+
+def wait_for_save(process, run):
+    """Wait until the run has saved once more, or has ended; return the time."""
+    before = newest(run)
+    while newest(run) == before and process.poll() is None:
+        time.sleep(0.0005)
+    return time.perf_counter()
+
+
+def newest(run):
+    """What the run's file `latest` says."""
+    try:
+        return (run / LATEST).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def in_the_middle(run):
+    """Whether the kill left a save unfinished."""
+    names = {path.name for path in run.iterdir()}
+    return any(name.endswith(TEMPORARY) or CHECKPOINT.fullmatch(name) and name > newest(run) for name in names)
+
+
+def contents(run):
+    """The bytes of the newest checkpoint: name -> bytes."""
+    return {path.name: path.read_bytes() for path in newest_checkpoint(run).iterdir()}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ["PYTHONPATH"] = ROOT  # for the runs
+    main()

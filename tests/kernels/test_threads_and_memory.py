@@ -1,0 +1,63 @@
+"""What the CPU's kernels stand on: threads beside BLAS's own, and memory that is used again."""
+
+import numpy as np
+import pytest
+
+from definition_cases import Draw, Sizes, assert_same, outcome
+from numgpt.kernels.cpu import attention, memory, threads
+
+
+@pytest.mark.parametrize("name", ["attention", "attention with dropout", "attention to a padded past"])
+def test_attention_is_the_same_with_and_without_threads(name, monkeypatch):
+    results = []
+    for threaded in (0, 2**60):
+        monkeypatch.setattr(attention, "THREADED", threaded)
+        results.append(outcome(name, Draw(0, "float32"), Sizes(B=3, T=50, past=5, H=4, D=8, V=1)))
+    assert_same(*results, rtol=1e-5, atol=1e-6)
+
+
+def test_work_is_done_without_threadpoolctl(monkeypatch):
+    monkeypatch.setattr(threads, "helpers", lambda: (None, []))
+    done = []
+    threads.run_side_by_side(done.append, [1, 2, 3])
+    assert done == [1, 2, 3]
+
+
+def test_an_error_in_a_thread_is_not_lost():
+    def fail(item):
+        raise ArithmeticError(item)
+
+    with pytest.raises(ArithmeticError):
+        threads.run_side_by_side(fail, [1, 2])
+
+
+def test_threads_within_threads_and_limits_of_blas():
+    done = []
+    threads.run_side_by_side(lambda i: threads.run_side_by_side(done.append, [i, i]), [1, 2, 3])
+    assert sorted(done) == [1, 1, 2, 2, 3, 3]
+    _, blas = threads.helpers()
+    before = [library.num_threads for library in blas]
+    inside = []
+    threads.run_side_by_side(lambda _: inside.extend(library.num_threads for library in blas), [1])
+    assert [library.num_threads for library in blas] == before
+    assert set(inside) <= {1}
+
+
+def test_memory_is_used_again_only_when_no_view_is_left():
+    x = memory.empty((300, 100), np.dtype("float32"))
+    x[...] = 1
+    address, view = x.ctypes.data, x.reshape(100, 300).T[5:, 1]
+    del x
+    y = memory.empty((300, 100), np.dtype("float32"))
+    y[...] = 2
+    assert y.ctypes.data != address
+    assert (view == 1).all()
+    del view
+    assert memory.empty((100, 300), np.dtype("float32")).ctypes.data == address
+
+
+def test_memory_kept_is_bounded(monkeypatch):
+    monkeypatch.setattr(memory, "KEPT", 10**6)
+    for n in range(1, 30):
+        memory.empty((n * 20_000,), np.dtype("float32"))
+    assert sum(size * len(blocks) for size, blocks in memory._free.items()) <= 10**6
