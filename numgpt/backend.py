@@ -6,6 +6,7 @@ Only this file and kernels/gpu/ import CuPy, and only once a GPU is asked for.
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 DEVICES = ("cpu", "cuda")
 INSTALL = "pip install 'numgpt[cuda12]' (or numgpt[cuda13], by the driver)"
@@ -98,10 +99,7 @@ def gpu_figures():
 
 def float_type(dtype):
     """`dtype` as a NumPy dtype. Raises InputError unless it is float32 or float64, by name or as a dtype."""
-    try:
-        found = None if dtype is None else np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found not in (np.float32, np.float64):
-        raise InputError(f"dtype must be float32 or float64, not {dtype!r}")
-    return found
+    for found in np.dtype(np.float32), np.dtype(np.float64):
+        if dtype is found.type or isinstance(dtype, str | np.dtype) and str(dtype) == found.name:
+            return found
+    raise InputError(f"dtype must be float32 or float64, not {quoted(dtype)}")

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
     "numbers": {"errors", "files"},
-    "backend": {"errors"},
+    "backend": {"errors", "files"},
     "kernels": BASE,
     "layers": BASE | {"kernels"},
     "model": BASE | {"kernels", "layers", "checkpoint"},  # checkpoint only for GPT.save
