@@ -128,6 +128,7 @@ def test_rules_do_not_write_to_their_arguments():
     row = np.array([LOGITS, -LOGITS])
     before = row.copy()
     sampling.choose(row, [[1, 2], [3]], Rules(0.5, 3, 0.5, 0.1, 1.3), [np.random.default_rng(b) for b in range(2)])
+    sampling.penalise_repetition(row, [[1, 2], [3]], 1.3)
     sampling.log_probabilities(row, np.array([1, 2]))
     assert np.array_equal(row, before)
 

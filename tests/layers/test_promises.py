@@ -57,6 +57,11 @@ def test_a_block_by_itself_is_the_first():
     assert Block(config).attn.scale == 0.5
 
 
+def test_attention_by_itself_scales_by_the_root_of_its_heads_width():
+    assert Attention(12, 3).scale == 0.5
+    assert Attention(12, 3, scale=0.1).scale == 0.1
+
+
 def test_adamw_has_the_published_defaults():
     steps = AdamW(GPT(CONFIG))
     assert (steps.lr, steps.betas, steps.eps, steps.weight_decay) == (3e-4, (0.9, 0.999), 1e-8, 0.0)
