@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from numgpt import GPT, AdamW, GPTConfig, InputError, gradcheck
+from numgpt import GPT, AdamW, GPTConfig, InputError, gradcheck, use_kernels
 from numgpt.layers import Attention, Dropout, Embedding, FeedForward, Linear
 from numgpt.layers.dropout import draw_dropped
 from numgpt.model import Block, KVCache
@@ -55,6 +55,11 @@ def test_a_block_by_itself_is_the_first():
     config = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2, scale_attn_by_inverse_layer_idx=True)
     assert [block.attn.scale for block in GPT(config).h] == [0.5, 0.25]
     assert Block(config).attn.scale == 0.5
+
+
+def test_attention_by_itself_scales_by_the_root_of_its_heads_width():
+    assert Attention(12, 3).scale == 0.5
+    assert Attention(12, 3, scale=0.1).scale == 0.1
 
 
 def test_adamw_has_the_published_defaults():
@@ -129,3 +134,22 @@ def test_what_follows_a_cache_is_checked_like_any_ids():
     with pytest.raises(InputError, match=r"ids\[0, 0\] is 11"):
         model.next_logits([[11]], cache)
     assert cache.length == 7
+
+
+def test_what_is_kept_may_be_looked_at_until_it_is_taken():
+    layer, x = Linear(3, 2), np.ones((4, 3), np.float32)
+    assert layer.kept is None
+    layer.forward(x)
+    assert layer.kept is x
+    assert layer.take() is x
+    assert layer.kept is None
+    with pytest.raises(RuntimeError, match="Linear"):
+        layer.take()
+
+
+def test_what_forward_kept_is_for_a_backward_of_its_own_kind():
+    layer = Linear(3, 2)
+    with use_kernels("plain"):
+        layer.forward(np.ones((4, 3), np.float32))
+    with use_kernels("fast"), pytest.raises(RuntimeError, match="plain kernels and backward.. with fast ones"):
+        layer.backward(np.ones((4, 2), np.float32))
