@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from numgpt.backend import check_device, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
-from numgpt.files import newest_checkpoint
+from numgpt.files import BEST, choose_checkpoint
 from numgpt.model import GPT
 
 T = TypeVar("T")
@@ -20,33 +20,40 @@ if TYPE_CHECKING:
 
 
 def load(
-    name_or_folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu", offline: bool = False
+    name_or_folder: str | os.PathLike[str],
+    dtype: str = "float32",
+    device: str = "cpu",
+    offline: bool = False,
+    checkpoint: str | None = None,
 ) -> "tuple[GPT, Tokenizer]":
     """(model, tokenizer) of a folder, of the model that comes with numgpt, "shakespeare", or of a published one.
 
     Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not
     on this machine yet is downloaded, which offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
-    without vocabulary files gives the tokenizer None. The folder of a training run gives the newest checkpoint in it.
+    without vocabulary files gives the tokenizer None. checkpoint: which one of a training run's folder: "best", as
+    None, is that of the lowest loss on held-out text; or "latest", or a number of steps in digits.
     dtype: "float32" or "float64", whatever the file has. device: "cpu" or "cuda", whatever wrote the file. Raises
     InputError for an unknown name, for files that are missing, damaged or not a GPT-2's and for a device that cannot be
     used; OSError as the network and the disk do.
     """
     check_device(device)
-    return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device))
+    return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device), checkpoint)
 
 
-def read_folder(name_or_folder: str | os.PathLike[str], offline: bool, read: Callable[[Path], T]) -> T:
+def read_folder(
+    name_or_folder: str | os.PathLike[str], offline: bool, read: Callable[[Path], T], checkpoint: str | None = None
+) -> T:
     """read(folder) for the folder that `find_folder` finds.
 
     A run that is being trained removes its oldest checkpoints, perhaps the very one that is being read: what came of it
     then, an error or a half, does not count, and the newest is read in its place.
     """
     while True:
-        folder = find_folder(name_or_folder, offline)
+        folder = find_folder(name_or_folder, offline, checkpoint)
         try:
             found = read(folder)
         except (InputError, OSError):
-            if folder.exists() or find_folder(name_or_folder, offline) == folder:
+            if folder.exists() or find_folder(name_or_folder, offline, checkpoint) == folder:
                 raise
         else:
             if folder.exists():
@@ -72,17 +79,22 @@ def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
     return model, tokenizer
 
 
-def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
+def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoint: str | None = None) -> Path:
     """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
 
-    Of a training run it is the newest checkpoint.
+    Of a training run it is a checkpoint, as `load` says. Raises InputError where one is named and there is no run.
     """
     from numgpt.checkpoint import hub
 
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
         folder = Path(text).expanduser()
-        return newest_checkpoint(folder) or folder
+        found = choose_checkpoint(folder, BEST if checkpoint is None else checkpoint)
+        if found is None and checkpoint is not None:
+            raise InputError(f"{text} is not the folder of a training run: leave out the checkpoint")
+        return found or folder
+    if checkpoint is not None:
+        raise InputError(f"{text} is not the folder of a training run: leave out the checkpoint")
     shipped = hub.find_shipped(text)
     if shipped:
         return shipped

@@ -66,7 +66,7 @@ def run(args):
     rules = rules_of(args)  # checked before a model is loaded, perhaps downloaded
     check_whole(args.max_new_tokens, "max_new_tokens", "0 adds nothing")
     stop = check_stop_strings(check_utf8(string, "the stop string") for string in args.stop)
-    model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    model, tokenizer = load(args.model, args.dtype, args.device, args.offline, args.checkpoint)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
     ids = encode_prompt(tokenizer, prompt)

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
+from numgpt.cli.arguments import add_checkpoint_argument
 from numgpt.errors import InputError
-from numgpt.files import newest_checkpoint
+from numgpt.files import LATEST, newest_checkpoint
 
 EPILOG = """examples:
   numgpt train --data text.txt --out run              some minutes; then: numgpt generate --model run "..."
@@ -43,6 +44,7 @@ def add_parser(subparsers):
     parser.add_argument("--val-data", metavar="FILE", help="what is held out; without it, the end of --data is")
     parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
     parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
+    add_checkpoint_argument(parser, "latest; what comes after it in the run is removed")
     parser.add_argument("--preset", metavar="NAME", help="start from these settings (default small); options override")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
     parser.add_argument(
@@ -73,9 +75,11 @@ def run(args):
     if args.resume:
         if args.out is not None:
             raise InputError("--resume goes on in the run's own folder: leave out --out")
-        find_checkpoint(args.resume)
+        find_checkpoint(args.resume, args.checkpoint or LATEST)
         with exclusive(args.resume / "lock", BUSY):
             return go_on(resumed(args, options))
+    if args.checkpoint is not None:
+        raise InputError("--checkpoint says where --resume continues: give both, or neither")
     if args.data is None or args.out is None:
         raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
     if args.val_data is not None and "val_fraction" in options:
@@ -93,6 +97,9 @@ def go_on(session):
     from numgpt.cli.train_report import Report
     from numgpt.training.loop import train
 
+    if session.trainer.out_of_patience:
+        print(f"{session.run} {patience_ended(session)}")
+        return 0
     if session.trainer.finished:
         n = session.settings.max_steps
         more = f"numgpt train --resume {session.run} --max-steps {2 * n}"
@@ -105,11 +112,24 @@ def go_on(session):
         raise
     except OSError as error:
         raise InputError(f"{explain(error)}{what_is_left(session.run)}") from None
+    if session.trainer.out_of_patience:
+        print(f"{session.run} {patience_ended(session)}")
+        return 0
     if finished:
         print(f'finished; try it: numgpt generate --model {session.run} "..."')
         return 0
     print(f"stopped after step {session.trainer.steps}, saved; go on with: numgpt train --resume {session.run}")
     return STATUS_INTERRUPTED
+
+
+def patience_ended(session):
+    """How a run ended whose loss on held-out text no longer falls."""
+    best, n = session.trainer.best, session.settings.patience
+    return (
+        f"has ended after step {session.trainer.steps}: {n} evaluations in a row were no better than "
+        f"{best.val_loss:.4f} of step {best.step}, which generate and loss read; for more: numgpt train --resume {session.run} "
+        f"--patience {2 * n}"
+    )
 
 
 def what_is_left(run):
@@ -136,7 +156,8 @@ def resumed(args, options):
     if args.preset is not None:
         options = named(args.preset).options | options
     options = {name: value for name, value in options.items() if name != "max_steps" or asked is None}
-    return resume(args.resume, options, args.data, args.device, args.precision, args.val_data, asked)
+    which = args.checkpoint or LATEST
+    return resume(args.resume, options, args.data, args.device, args.precision, args.val_data, asked, which)
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from numgpt.training.trainer import Diverged
 
 
 def train(session, report, stopped=lambda: False):
-    """Take the steps of a Session that are left; return whether all were taken.
+    """Take the steps of a Session that are left, or until patience ends; return whether that was the end of it.
 
-    Evaluates and saves before the first step, as often as the settings say, and after the last. stopped() is asked
+    Evaluates and saves before the first step, as often as the settings say, and after the last; saves too whatever is
+    better on held-out text than all before. stopped() is asked
     after every step; once it is true, a checkpoint is saved and the loop ends.
 
     report gets report.step(record) after every step and report.evaluated(record, model) after every evaluation, with
@@ -42,12 +43,14 @@ def _train(session, report, stopped):
             save(session, metrics)
         while not trainer.finished:
             record = timed_step(trainer)
+            before = trainer.best
             if is_due(trainer, session.settings.eval_every):
                 record = evaluate(session, record, report)
             metrics.append(record)
             report.step(record)
             ending = stopped()
-            if ending or is_due(trainer, session.settings.save_every):
+            better = trainer.best is not before and trainer.best.step == trainer.steps
+            if ending or better or is_due(trainer, session.settings.save_every):
                 save(session, metrics)
             if ending:
                 break
@@ -69,6 +72,7 @@ def evaluate(session, record, report):
         loss = session.held_out.loss(model)
         if not math.isfinite(loss.nats):
             raise Diverged(f"step {session.trainer.steps}: the loss on held-out text is {loss.nats}: training diverged")
+        session.trainer.note(loss.per_token)
         record = {**record, "val_loss": loss.per_token}
         if loss.per_character is not None:
             record["val_loss_per_character"] = loss.per_character
