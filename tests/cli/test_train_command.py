@@ -187,6 +187,16 @@ def test_twenty_steps_are_ten_and_ten_in_three_processes(command, tmp_path):
     assert checkpoint(tmp_path / "run") == checkpoint(tmp_path / "straight")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_signals_that_ask_to_end():
+    """scripts/tools/kill_saving.py --signal says more, and asks more often."""
+    for name, n in ("TERM", "2"), ("HUP", "1"):
+        command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", n, "--signal", name]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "the very numbers of the undisturbed one" in done.stdout
+
+
 def test_killed_while_saving():
     """scripts/tools/kill_saving.py says more, and kills more often."""
     command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", "2"]
@@ -214,10 +224,10 @@ def test_durations():
 
 @pytest.mark.usefixtures("interruptible")
 def test_the_second_interrupt_ends_all():
-    with train.interrupt_flag() as interrupted:
-        assert not interrupted()
+    with train.signal_flag() as asked:
+        assert not asked()
         signal.raise_signal(signal.SIGINT)
-        assert interrupted()
+        assert asked() == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -226,9 +236,9 @@ def test_the_second_interrupt_ends_all():
 @pytest.mark.usefixtures("interruptible")
 def test_a_run_that_was_started_to_ignore_interrupts_ignores_them():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with train.interrupt_flag() as interrupted:
+    with train.signal_flag() as asked:
         signal.raise_signal(signal.SIGINT)
-        assert not interrupted()
+        assert not asked()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
