@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,8 +48,8 @@ def test_a_run(command, tmp_path, capsys):
         f"The loss of an untrained model is ln(V) = ln(300) = {math.log(300):.2f} nats per token"
     )
     shown = [line for line in lines if line.startswith("step ")]
-    assert [line.split()[1] for line in shown] == ["0", "5", "10"]
-    assert " left" in shown[1]
+    assert [line.split()[1] for line in shown] == ["0", "1", "5", "10"]
+    assert all("loss " in line and " tokens/s, " in line and " left" in line for line in shown[1:])
     assert lines[-1] == f'finished; try it: numgpt generate --model {tmp_path / "run"} "..."'
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 11
     assert main(["generate", "1", "--model", str(tmp_path / "run"), "--max-new-tokens", "3"]) == 0
@@ -211,7 +212,23 @@ def test_a_bar_on_a_terminal(command, monkeypatch, capsys):
     printed = capsys.readouterr()
     assert "10/10" in printed.err
     assert "tokens/s" in printed.err
+    assert " left" in printed.err
     assert "held out" in printed.out
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(1, [1, 31, 61]), (12, [1, 3, 5, 7, 9]), (31, [*range(1, 11)])])
+def test_a_line_every_half_minute(monkeypatch, capsys, seconds, shown):
+    """Never 30 s of silence where a step is shorter than that, and a line per step where it is longer."""
+    clock = [0]
+    monkeypatch.setattr(train_report, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    settings = SimpleNamespace(max_steps=1000)
+    report = train_report.Report(SimpleNamespace(settings=settings, trainer=SimpleNamespace(steps=0)))
+    for step in range(1, 11 if seconds > 1 else 71):
+        clock[0] += seconds
+        report.step({"step": step, "loss": 2.5, "tokens_per_second": 1234.5})
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line.split()[1]) for line in lines] == shown
+    assert re.fullmatch(r"step +1 loss 2.5000  1,234 tokens/s, .* left", lines[0])
 
 
 def test_a_sample_cannot_move_the_cursor():
@@ -328,7 +345,7 @@ def test_a_vocabulary_that_is_padded(command, tmp_path, tiny_model, text_file, c
     words = [word for word in command if not word.startswith(shape)]
     assert main([*words, "--init", str(tmp_path / "padded")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if line.startswith("step ")]) == 3
+    assert len([line for line in lines if line.startswith("step ")]) == 4
     assert numgpt.load(tmp_path / "run")[0].config.n_vocab == 5000
 
 

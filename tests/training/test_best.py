@@ -9,7 +9,7 @@ import pytest
 from numgpt.errors import InputError
 from numgpt.files import BEST, LATEST, choose_checkpoint, newest_checkpoint
 from numgpt.loading import load
-from numgpt.training import evaluate, metrics, session, state
+from numgpt.training import evaluate, loop, metrics, plot, session, state
 from numgpt.training.best import Best, after
 from numgpt.training.loop import train
 
@@ -210,3 +210,29 @@ def test_what_cannot_hurt_may_change(begin, quiet, stop_after):
     assert {name: getattr(again.settings, name) for name in changed} == changed
     train(again, quiet, stop_after(1))
     assert session.resume(begun.run, {}).settings == again.settings
+
+
+def test_the_curve_has_a_beginning(begin, quiet):
+    train(begin(max_steps=70, eval_every=50, accumulate=1), quiet)
+    assert [record["step"] for record in quiet.evaluations] == [0, 8, 16, 32, 50, 70]
+
+
+def test_two_minutes_are_the_longest_between_saves(begin, quiet, monkeypatch):
+    clock = iter(range(0, 10**6, 50))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    saved = []
+    begun = begin(max_steps=10, eval_every=100, save_every=100)
+    monkeypatch.setattr(type(begun), "save", lambda self: saved.append(self.trainer.steps))
+    train(begun, quiet)
+    assert saved[:2] == [0, 3]
+    assert len(saved) > 3
+
+
+def test_the_curve_shows_what_knowing_nothing_costs(begin, quiet, stop_after):
+    pytest.importorskip("matplotlib")
+    begun = begin()
+    train(begun, quiet, stop_after(3))
+    plot.draw_losses(begun.run)
+    without = (begun.run / plot.NAME).read_text().count("<path")
+    plot.draw_losses(begun.run, 256)
+    assert (begun.run / plot.NAME).read_text().count("<path") > without
