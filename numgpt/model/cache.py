@@ -49,7 +49,7 @@ class KVCache:
     a prompt gets the same answer in a batch as alone.
     """
 
-    def __init__(self, model: "GPT", batch: int, lengths: Sequence[int] | None = None) -> None:
+    def __init__(self, model: "GPT", batch: int, lengths: Sequence[int] | np.ndarray | None = None) -> None:
         config = model.config
         nothing = np.empty_like(model.values, shape=(batch, config.n_head, 0, config.n_embd // config.n_head))
         self.start = None
