@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from numgpt import GPT, AdamW, GPTConfig, InputError, gradcheck, use_kernels
-from numgpt.layers import Attention, Dropout, Embedding, FeedForward, Linear
+from numgpt.layers import Attention, Dropout, Embedding, FeedForward, Linear, TiedHead
 from numgpt.layers.dropout import draw_dropped
+from numgpt.layers.gelu_erf import gelu_erf
 from numgpt.model import Block, KVCache
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2)
@@ -60,6 +61,7 @@ def test_a_block_by_itself_is_the_first():
 def test_attention_by_itself_scales_by_the_root_of_its_heads_width():
     assert Attention(12, 3).scale == 0.5
     assert Attention(12, 3, scale=0.1).scale == 0.1
+    assert Attention(1, 1).scale == 1
 
 
 def test_adamw_has_the_published_defaults():
@@ -153,3 +155,26 @@ def test_what_forward_kept_is_for_a_backward_of_its_own_kind():
         layer.forward(np.ones((4, 3), np.float32))
     with use_kernels("fast"), pytest.raises(RuntimeError, match="plain kernels and backward.. with fast ones"):
         layer.backward(np.ones((4, 2), np.float32))
+
+
+def test_ids_may_be_lists():
+    layer = Embedding(5, 3)
+    assert np.array_equal(layer.forward([[1, 4]]), layer.weight[[[1, 4]]])
+    layer.backward(np.ones((1, 2, 3), np.float32))
+    assert layer.dweight.sum(1).tolist() == [0, 3, 0, 0, 3]
+
+
+def test_the_head_by_itself():
+    """In training, `TiedCrossEntropy` is in its place."""
+    rng = np.random.default_rng(0)
+    table = Embedding(5, 3).allocate("float64")
+    head, (x, dlogits) = TiedHead(table), (rng.standard_normal((2, 4, 3)), rng.standard_normal((2, 4, 5)))
+    table.dweight[...] = 1
+    assert np.allclose(head.forward(x), np.einsum("btc,vc->btv", x, table.weight), rtol=1e-13)
+    assert np.allclose(head.backward(dlogits), np.einsum("btv,vc->btc", dlogits, table.weight), rtol=1e-13)
+    assert np.allclose(table.dweight - 1, np.einsum("btv,btc->vc", dlogits, x), rtol=1e-12)
+
+
+def test_the_exact_gelu_of_what_is_far_from_0():
+    with np.errstate(all="raise"):
+        assert gelu_erf(np.array([-100.0, -9.0, 9.0, 100.0])).tolist() == [0, 0, 9, 100]
