@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from numgpt import GPT, AdamW, GPTConfig, InputError, gradcheck, use_kernels
-from numgpt.layers import Attention, Dropout, Embedding, FeedForward, Linear, TiedHead
+from numgpt.layers import Attention, CrossEntropy, Dropout, Embedding, FeedForward, Linear, ReLU, TiedHead
 from numgpt.layers.dropout import draw_dropped
 from numgpt.layers.gelu_erf import gelu_erf
 from numgpt.model import Block, KVCache
@@ -186,3 +186,20 @@ def test_the_head_by_itself():
 def test_the_exact_gelu_of_what_is_far_from_0(kind):
     with use_kernels(kind), np.errstate(over="raise", invalid="raise"):
         assert gelu_erf(np.array([-100.0, -9.0, 9.0, 100.0])).tolist() == [0, 0, 9, 100]
+
+
+def test_relu_stops_the_gradient_at_0():
+    layer = ReLU()
+    assert layer.forward(np.array([-1.0, 0.0, 2.0])).tolist() == [0, 0, 2]
+    assert layer.backward(np.array([3.0, 3.0, 3.0])).tolist() == [0, 0, 3]
+
+
+def test_the_loss_by_itself():
+    """In training, `TiedCrossEntropy` is in its place."""
+    logits, targets = np.log([[[1.0, 3.0], [1.0, 1.0], [9.0, 1.0]]]), np.array([[1, -1, 0]])
+    layer = CrossEntropy()
+    assert layer.forward(logits, targets) == pytest.approx(-(math.log(0.75) + math.log(0.9)) / 2, rel=1e-14)
+    expected = [[[0.25 / 2, -0.25 / 2], [0, 0], [-0.1 / 2, 0.1 / 2]]]
+    assert np.allclose(layer.backward(), expected, rtol=1e-13, atol=0)
+    with pytest.raises(InputError, match="every one is -1"):
+        layer.forward(logits, np.array([[-1, -1, -1]]))
