@@ -51,12 +51,20 @@ class KVCache:
 
     def __init__(self, model: "GPT", batch: int, lengths: Sequence[int] | np.ndarray | None = None) -> None:
         config = model.config
+        self.batch = batch
         nothing = np.empty_like(model.values, shape=(batch, config.n_head, 0, config.n_embd // config.n_head))
         self.start = None
         if lengths is not None and min(lengths) != max(lengths):
             self.start = max(lengths) - np.asarray(lengths)
         start = None if self.start is None else np.asarray(self.start, like=nothing)
         self.layers = [LayerCache(nothing, nothing, config.n_ctx, start) for _ in range(config.n_layer)]
+
+    def fits(self, model):
+        """Whether it has the sizes, the dtype and the device of `model`."""
+        config, keys = model.config, self.layers[0].keys
+        sizes = (config.n_layer, config.n_head, config.n_embd // config.n_head, config.n_ctx)
+        mine = (len(self.layers), keys.shape[1], keys.shape[3], self.layers[0].n_ctx)
+        return mine == sizes and keys.dtype == model.values.dtype and type(keys) is type(model.values)
 
     @property
     def length(self) -> int:
