@@ -1,5 +1,6 @@
 """From ids to more ids: read the prompt, then go on token by token."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,6 +90,7 @@ def choose_tokens(model: GPT, batch: Batch, max_new_tokens: int, rules: Rules) -
     for _ in range(max_new_tokens):
         logits, cache = prefill(model, batch.ids, batch.lengths) if cache is None else decode(model, batch, cache)
         check_finite(logits)
+        logits[:, model.n_tokens :] = -math.inf  # rows beyond the tokenizer
         tokens = choose(logits, batch.rows, rules, rngs)
         tokens = np.where(ended, batch.ids[:, -1], tokens)
         logprobs = np.where(ended, 0.0, log_probabilities(logits, tokens))

@@ -49,6 +49,7 @@ class GPT(Layer):
             f"a model of {quoted(config.n_parameters)} parameters in {dtype}",
             device,
         )
+        self.n_tokens = config.n_vocab  # how many ids the tokenizer knows; ids from there on are never chosen
         self.config = config
         self.device = device
         self.rng = np.random.default_rng(check_seed(seed))
