@@ -54,7 +54,7 @@ class Batch:
 
 def read_prompts(model: GPT, ids: Ids) -> Batch:
     """`ids`, (B, T) or B sequences of different lengths, as a Batch; raises InputError as `generate` does."""
-    if not isinstance(model, GPT):
+    if not all(hasattr(model, name) for name in ("config", "check_ids", "next_logits")):
         raise InputError(f"model must be a GPT, not {quoted(model)}")
     if not is_ragged(ids):
         return Batch(model.check_ids(ids))
