@@ -66,10 +66,12 @@ def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
         )
     on_host = GPT(checkpoint.config, seed=None, dtype=dtype)
     checkpoint.read_into({name: value for name, value, _ in on_host.named_parameters()})
-    if device == "cpu":
-        return on_host, tokenizer
-    model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
-    model.values[...] = to_device(on_host.values, device)
+    model = on_host
+    if device != "cpu":
+        model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
+        model.values[...] = to_device(on_host.values, device)
+    if tokenizer is not None:
+        model.n_tokens = tokenizer.n_vocab
     return model, tokenizer
 
 
