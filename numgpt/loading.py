@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from numgpt.backend import check_device, to_device
+from numgpt.backend import check_device, float_type, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
-from numgpt.files import BEST, choose_checkpoint
+from numgpt.files import BEST, check_path, choose_checkpoint, quoted
 from numgpt.model import GPT
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ def load(
     used; OSError as the network and the disk do.
     """
     check_device(device)
+    float_type(dtype)
     return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device), checkpoint)
 
 
@@ -72,10 +73,12 @@ def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
         )
     on_host = GPT(checkpoint.config, seed=None, dtype=dtype)
     checkpoint.read_into({name: value for name, value, _ in on_host.named_parameters()})
-    if device == "cpu":
-        return on_host, tokenizer
-    model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
-    model.values[...] = to_device(on_host.values, device)
+    model = on_host
+    if device != "cpu":
+        model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
+        model.values[...] = to_device(on_host.values, device)
+    if tokenizer is not None:
+        model.n_tokens = tokenizer.n_vocab
     return model, tokenizer
 
 
@@ -86,9 +89,10 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoin
     """
     from numgpt.checkpoint import hub
 
+    check_path(name_or_folder, "a model's name or folder")
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
-        folder = Path(text).expanduser()
+        folder = Path(os.path.expanduser(text))
         found = choose_checkpoint(folder, BEST if checkpoint is None else checkpoint)
         if found is None and checkpoint is not None:
             raise InputError(f"{text} is not the folder of a training run: leave out the checkpoint")
@@ -101,7 +105,8 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoin
     try:
         name = hub.canonical_name(text)
     except InputError as error:
-        raise InputError(f"{text!r} is not a folder, and {error}; {', '.join(hub.SHIPPED)} comes with numgpt") from None
+        ours = ", ".join(hub.SHIPPED)
+        raise InputError(f"{quoted(text)} is not a folder, and {error}; {ours} comes with numgpt") from None
     folder = hub.find(name)
     if folder is None and offline:
         raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")

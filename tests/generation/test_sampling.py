@@ -133,6 +133,12 @@ def test_min_p_of_1_keeps_the_likeliest():
     assert survivors(sampling.keep_min_p(np.array([[0.0, 2.0, 1.0, 2.0]]), 1)[0]) == {1, 3}
 
 
+def test_probabilities_are_of_what_has_not_been_ruled_out_however_large_the_scores():
+    ids, probability = sampling.softmax_of_possible(np.array([800.0, -np.inf, 800.0, -800.0]))
+    assert ids.tolist() == [0, 2, 3]
+    assert probability.tolist() == [0.5, 0.5, 0.0]
+
+
 def test_rules_do_not_write_to_their_arguments():
     row = np.array([LOGITS, -LOGITS])
     before = row.copy()
