@@ -1,6 +1,7 @@
 """A name or a folder becomes a model and its tokenizer."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,19 +58,45 @@ def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
     checkpoint = open_checkpoint(folder)
-    tokenizer = load_tokenizer(folder)
-    if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:
+    tokenizer, notices = fit(load_tokenizer(folder), checkpoint.config.n_vocab, folder)
+    model = GPT(checkpoint.config, seed=None, dtype=dtype)
+    checkpoint.read_into({name: value for name, value, _ in model.named_parameters()})
+    if device != "cpu":
+        on_host = model
+        model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
+        model.values[...] = to_device(on_host.values, device)
+    tell(model, tokenizer, checkpoint.end_of_text)
+    for notice in (*checkpoint.notices, *notices):
+        print(f"numgpt: {notice}", file=sys.stderr)
+    return model, tokenizer
+
+
+def fit(tokenizer: Any, n_vocab: int, folder: Path) -> tuple[Any, list[str]]:
+    """(tokenizer, notices): the tokenizer without added tokens that a model of `n_vocab` rows has no row for.
+
+    Such tokens are common where somebody added them and trained no further. Raises InputError where other tokens have
+    no row.
+    """
+    if tokenizer is None or tokenizer.n_vocab <= n_vocab:
+        return tokenizer, []
+    fewer = tokenizer.without_added(n_vocab)
+    if fewer is None:
         raise InputError(
-            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {checkpoint.config.n_vocab}: "
+            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {n_vocab}: "
             "they belong to different models"
         )
-    on_host = GPT(checkpoint.config, seed=None, dtype=dtype)
-    checkpoint.read_into({name: value for name, value, _ in on_host.named_parameters()})
-    if device == "cpu":
-        return on_host, tokenizer
-    model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
-    model.values[...] = to_device(on_host.values, device)
-    return model, tokenizer
+    left = f"{tokenizer.decode([n_vocab])!r:.40} and what follows it" if tokenizer.n_vocab > n_vocab + 1 else ""
+    left = left or f"{tokenizer.decode([n_vocab])!r:.40}"
+    return fewer, [f"{folder}: the model has only {n_vocab} rows of embeddings, none for the added token {left}: left out"]
+
+
+def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
+    """Tell `model` which ids exist in its tokenizer, and which end a text: the files' word, else the tokenizer's."""
+    if tokenizer is not None:
+        model.n_tokens = tokenizer.n_vocab
+    model.end_of_text = tuple(i for i in end_of_text if i < model.n_tokens)
+    if not model.end_of_text and tokenizer is not None and tokenizer.end_of_text is not None:
+        model.end_of_text = (tokenizer.end_of_text,)
 
 
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
