@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import reprlib
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,11 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from numgpt.errors import InputError
+from numgpt.errors import InputError, shorten
 
 LONGEST_INTEGER = 40  # digits; a random generator's state has 39, and thousands would keep int() busy for minutes
 LATEST = "latest"  # in the folder of a training run: the name of its newest whole checkpoint
+LONGEST_VALUE = 80  # characters of a value in a message
 CHECKPOINT = re.compile(r"step-(\d{8,18})")
+
+_brief = reprlib.Repr()  # of a list of millions it makes the text of the first few
+_brief.maxstring = _brief.maxother = _brief.maxlong = LONGEST_VALUE
 
 
 @contextmanager
@@ -67,6 +72,20 @@ def flush(path: str | os.PathLike[str]) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def check_path(path: object, name: str) -> Path:
+    """`path`, a str or a Path, as a Path. Raises InputError for what cannot be the name of a file or folder."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise InputError(f"{name} must be a text or a Path, not {quoted(path)}")
+    try:
+        possible = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise InputError(f"{name} {quoted(text)} has a character that no file's name can have")
+    return Path(text)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -169,12 +188,13 @@ def _refuse_constant(name: str) -> None:
 
 
 def quoted(value: object) -> str:
-    """`value`, which a file supplied, as a message can show it: one line, escaped, shortened."""
-    try:
-        shown = repr(value)
-    except ValueError:  # Python does not write out a number of more than 4300 digits
+    """`value`, which came from outside, as a message can show it: one line, escaped, shortened, whatever it is."""
+    if isinstance(value, int) and value.bit_length() > 10_000:  # Python does not write out such a number
         return "a number of thousands of digits"
-    return shown if len(shown) <= 80 else shown[:77] + "..."
+    try:
+        return shorten(_brief.repr(value), LONGEST_VALUE)
+    except Exception:  # an object whose own text cannot be made
+        return shorten(f"a {type(value).__name__}", LONGEST_VALUE)
 
 
 def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from numgpt.backend import check_device, to_device
+from numgpt.backend import check_device, float_type, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
-from numgpt.files import newest_checkpoint
+from numgpt.files import check_path, newest_checkpoint, quoted
 from numgpt.model import GPT
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ def load(
     used; OSError as the network and the disk do.
     """
     check_device(device)
+    float_type(dtype)
     return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device))
 
 
@@ -106,9 +107,10 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
     """
     from numgpt.checkpoint import hub
 
+    check_path(name_or_folder, "a model's name or folder")
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
-        folder = Path(text).expanduser()
+        folder = Path(os.path.expanduser(text))
         return newest_checkpoint(folder) or folder
     shipped = hub.find_shipped(text)
     if shipped:
@@ -116,7 +118,8 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
     try:
         name = hub.canonical_name(text)
     except InputError as error:
-        raise InputError(f"{text!r} is not a folder, and {error}; {', '.join(hub.SHIPPED)} comes with numgpt") from None
+        ours = ", ".join(hub.SHIPPED)
+        raise InputError(f"{quoted(text)} is not a folder, and {error}; {ours} comes with numgpt") from None
     folder = hub.find(name)
     if folder is None and offline:
         raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")

@@ -8,7 +8,7 @@ from numgpt import __version__
 from numgpt.cli import download, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
 from numgpt.cli.system_errors import explain
 from numgpt.cli.train import STATUS_INTERRUPTED
-from numgpt.errors import InputError
+from numgpt.errors import LONGEST, InputError, shorten
 from numgpt.kernels import kernels_in_use
 
 EPILOG = """examples:
@@ -18,7 +18,6 @@ EPILOG = """examples:
   numgpt COMMAND --help                   what a command can do, with examples
 """
 STATUS_USER_ERROR = 2
-LONGEST_MESSAGE = 400  # characters of what argparse says, which repeats a wrong argument at its length
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 
@@ -72,13 +71,12 @@ class Parser(argparse.ArgumentParser):
     """argparse with one line for a wrong argument where it has the whole usage."""
 
     def error(self, message):
-        short = message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 3] + "..."
-        self.exit(STATUS_USER_ERROR, f"numgpt: {short}; see {self.prog} --help\n")
+        self.exit(STATUS_USER_ERROR, f"numgpt: {shorten(message, LONGEST)}; see {self.prog} --help\n")
 
 
 def complain(error):
     """Print `error` as one line on standard error; return the exit status."""
-    print(f"numgpt: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"numgpt: {shorten(str(error), LONGEST)}", file=sys.stderr)
     return STATUS_USER_ERROR
 
 

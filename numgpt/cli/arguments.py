@@ -1,7 +1,10 @@
 """What several subcommands take: a model, and a text from the command line or from standard input."""
 
+import os
+from contextlib import suppress
+
 from numgpt.errors import InputError
-from numgpt.files import decode_utf8, read_standard_input
+from numgpt.files import decode_utf8, quoted, read_standard_input
 
 DEFAULT_MODEL = "shakespeare"
 
@@ -20,20 +23,25 @@ def add_model_arguments(parser):
 
 
 def text_or_stdin(argument, name):
-    """`argument`, or where it is None what standard input has, without the line break at its end.
+    """`argument`; where it is None or "-", what standard input has, without the line break at its end.
 
     Raises InputError for what is not UTF-8; `name` says what the text is.
     """
-    if argument is not None:
-        return check_utf8(argument, name)
+    if argument not in (None, "-"):
+        return decode_argument(argument, name)
     text = decode_utf8(read_standard_input(name), "standard input")
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def check_utf8(argument, name):
-    """`argument`; raises InputError if it has lone surrogates, which Python makes of bytes that are not UTF-8."""
+def decode_argument(argument, name):
+    """The text of a word of the command line, whose bytes are UTF-8 whatever the locale makes of them.
+
+    What is not UTF-8 is what the locale says. Raises InputError where it says nothing.
+    """
+    with suppress(UnicodeError):
+        return os.fsencode(argument).decode("utf-8")
     try:
         argument.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"{name} is not valid UTF-8: {argument!a}") from None
+        raise InputError(f"{name} is not valid UTF-8: {quoted(argument)}") from None
     return argument

@@ -37,14 +37,14 @@ def add_parser(subparsers):
 
 
 def run(args):
-    from numgpt.generation.rules import check_whole
     from numgpt.loading import load
     from numgpt.model import GPT
+    from numgpt.numbers import check_number
     from numgpt.tokenizer import no_vocabulary
     from numgpt.training.evaluate import token_losses
     from numgpt.training.source import read_document
 
-    check_whole(args.seed, "--seed", "any number will do")
+    check_number(args.seed, "--seed", whole=True, low=0, note="any will do")
     text = read_document(args.file)
     trained, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
     if tokenizer is None:

@@ -33,13 +33,15 @@ def add_parser(subparsers):
         help="text to ids",
         description="Print the ids of TEXT, or of standard input without the line break at its end.",
     )
-    encode.add_argument("text", nargs="?", metavar="TEXT")
+    encode.add_argument("text", nargs="?", metavar="TEXT", help="- is standard input")
     encode.add_argument("--allow-special", action="store_true", help="take <|endoftext|> in the text for the token")
     encode.set_defaults(run=run_encode)
     decode = actions.add_parser(
         "decode", help="ids to text", description="Print the text of IDs, or of those on standard input."
     )
-    decode.add_argument("ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between them")
+    decode.add_argument(
+        "ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between; - is standard input"
+    )
     decode.set_defaults(run=run_decode)
     train = actions.add_parser(
         "train",
@@ -72,7 +74,7 @@ def run_encode(args):
 
 
 def run_decode(args):
-    ids = parse_ids(" ".join(args.ids) if args.ids else text_or_stdin(None, "the ids"))
+    ids = parse_ids(" ".join(args.ids) if args.ids not in ([], ["-"]) else text_or_stdin(None, "the ids"))
     tokenizer = find_tokenizer(args)
     text = tokenizer.decode(ids)
     print(describe(tokenizer, text, ids) if args.json else text)

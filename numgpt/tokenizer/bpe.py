@@ -15,10 +15,10 @@ fast.py, which the tests hold to them. How merges are learnt is in trainer.py.
 
 import re
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from numgpt.errors import InputError
-from numgpt.files import atomic_write
+from numgpt.files import atomic_write, check_path, quoted
 from numgpt.kernels import plain
 from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text
 from numgpt.tokenizer.fast import FastEncoder
@@ -86,7 +86,8 @@ class BPETokenizer:
 
     tokens: the bytes of every id, a list, in which the 256 single bytes must be. merges: {(left id, right id): id of
     what they make}, in the order they were learned. special: {text: id} of the tokens that stand for no text, such
-    as <|endoftext|>. `load_tokenizer` makes sure that what comes from files fits together.
+    as <|endoftext|>. `load_tokenizer` makes sure that what comes from files fits together. Raises InputError for
+    what is not of this kind.
 
         >>> tokenizer.encode("Hello world")
         [15496, 995]
@@ -97,6 +98,7 @@ class BPETokenizer:
     """
 
     def __init__(self, tokens, merges, special=None):
+        check_vocabulary(tokens, merges, special)
         self.tokens = tokens
         self.merges = merges
         self.special = dict(special or {})
@@ -134,6 +136,7 @@ class BPETokenizer:
 
     def save(self, folder):
         """Write encoder.json and vocab.bpe, as OpenAI published GPT-2's, into a folder that exists."""
+        folder = check_path(folder, "folder")
         with atomic_write(f"{folder}/encoder.json") as file:
             file.write(format_vocabulary(self.tokens, self.special))
         with atomic_write(f"{folder}/vocab.bpe") as file:
@@ -148,15 +151,34 @@ class BPETokenizer:
     def _find_byte_ids(self):
         special = self.special.values()
         ids = {token: i for i, token in enumerate(self.tokens) if len(token) == 1 and i not in special}
+        missing = next((byte for byte in range(256) if bytes([byte]) not in ids), None)
+        if missing is not None:
+            raise InputError(f"the byte {missing} is not among the tokens: all 256 bytes must be")
         return [ids[bytes([byte])] for byte in range(256)]
 
     def _check_special(self, allowed):
         """The allowed special tokens, the longest first, so that none hides behind its own beginning."""
-        allowed = self.special if allowed == "all" else {allowed} if isinstance(allowed, str) else set(allowed)
-        unknown = sorted(set(allowed) - set(self.special))
+        if isinstance(allowed, str):
+            allowed = self.special if allowed == "all" else [allowed]
+        try:
+            allowed = set(allowed)
+        except TypeError:
+            raise InputError(f"allowed_special must be 'all' or a set of texts, not {quoted(allowed)}") from None
+        unknown = sorted(map(quoted, allowed - set(self.special)))
         if unknown:
             raise InputError(
-                f"allowed_special: {unknown[0]!r} is no special token of this vocabulary, which has "
+                f"allowed_special: {unknown[0]} is no special token of this vocabulary, which has "
                 f"{', '.join(map(repr, self.special)) or 'none'}"
             )
         return sorted(allowed, key=len, reverse=True)
+
+
+def check_vocabulary(tokens, merges, special):
+    """Raise InputError unless the three are of the kinds that BPETokenizer names, with ids that there are."""
+    if not isinstance(tokens, list) or set(map(type, tokens)) != {bytes}:
+        raise InputError(f"tokens must be a list of the bytes of every id, not {quoted(tokens)}")
+    if not isinstance(merges, dict) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in merges):
+        raise InputError(f"merges must be a dict, {{(left id, right id): id}}, not {quoted(merges)}")
+    if special is not None and not (isinstance(special, dict) and all(isinstance(text, str) for text in special)):
+        raise InputError(f"special must be a dict, {{text: id}}, not {quoted(special)}")
+    check_ids([*chain(*merges), *merges.values(), *(special or {}).values()], len(tokens))

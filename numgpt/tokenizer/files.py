@@ -1,9 +1,7 @@
 """From the vocabulary files in a folder to a tokenizer, if they fit together."""
 
-from pathlib import Path
-
 from numgpt.errors import InputError
-from numgpt.files import read_json, read_text
+from numgpt.files import check_path, read_json, read_text
 from numgpt.tokenizer.bpe import BPETokenizer
 from numgpt.tokenizer.common import check_text, tokens_by_id
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_bytes
@@ -30,7 +28,7 @@ def load_tokenizer(folder):
     lacks its twin or belongs to another kind of tokenizer, naming the file and, where there is one, the line; OSError
     as the disk does.
     """
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
     for pair in _PAIRS:
         there = [name for name in pair if (folder / name).exists()]
         if len(there) == 2:
