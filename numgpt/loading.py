@@ -80,24 +80,24 @@ def fit(tokenizer: Any, n_vocab: int, folder: Path) -> tuple[Any, list[str]]:
     """
     if tokenizer is None or tokenizer.n_vocab <= n_vocab:
         return tokenizer, []
-    fewer = tokenizer.without_added(n_vocab)
-    if fewer is None:
+    special = getattr(tokenizer, "special", {})  # tables of characters and words have none
+    without_row = [text for text, i in special.items() if i >= n_vocab]
+    if len(without_row) < tokenizer.n_vocab - n_vocab:
         raise InputError(
             f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {n_vocab}: "
             "they belong to different models"
         )
-    left = f"{tokenizer.decode([n_vocab])!r:.40} and what follows it" if tokenizer.n_vocab > n_vocab + 1 else ""
-    left = left or f"{tokenizer.decode([n_vocab])!r:.40}"
-    return fewer, [f"{folder}: the model has only {n_vocab} rows of embeddings, none for the added token {left}: left out"]
+    names = ", ".join(map(quoted, without_row[:3])) + (", ..." if len(without_row) > 3 else "")
+    notice = f"{folder}: the model has no embedding for the added tokens from id {n_vocab} on, {names}: left out"
+    return tokenizer.without_added(n_vocab), [notice]
 
 
 def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
     """Tell `model` which ids exist in its tokenizer, and which end a text: the files' word, else the tokenizer's."""
     if tokenizer is not None:
         model.n_tokens = tokenizer.n_vocab
-    model.end_of_text = tuple(i for i in end_of_text if i < model.n_tokens)
-    if not model.end_of_text and tokenizer is not None and tokenizer.end_of_text is not None:
-        model.end_of_text = (tokenizer.end_of_text,)
+    own = getattr(tokenizer, "end_of_text", None)
+    model.end_of_text = tuple(i for i in end_of_text if i < model.n_tokens) or (() if own is None else (own,))
 
 
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:

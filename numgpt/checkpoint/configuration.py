@@ -94,7 +94,9 @@ def read_end_of_text(fields, path):
     ids = [] if ids is None else ids if isinstance(ids, list) else [ids]
     for i in ids:
         if type(i) is not int or i < 0:
-            raise InputError(f"{path}: eos_token_id must be an id or a list of ids, not {quoted(fields['eos_token_id'])}")
+            raise InputError(
+                f"{path}: eos_token_id must be an id or a list of ids, not {quoted(fields['eos_token_id'])}"
+            )
     return tuple(ids)
 
 

@@ -1,7 +1,5 @@
 """What lies in a folder that holds no model that can be opened: what is missing, and what to do."""
 
-import shlex
-
 from numgpt.checkpoint.weights import WEIGHTS, find_weights
 
 NEEDED = f"a model is {WEIGHTS} and config.json, or model.ckpt.index, model.ckpt.data-* and hparams.json"
@@ -42,7 +40,7 @@ def what_is_wrong(folder):
     if any(name.endswith(".index") for name in names):
         return "hparams.json is missing beside " + next(name for name in names if name.endswith(".index"))
     if closed:
-        return f"{closed[0]} can run code when it is opened, so numgpt never does; convert it: {conversion(folder, closed[0])}"
+        return f"{closed[0]} can run code and is never opened; convert it: {conversion(folder, closed[0])}"
     inside = [path.name for path in sorted(folder.iterdir()) if (path / "config.json").is_file()]
     if inside:
         return f"no model here, but in {inside[-1]}: give the folder {folder / inside[-1]}"
@@ -51,19 +49,18 @@ def what_is_wrong(folder):
 
 
 def conversion(folder, name):
-    """What makes model.safetensors of the file `name`: a command for the shell, where there is one."""
-    where = repr(str(folder))
+    """How to make model.safetensors of the file `name` in `folder`: a command for the shell, where there is one."""
     if not name.endswith((".bin", ".pt", ".pth")):
         return f"have the program that wrote it save {WEIGHTS}"
     if name.endswith(".bin") and (folder / "config.json").exists():
-        code = f"from transformers import AutoModelForCausalLM as M; M.from_pretrained({where}).save_pretrained({where})"
+        code = "from transformers import AutoModelForCausalLM as M; M.from_pretrained('.').save_pretrained('.')"
     else:
         code = (
-            f"import torch, safetensors.torch as s; d = torch.load({str(folder / name)!r}, 'cpu', weights_only=True); "
+            f"import torch, safetensors.torch as s; d = torch.load({name!r}, 'cpu', weights_only=True); "
             "d = d.get('model', d.get('state_dict', d)); "
-            f"s.save_file({{k: v.contiguous().clone() for k, v in d.items()}}, {str(folder / WEIGHTS)!r})"
+            f"s.save_file({{k: v.contiguous().clone() for k, v in d.items()}}, {WEIGHTS!r})"
         )
-    return f"python -c {shlex.quote(code)}"
+    return f'in that folder, python -c "{code}"'
 
 
 def describe(folder):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from numgpt.checkpoint import configuration, names, tensorflow
+from numgpt.checkpoint import names, tensorflow
+from numgpt.checkpoint.configuration import config_json, read_config, read_end_of_text, read_fields, read_hparams
 from numgpt.checkpoint.contents import NEEDED, what_is_wrong
 from numgpt.checkpoint.hugging_face_names import PREFIX, match_hugging_face
 from numgpt.checkpoint.tensors import CHUNK_BYTES, StoredTensor, read_tensors
@@ -77,11 +78,13 @@ def save_checkpoint(folder, config, parameters, dtype="float32", max_shard_size=
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    prefix = "" if config.tie_word_embeddings else PREFIX  # with a head beside them, transformers wants it on the others
+    prefix = (
+        "" if config.tie_word_embeddings else PREFIX
+    )  # with a head beside them, transformers wants it on the others
     stored = {name if name == names.HEAD else prefix + name: array for name, array in parameters.items()}
     with naming(folder), tempfile.TemporaryDirectory(dir=folder, prefix="saving.", suffix=".tmp") as place:
         written = write_weights(Path(place), stored, dtype, max_shard_size)
-        text = configuration.config_json(config, np.dtype(dtype).name, end_of_text)
+        text = config_json(config, np.dtype(dtype).name, end_of_text)
         (Path(place) / HF_CONFIG).write_text(text, encoding="utf-8")
         flush(Path(place) / HF_CONFIG)
         if INDEX in written:  # the old index would name some of the new files, the old file hide all of them
@@ -106,25 +109,27 @@ def find_openai(folder):
         if name in found:
             return folder / name
         if name:
-            raise InputError(f"{state} names {name}, but {name}.index is not there; there is {', '.join(found) or 'none'}")
+            raise InputError(
+                f"{state} names {name}, but {name}.index is not there; there is {', '.join(found) or 'none'}"
+            )
     if "model.ckpt" in found or len(found) < 2:
         return folder / ("model.ckpt" if "model.ckpt" in found else found[0]) if found else None
     raise InputError(f'{folder}: which of {", ".join(found)}? Write model_checkpoint_path: "{found[-1]}" into {state}')
 
 
 def _open_hugging_face(folder, weights):
-    config, notices = configuration.read_config(folder / HF_CONFIG)
+    config, notices = read_config(folder / HF_CONFIG)
     matched = match_hugging_face(read_weights(weights), config, weights)
     for name in HF_GENERATION, HF_CONFIG:
         path = folder / name
-        end_of_text = configuration.read_end_of_text(configuration.read_fields(path), path) if path.exists() else ()
+        end_of_text = read_end_of_text(read_fields(path), path) if path.exists() else ()
         if end_of_text:
             break
     return Checkpoint(config, matched.tensors, matched.head, end_of_text, (*notices, *matched.notices))
 
 
 def _open_openai(folder, prefix):
-    config = configuration.read_hparams(folder / OPENAI_CONFIG)
+    config = read_hparams(folder / OPENAI_CONFIG)
     tensors = names.match_openai(tensorflow.read_index(prefix), config, f"{prefix}.index")
     tensorflow.check_data_files(tensors.values())
     return Checkpoint(config, tensors)

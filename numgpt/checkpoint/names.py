@@ -61,7 +61,9 @@ def match(stored, config, stored_name, where):
     shapes = parameter_shapes(config)
     names = {stored_name(name): name for name in shapes}
     faults = [f"{quoted(name)} is missing" for name in names if name not in stored]
-    faults += [f"{quoted(tensor.name)} is not part of this model" for name, tensor in stored.items() if name not in names]
+    faults += [
+        f"{quoted(tensor.name)} is not part of this model" for name, tensor in stored.items() if name not in names
+    ]
     for name in filter(stored.__contains__, names):
         faults += tensor_faults(stored[name], shapes[names[name]])
     refuse(faults, where)

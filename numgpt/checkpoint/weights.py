@@ -1,7 +1,7 @@
 """The safetensors files of a model: one, or several shards with an index that says which tensor lies where.
 
-    model.safetensors.index.json    {"metadata": {"total_size": bytes}, "weight_map": {tensor: file, ...}}
-    model-00001-of-00002.safetensors, ...
+model.safetensors.index.json    {"metadata": {"total_size": bytes}, "weight_map": {tensor: file, ...}}
+model-00001-of-00002.safetensors, ...
 """
 
 import json
@@ -9,9 +9,7 @@ import os
 import re
 from pathlib import Path
 
-import numpy as np
-
-from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
+from numgpt.checkpoint.safetensors_file import read_header, write_safetensors, written_type
 from numgpt.errors import InputError
 from numgpt.files import flush, parse_json, quoted
 
@@ -60,7 +58,9 @@ def read_weights(path):
     found = {tensor.name: tensor.path.name for tensor in tensors}
     for name, file in where.items():
         if found.get(name) != file:
-            raise InputError(f"{path}: tensor {quoted(name)} is not in {file}: index and shards are of different models")
+            raise InputError(
+                f"{path}: tensor {quoted(name)} is not in {file}: index and shards are of different models"
+            )
     return tensors
 
 
@@ -76,7 +76,9 @@ def read_index(path):
         raise InputError(f"{path}: there is no weight_map in it, from tensors to files: fetch it again")
     for file in files.values():
         if not isinstance(file, str) or not re.fullmatch(r"[\w.-]+\.safetensors", file):
-            raise InputError(f"{path}: {quoted(file)} in the weight_map is not the name of a safetensors file beside it")
+            raise InputError(
+                f"{path}: {quoted(file)} in the weight_map is not the name of a safetensors file beside it"
+            )
     return files
 
 
@@ -86,7 +88,8 @@ def write_weights(folder, arrays, dtype, max_shard_size=None):
     max_shard_size: bytes, or a text such as "200MB"; a larger tensor has a file of its own. None: one file. Raises
     InputError for another size and as `write_safetensors` does; OSError.
     """
-    shards = _split(arrays, np.dtype(dtype).itemsize, None if max_shard_size is None else read_size(max_shard_size))
+    itemsize = written_type(dtype, "a model").itemsize
+    shards = _split(arrays, itemsize, None if max_shard_size is None else read_size(max_shard_size))
     if len(shards) == 1:
         _write(folder / WEIGHTS, arrays, dtype)
         return [WEIGHTS]
@@ -95,7 +98,7 @@ def write_weights(folder, arrays, dtype, max_shard_size=None):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         _write(folder / file, {name: arrays[name] for name in names}, dtype)
         files |= dict.fromkeys(names, file)
-    total = sum(array.size for array in arrays.values()) * np.dtype(dtype).itemsize
+    total = sum(array.size for array in arrays.values()) * itemsize
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(files.items()))}
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     flush(folder / INDEX)

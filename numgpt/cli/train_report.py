@@ -91,7 +91,7 @@ def sample(model, session):
         return None
     prompt = [session.held_out.tokens[:1].tolist()]
     ids = generate(
-        Spelt(model, session.tokenizer.n_vocab),
+        model,
         prompt,
         SAMPLE_TOKENS,
         temperature=0.8,
@@ -100,23 +100,6 @@ def sample(model, session):
         stop_ids=session.tokenizer.end_of_text,
     )
     return session.tokenizer.decode(ids[0].tolist())
-
-
-class Spelt:
-    """A model that scores the first `n_vocab` tokens only, those that the tokenizer can spell.
-
-    A published model may have more rows than tokens, to make its matrices even; without this, they would be drawn too.
-    """
-
-    def __init__(self, model, n_vocab):
-        self.model, self.n_vocab = model, n_vocab
-
-    def __getattr__(self, name):
-        return getattr(self.model, name)
-
-    def next_logits(self, ids, cache):
-        """The model's, cut off."""
-        return self.model.next_logits(ids, cache)[:, : self.n_vocab]
 
 
 def indented(text):
