@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from numgpt.errors import InputError, shorten
+from numgpt.errors import InputError
 
 LONGEST_INTEGER = 40  # digits; a random generator's state has 39, and thousands would keep int() busy for minutes
 LATEST = "latest"  # in the folder of a training run: the name of its newest whole checkpoint
@@ -20,7 +20,7 @@ LONGEST_VALUE = 80  # characters of a value in a message
 CHECKPOINT = re.compile(r"step-(\d{8,18})")
 
 _brief = reprlib.Repr()  # of a list of millions it makes the text of the first few
-_brief.maxstring = _brief.maxother = _brief.maxlong = LONGEST_VALUE
+_brief.maxstring = _brief.maxother = _brief.maxlong = 4 * LONGEST_VALUE  # it would cut them in the middle
 
 
 @contextmanager
@@ -192,9 +192,10 @@ def quoted(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 10_000:  # Python does not write out such a number
         return "a number of thousands of digits"
     try:
-        return shorten(_brief.repr(value), LONGEST_VALUE)
+        line = " ".join(_brief.repr(value).split())
     except Exception:  # an object whose own text cannot be made
-        return shorten(f"a {type(value).__name__}", LONGEST_VALUE)
+        line = f"a {type(value).__name__}"
+    return line if len(line) <= LONGEST_VALUE else line[: LONGEST_VALUE - 3] + "..."
 
 
 def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:

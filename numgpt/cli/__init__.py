@@ -71,7 +71,7 @@ class Parser(argparse.ArgumentParser):
     """argparse with one line for a wrong argument where it has the whole usage."""
 
     def error(self, message):
-        self.exit(STATUS_USER_ERROR, f"numgpt: {shorten(message, LONGEST)}; see {self.prog} --help\n")
+        self.exit(STATUS_USER_ERROR, f"numgpt: {shorten(message, LONGEST - 100)}; see {self.prog} --help\n")
 
 
 def complain(error):

@@ -66,7 +66,8 @@ class LayerNorm(Layer):
     def __init__(self, n_embd: int, eps: float = 1e-5, seed: int | None = 0) -> None:
         super().__init__()
         C = check_size(n_embd, "n_embd")
-        self.eps = check_number(eps, "eps", above=0)
+        eps = check_number(eps, "eps", above=0)
+        self.eps = eps
         self.parameter("weight", C)
         self.parameter("bias", C)
         self.start(seed)

@@ -59,7 +59,7 @@ class KVCache:
         start = None if self.start is None else np.asarray(self.start, like=nothing)
         self.layers = [LayerCache(nothing, nothing, config.n_ctx, start) for _ in range(config.n_layer)]
 
-    def fits(self, model):
+    def fits(self, model: "GPT") -> bool:
         """Whether it has the sizes, the dtype and the device of `model`."""
         config, keys = model.config, self.layers[0].keys
         sizes = (config.n_layer, config.n_head, config.n_embd // config.n_head, config.n_ctx)

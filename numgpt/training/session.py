@@ -137,9 +137,9 @@ def say_more_steps(old, new, step):
 def open_session(run, settings, record, tokenizer, model, notice):
     """The Session of a model and the tokens that lie in the folder of the run."""
     train, held_out = open_tokens(run / DATA, settings.context)
-    if tokenizer is not None:
-        model.n_tokens = tokenizer.n_vocab
     evaluation = HeldOut(held_out, settings.context, settings.batch_size, settings.eval_batches, tokenizer)
+    if tokenizer is not None:
+        model.n_tokens = tokenizer.n_vocab  # a published model may have more rows than its tokenizer has tokens
     return Session(run, settings, record, tokenizer, Trainer(model, train, settings), evaluation, notice)
 
 

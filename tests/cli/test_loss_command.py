@@ -68,7 +68,7 @@ def test_a_user_s_mistakes(tmp_path, tiny_model, capsys, content, reason):
 def test_other_mistakes(tmp_path, text_file, tiny_model, golden, capsys):
     for words, reason in [
         ([str(tmp_path), "--model", tiny_model], "is a folder"),
-        ([text_file, "--model", tiny_model, "--seed", "-1"], "--seed must be a whole number of at least 0"),
+        ([text_file, "--model", tiny_model, "--seed", "-1"], "--seed must be at least 0"),
         ([text_file, "--model", str(golden / "tiny-gpt2" / "hf")], "has no vocabulary files"),
         ([text_file, "--model", "nothing"], "'nothing' is not a folder"),
     ]:

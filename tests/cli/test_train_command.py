@@ -1,5 +1,6 @@
 """`numgpt train`: options, what it prints, how it ends."""
 
+import io
 import json
 import math
 import os
@@ -251,14 +252,17 @@ def test_tokens_without_a_tokenizer(tmp_path, capsys):
     assert "a character" not in out
 
 
-def test_one_process_at_a_time(command, tmp_path, capsys):
+def test_one_process_at_a_time(command, tmp_path, capsys, monkeypatch):
     """Whoever resumes a run that another process is at waits for it to end."""
     main(command)
     capsys.readouterr()
+    said = io.StringIO()  # capsys would lose what another thread prints while it is read
+    monkeypatch.setattr(sys, "stderr", said)
     with exclusive(tmp_path / "run" / "lock", "busy"):
         other = threading.Thread(target=main, args=[["train", "--resume", str(tmp_path / "run")]])
         other.start()
-        while "another process is training in this folder" not in capsys.readouterr().err:
+        while "another process is training in this folder" not in said.getvalue():
+            assert other.is_alive()
             time.sleep(0.001)
         assert other.is_alive()
     other.join()
