@@ -55,7 +55,10 @@ def match_openai(tensors, config, where):
 
 
 def match(stored, config, stored_name, where):
-    """`match_openai` of any format: stored is name -> StoredTensor, stored_name(name) what a parameter is called there."""
+    """`match_openai` of any format.
+
+    stored: name -> StoredTensor. stored_name: from the name of a parameter to the one that it is stored under.
+    """
     if config.n_layer > len(stored):
         raise InputError(f"{where}: {len(stored)} tensors cannot be the {config.n_layer} layers of the configuration")
     shapes = parameter_shapes(config)

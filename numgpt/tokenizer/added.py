@@ -1,4 +1,4 @@
-"""Tokens that were added to a vocabulary: texts that become one id wherever they stand, before anything is cut or merged.
+"""Tokens that were added to a vocabulary: texts that become one id, before anything is cut or merged.
 
 Two kinds. Special ones, such as <|endoftext|>, end documents or begin an answer; in a text from outside they are plain
 text unless the caller allows them. Others are words that somebody wanted to be one token, and always are.

@@ -138,10 +138,10 @@ class BPETokenizer:
         return StreamDecoder(self)
 
     def save(self, folder):
-        """Write the files that OpenAI published GPT-2's as, and those that transformers reads, into a folder that exists.
+        """Write the files that OpenAI gave GPT-2's vocabulary, and those that transformers reads, into a folder.
 
-        encoder.json and vocab.bpe are OpenAI's; vocab.json and merges.txt are their copies by Hugging Face's names;
-        tokenizer.json and tokenizer_config.json say also which tokens were added, and how they are looked for.
+        The folder has to exist. encoder.json and vocab.bpe are OpenAI's; vocab.json and merges.txt are their copies by
+        Hugging Face's names; tokenizer.json and tokenizer_config.json say also how added tokens are looked for.
         """
         for name, data in format_files(self).items():
             with atomic_write(check_path(folder, "folder") / name) as file:

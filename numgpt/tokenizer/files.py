@@ -120,8 +120,8 @@ def assemble(vocabulary, merges, path, where, added):
     """The tokenizer of a vocabulary {token: id} and an iterable of merges, lists of str that should be pairs of tokens.
 
     path: the vocabulary's file, for errors. where: from the number of a merge to its place in a file, for errors.
-    added: {text: AddedToken}, which no merge has to make. Raises InputError unless the ids are 0 to n - 1, all bytes are there,
-    each merge joins what is there by then into a token, and each token is a byte, or made by a merge, or
+    added: {text: AddedToken}, which no merge has to make. Raises InputError unless the ids are 0 to n - 1, all bytes
+    are there, each merge joins what is there by then into a token, and each token is a byte, or made by a merge, or
     added, or has a name like <|endoftext|> or [PAD].
     """
     tokens = tokens_by_id(vocabulary, path)
