@@ -1,6 +1,7 @@
 """A name or a folder becomes a model and its tokenizer."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -65,21 +66,45 @@ def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
     checkpoint = open_checkpoint(folder)
-    tokenizer = load_tokenizer(folder)
-    if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:
-        raise InputError(
-            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {checkpoint.config.n_vocab}: "
-            "they belong to different models"
-        )
-    on_host = GPT(checkpoint.config, seed=None, dtype=dtype)
-    checkpoint.read_into({name: value for name, value, _ in on_host.named_parameters()})
-    model = on_host
+    tokenizer, notices = fit(load_tokenizer(folder), checkpoint.config.n_vocab, folder)
+    model = GPT(checkpoint.config, seed=None, dtype=dtype)
+    checkpoint.read_into({name: value for name, value, _ in model.named_parameters()})
     if device != "cpu":
+        on_host = model
         model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
         model.values[...] = to_device(on_host.values, device)
+    tell(model, tokenizer, checkpoint.end_of_text)
+    for notice in (*checkpoint.notices, *notices):
+        print(f"numgpt: {notice}", file=sys.stderr)
+    return model, tokenizer
+
+
+def fit(tokenizer: Any, n_vocab: int, folder: Path) -> tuple[Any, list[str]]:
+    """(tokenizer, notices): the tokenizer without added tokens that a model of `n_vocab` rows has no row for.
+
+    Such tokens are common where somebody added them and trained no further. Raises InputError where other tokens have
+    no row.
+    """
+    if tokenizer is None or tokenizer.n_vocab <= n_vocab:
+        return tokenizer, []
+    special = getattr(tokenizer, "special", {})  # tables of characters and words have none
+    without_row = [text for text, i in special.items() if i >= n_vocab]
+    if len(without_row) < tokenizer.n_vocab - n_vocab:
+        raise InputError(
+            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {n_vocab}: "
+            "they belong to different models"
+        )
+    names = ", ".join(map(quoted, without_row[:3])) + (", ..." if len(without_row) > 3 else "")
+    notice = f"{folder}: the model has no embedding for the added tokens from id {n_vocab} on, {names}: left out"
+    return tokenizer.without_added(n_vocab), [notice]
+
+
+def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
+    """Tell `model` which ids exist in its tokenizer, and which end a text: the files' word, else the tokenizer's."""
     if tokenizer is not None:
         model.n_tokens = tokenizer.n_vocab
-    return model, tokenizer
+    own = getattr(tokenizer, "end_of_text", None)
+    model.end_of_text = tuple(i for i in end_of_text if i < model.n_tokens) or (() if own is None else (own,))
 
 
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoint: str | None = None) -> Path:

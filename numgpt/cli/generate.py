@@ -78,7 +78,7 @@ def run(args):
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
     ids = beginning(tokenizer) if args.unconditional else encode_prompt(tokenizer, prompt)
-    samples = [Continuation(tokenizer, stop, tokenizer.end_of_text) for _ in range(args.num_samples)]
+    samples = [Continuation(tokenizer, stop, model.end_of_text) for _ in range(args.num_samples)]
     chosen = steps(model, [ids] * args.num_samples, args.max_new_tokens, rules)
     started = time.perf_counter()
     with naming("standard output"):

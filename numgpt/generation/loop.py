@@ -47,8 +47,11 @@ def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs:
     A row slides by its own length; rows beside it that are not full are read again whole, which changes them by
     rounding only.
 
-    A model in train mode drops out here too. Raises InputError for a setting outside its range, for ids that are not
-    whole numbers in [0, V), for an empty prompt or one longer than n_ctx, and when the model's logits are not finite.
+    Ids from model.n_tokens on, which the tokenizer of a model with more rows does not know, are never chosen and have
+    no share in the distribution. A model in train mode drops out here too.
+
+    Raises InputError for a setting outside its range, for ids that are not whole numbers in [0, V), for an empty prompt
+    or one longer than n_ctx, and when the model's logits are not finite.
     """
     checked = make_rules(rules)
     chosen = list(steps(model, ids, max_new_tokens, checked))

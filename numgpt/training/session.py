@@ -163,8 +163,7 @@ def build(settings, source, tokenizer, start, device):
     shape = start.config
     if settings.context > shape.n_ctx:
         raise InputError(f"--context {settings.context} is more than the {shape.n_ctx} that {settings.init} can read")
-    config = GPTConfig(shape.n_vocab, shape.n_ctx, shape.n_embd, shape.n_head, shape.n_layer, settings.dropout)
-    model = GPT(config, settings.seed, settings.dtype, device)
+    model = GPT(replace(shape, dropout=settings.dropout), settings.seed, settings.dtype, device)
     model.values[...] = to_device(start.values, device)
     return model
 

@@ -79,7 +79,7 @@ def test_the_model_of_a_run(begin, quiet, stop_after):
     assert np.array_equal(model.values, begun.trainer.average)
     assert not np.array_equal(model.values, begun.trainer.model.values)
     assert tokenizer.decode(tokenizer.encode("7 times 8")) == "7 times 8"
-    assert model.config.dropout == 0
+    assert model.config.dropout == 0.3
 
 
 def test_latest_that_leads_nowhere(begin, quiet, stop_after):
