@@ -105,13 +105,10 @@ def gpu_figures():
 
 def float_type(dtype):
     """`dtype` as a NumPy dtype. Raises InputError unless it is float32 or float64, by name or as a dtype."""
-    try:
-        found = None if dtype is None else np.dtype(dtype)
-    except (TypeError, ValueError, SyntaxError):
-        found = None
-    if found not in (np.float32, np.float64):
-        raise InputError(f"dtype must be float32 or float64, not {quoted(dtype)}")
-    return found
+    for found in np.dtype(np.float32), np.dtype(np.float64):
+        if dtype is found.type or isinstance(dtype, str | np.dtype) and str(dtype) == found.name:
+            return found
+    raise InputError(f"dtype must be float32 or float64, not {quoted(dtype)}")
 
 
 def device_of(x):

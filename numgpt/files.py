@@ -16,6 +16,7 @@ from numgpt.errors import InputError
 
 LONGEST_INTEGER = 40  # digits; a random generator's state has 39, and thousands would keep int() busy for minutes
 LATEST = "latest"  # in the folder of a training run: the name of its newest whole checkpoint
+BEST = "best"  # the same for the one with the lowest loss on held-out text
 LONGEST_VALUE = 80  # characters of a value in a message
 CHECKPOINT = re.compile(r"step-(\d{8,18})")
 
@@ -203,7 +204,30 @@ def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:
 
     Raises InputError where the file `latest` names no checkpoint.
     """
-    path = Path(run) / LATEST
+    return _named_in(Path(run) / LATEST)
+
+
+def choose_checkpoint(run: str | os.PathLike[str], which: str) -> Path | None:
+    """The folder of a checkpoint of a training run: "best", "latest", or the one of so many steps, in digits.
+
+    None where there is no run, or no checkpoint in it yet. A run that does not know its best gives the newest. Raises
+    InputError for a checkpoint that is not there.
+    """
+    newest = newest_checkpoint(run)
+    if newest is None or which == LATEST:
+        return newest
+    if which == BEST:
+        return _named_in(Path(run) / BEST) or newest
+    folder = Path(run) / f"step-{which:>08}"
+    if which.isdigit() and CHECKPOINT.fullmatch(folder.name) and folder.is_dir():
+        return folder
+    there = sorted(int(found[1]) for path in Path(run).iterdir() if (found := CHECKPOINT.fullmatch(path.name)))
+    steps = ", ".join(map(str, there))
+    raise InputError(f"{run} has no checkpoint {quoted(which)}: give best, latest, or one of the steps {steps}")
+
+
+def _named_in(path: Path) -> Path | None:
+    """The checkpoint that the file at `path`, `latest` or `best`, names; None where there is no such file."""
     while (name := _read_latest(path)) is not None:
         if CHECKPOINT.fullmatch(name) and path.with_name(name).is_dir():
             return path.with_name(name)

@@ -17,9 +17,20 @@ def add_model_arguments(parser):
         metavar="NAME",
         help="shakespeare, which comes with numgpt (default), a published name (124M, 355M, 774M, 1558M) or a folder",
     )
+    add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
     parser.add_argument("--offline", action="store_true", help="never download anything")
+
+
+def add_checkpoint_argument(parser, default):
+    """--checkpoint, which chooses among those of a training run."""
+    parser.add_argument(
+        "--checkpoint",
+        metavar="WHICH",
+        help="of a training run: best (the lowest loss on held-out text), latest, or a number of steps "
+        f"(default {default})",
+    )
 
 
 def text_or_stdin(argument, name):

@@ -34,6 +34,7 @@ def add_parser(subparsers):
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to go on from; - is standard input")
+    parser.add_argument("--unconditional", action="store_true", help="no PROMPT: a text from its beginning")
     add_model_arguments(parser)
     number = {"type": int, "metavar": "N"}
     share = {"type": float, "metavar": "X"}
@@ -60,7 +61,9 @@ def add_parser(subparsers):
 def run(args):
     if args.num_samples < 1:
         raise InputError(f"--num-samples must be at least 1, not {args.num_samples}")
-    prompt = text_or_stdin(args.prompt, "the prompt")
+    if args.unconditional and args.prompt is not None:
+        raise InputError("--unconditional starts from nothing: leave out either it or PROMPT")
+    prompt = "" if args.unconditional else text_or_stdin(args.prompt, "the prompt")
 
     from numgpt.generation import steps
     from numgpt.generation.text import Continuation, check_stop_strings, encode_prompt
@@ -71,11 +74,11 @@ def run(args):
     rules = rules_of(args)  # checked before a model is loaded, perhaps downloaded
     check_number(args.max_new_tokens, "max_new_tokens", whole=True, low=0, note="0 adds nothing")
     stop = check_stop_strings(decode_argument(string, "the stop string") for string in args.stop)
-    model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    model, tokenizer = load(args.model, args.dtype, args.device, args.offline, args.checkpoint)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
-    ids = encode_prompt(tokenizer, prompt)
-    samples = [Continuation(tokenizer, stop, tokenizer.end_of_text) for _ in range(args.num_samples)]
+    ids = beginning(tokenizer) if args.unconditional else encode_prompt(tokenizer, prompt)
+    samples = [Continuation(tokenizer, stop, model.end_of_text) for _ in range(args.num_samples)]
     chosen = steps(model, [ids] * args.num_samples, args.max_new_tokens, rules)
     started = time.perf_counter()
     with naming("standard output"):
@@ -85,6 +88,13 @@ def run(args):
         else:
             print_texts(prompt, chosen, samples)
     return 0
+
+
+def beginning(tokenizer):
+    """The ids before a text: the end of the one before it. Raises InputError if the tokenizer has none."""
+    if tokenizer.end_of_text is None:
+        raise InputError("--unconditional needs a tokenizer with an end of text, which this one lacks: give a PROMPT")
+    return [tokenizer.end_of_text]
 
 
 def rules_of(args):

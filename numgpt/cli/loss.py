@@ -46,7 +46,7 @@ def run(args):
 
     check_number(args.seed, "--seed", whole=True, low=0, note="any will do")
     text = read_document(args.file)
-    trained, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    trained, tokenizer = load(args.model, args.dtype, args.device, args.offline, args.checkpoint)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
     ids = tokenizer.encode(text)

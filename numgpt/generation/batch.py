@@ -1,7 +1,7 @@
 """B texts of any lengths as one array, and the checks at the door: what has passed them is not checked again."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,6 +86,6 @@ def is_ragged(ids: Ids) -> bool:
 def check_rules(model: GPT, rules: Rules) -> None:
     """Raise InputError for an id among `rules` that is not in the model's vocabulary."""
     for name, ids in ("stop_ids", rules.stop_ids), ("logit_bias", rules.logit_bias):
-        found = check_integers(list(ids or ()), name, 0, model.config.n_vocab)
+        found = check_integers(list(cast("Iterable[int]", ids or ())), name, 0, model.config.n_vocab)
         if found.ndim != 1:
             raise InputError(f"{name} must be one id or several, but have shape {found.shape}")

@@ -1,5 +1,6 @@
 """From ids to more ids: read the prompt, then go on token by token."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,8 +47,11 @@ def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs:
     A row slides by its own length; rows beside it that are not full are read again whole, which changes them by
     rounding only.
 
-    A model in train mode drops out here too. Raises InputError for a setting outside its range, for ids that are not
-    whole numbers in [0, V), for an empty prompt or one longer than n_ctx, and when the model's logits are not finite.
+    Ids from model.n_tokens on, which the tokenizer of a model with more rows does not know, are never chosen and have
+    no share in the distribution. A model in train mode drops out here too.
+
+    Raises InputError for a setting outside its range, for ids that are not whole numbers in [0, V), for an empty prompt
+    or one longer than n_ctx, and when the model's logits are not finite.
     """
     checked = make_rules(rules)
     chosen = list(steps(model, ids, max_new_tokens, checked))
@@ -89,6 +93,7 @@ def choose_tokens(model: GPT, batch: Batch, max_new_tokens: int, rules: Rules) -
     for _ in range(max_new_tokens):
         logits, cache = prefill(model, batch.ids, batch.lengths) if cache is None else decode(model, batch, cache)
         check_finite(logits)
+        logits[:, model.n_tokens :] = -math.inf  # rows beyond the tokenizer
         tokens = choose(logits, batch.rows, rules, rngs)
         tokens = np.where(ended, batch.ids[:, -1], tokens)
         logprobs = np.where(ended, 0.0, log_probabilities(logits, tokens))

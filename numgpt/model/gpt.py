@@ -37,6 +37,9 @@ class GPT(Layer):
     checkpoint to fill. dtype: "float32" or "float64". device: "cpu", or "cuda" for a GPU, where a seed gives the same
     weights. ids and targets lie on the host, logits on the device. A new model is in eval mode. Raises InputError for
     another dtype or device, for a device that cannot be used, and for a model that does not fit its memory.
+
+    Two attributes are for those who generate, and `numgpt.load` sets them: n_tokens, how many ids the tokenizer knows,
+    as many published models have rows in wte beyond these, which nobody chooses; end_of_text, ids at which a text ends.
     """
 
     def __init__(self, config: GPTConfig, seed: int | None = 0, dtype: Any = "float32", device: str = "cpu") -> None:
@@ -51,6 +54,8 @@ class GPT(Layer):
         )
         self.config = config
         self.device = device
+        self.n_tokens = config.n_vocab
+        self.end_of_text: tuple[int, ...] = ()
         self.rng = np.random.default_rng(check_seed(seed))
         self.wte = Embedding(config.n_vocab, config.n_embd, seed=None)
         self.wpe = Embedding(config.n_ctx, config.n_embd, seed=None)
@@ -137,15 +142,17 @@ class GPT(Layer):
         """Set every gradient to zero."""
         self.grads.fill(0)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], max_shard_size: int | str | None = None) -> None:
         """Write `model.safetensors` and `config.json`, which transformers loads as well.
 
-        Raises InputError for what is no name of a folder, OSError as the disk does.
+        max_shard_size: bytes, or a text such as "200MB": a larger model is written in files of at most that size, with
+        an index. Raises InputError for another size and for what is no name of a folder, OSError as the disk does.
         """
         from numgpt.checkpoint import save_checkpoint
 
         folder = check_path(folder, "folder")
-        save_checkpoint(folder, self.config, {name: to_host(value) for name, value, _ in self.named_parameters()})
+        parameters = {name: to_host(value) for name, value, _ in self.named_parameters()}
+        save_checkpoint(folder, self.config, parameters, max_shard_size=max_shard_size, end_of_text=self.end_of_text)
 
     def check_ids(self, ids: Any, past: int = 0) -> np.ndarray:
         """`ids` as an int array; raises InputError where `forward` says so. `past` ids were read before these."""

@@ -1,7 +1,7 @@
 """What the loss would be without a part of the model: measured, beside what the gradients say to first order."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,17 +54,17 @@ def ablate(model: GPT, ids: Any, targets: Any, what: str | Iterable[str]) -> lis
     return rows
 
 
-def loss_with(model, ids, targets, replace):
+def loss_with(model: GPT, ids: Any, targets: Any, replace: dict[str, Callable[[Any], Any]]) -> float:
     """The loss with values replaced, without a backward pass."""
     found = trace(model, ids, None, ["embed"], replace)
     found.targets = model.check_targets(targets, found.ids)
     return float(np.nanmean(found.nll))
 
 
-def zeroed(here):
+def zeroed(here: Any) -> Callable[[Any], Any]:
     """A function that sets the part `here` of a copy of a value to 0."""
 
-    def set_to_zero(value):
+    def set_to_zero(value: Any) -> Any:
         value = value.copy()
         value[here] = 0
         return value

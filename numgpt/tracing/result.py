@@ -1,6 +1,7 @@
 """What `trace` returns, and what can be read off it."""
 
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,7 +113,7 @@ class Trace:
         loss = "no targets" if self.loss is None else f"loss {self.loss:.4f}"
         return f"Trace of {self.ids.shape} ids, {loss}: {len(self.values)} values, {len(self.gradients)} gradients"
 
-    def _log_probabilities(self, x):
+    def _log_probabilities(self, x: Array) -> Iterator[tuple[slice, np.ndarray]]:
         """(slice of rows, log softmax of their logits, float64 on the host) for the stream x, some rows at a time."""
         rows = x.reshape(-1, x.shape[-1])
         for start in range(0, len(rows), ROWS):
@@ -123,7 +124,7 @@ class Trace:
             z -= z.max(-1, keepdims=True)
             yield here, z - np.log(np.exp(z).sum(-1, keepdims=True))
 
-    def _named(self, found, name):
+    def _named(self, found: dict[str, np.ndarray], name: str) -> np.ndarray:
         if name not in found:
             what = "gradient" if found is self.gradients else "value"
             raise InputError(f"the trace has no {what} {name!r}: name it in names= (and give targets for gradients)")

@@ -8,18 +8,19 @@ from numgpt.backend import to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
-from numgpt.files import LATEST, newest_checkpoint, quoted
+from numgpt.files import LATEST, choose_checkpoint, quoted
 from numgpt.kernels import set_precision
 from numgpt.loading import load, read_folder
 from numgpt.model import GPT
 from numgpt.numbers import check_number
 from numgpt.tokenizer import load_tokenizer, no_vocabulary
 from numgpt.training import state
+from numgpt.training.best import read_best
 from numgpt.training.data import DataRecord, check_tokens, open_tokens, prepare
 from numgpt.training.evaluate import HeldOut
 from numgpt.training.metrics import NAME as METRICS
 from numgpt.training.schedule import learning_rate
-from numgpt.training.settings import Settings
+from numgpt.training.settings import HARMLESS, Settings
 from numgpt.training.source import read_source
 from numgpt.training.tokenizers import check_kept, choose_tokenizer, encoder, say_end_of_text
 from numgpt.training.trainer import Trainer
@@ -84,22 +85,24 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32",
         raise
 
 
-def resume(run, options, data=None, device="cpu", precision="float32", val_data=None, max_steps=None):
-    """The run in the folder `run`, at its newest checkpoint, with all that an interrupted save left swept away.
+def resume(run, options, data=None, device="cpu", precision="float32", val_data=None, max_steps=None, which=LATEST):
+    """The run in the folder `run`, at a checkpoint of it, with all that an interrupted save left swept away.
 
     options: the settings that the caller names (name -> value), data and val_data: the files that he names; all must be
-    what the run was begun with. max_steps: how many steps it is to have from now on, if more than it had: the learning
-    rate of each step that is left is then what the schedule of so many steps has for it, and so may rise again. device,
-    precision: as for `begin`. Raises InputError where they are not, for a device that cannot be used, and where there
-    is no checkpoint.
+    what the run was begun with, but for HARMLESS, which then hold. which: "latest", "best" or a number of steps in
+    digits; checkpoints and records of more steps are removed, once all else has succeeded. max_steps: how many steps
+    it is to have from now on, if more than it had: the learning rate of each step that is left is then what the
+    schedule of so many steps has for it, and so may rise again. device, precision: as for `begin`. Raises InputError
+    where options or files are not, for a device that cannot be used, and where there is no such checkpoint.
     """
     set_precision(precision, device)
-    checkpoint = find_checkpoint(run)
+    checkpoint = find_checkpoint(run, which)
     stored = state.read_state(checkpoint)
     try:
         settings = Settings(**stored["settings"])
         record = DataRecord(**stored["data"])
         check_number(stored["step"], "step", below=settings.max_steps + 1)
+        best = read_best(stored.get("best"), stored["step"])
     except (KeyError, TypeError, InputError) as error:
         reason = f"{checkpoint / state.STATE} does not hold the settings of a run"
         raise InputError(f"{reason}: {quoted(str(error))}") from None
@@ -109,16 +112,18 @@ def resume(run, options, data=None, device="cpu", precision="float32", val_data=
         settings, notice = longer, say_more_steps(settings, longer, stored["step"])
     elif max_steps is not None:
         options = {**options, "max_steps": max_steps}
+    settings = replace(settings, **{name: value for name, value in options.items() if name in HARMLESS})
     differences = settings.differences(options) + record.differences(data, val_data)
     if differences:
         raise InputError(f"{run} cannot go on: {'; '.join(differences)}; leave that out, or begin another run")
     check_tokens(run / DATA, record)
-    state.sweep(run)
     config = state.read_config(checkpoint, settings.dropout)
     session = open_session(
         run, settings, record, load_tokenizer(checkpoint), GPT(config, None, settings.dtype, device), notice
     )
     state.restore(checkpoint, session.trainer, stored)
+    state.go_back(run, checkpoint, best)
+    state.sweep(run)
     return session
 
 
@@ -138,6 +143,8 @@ def open_session(run, settings, record, tokenizer, model, notice):
     """The Session of a model and the tokens that lie in the folder of the run."""
     train, held_out = open_tokens(run / DATA, settings.context)
     evaluation = HeldOut(held_out, settings.context, settings.batch_size, settings.eval_batches, tokenizer)
+    if tokenizer is not None:
+        model.n_tokens = tokenizer.n_vocab  # a published model may have more rows than its tokenizer has tokens
     return Session(run, settings, record, tokenizer, Trainer(model, train, settings), evaluation, notice)
 
 
@@ -156,8 +163,7 @@ def build(settings, source, tokenizer, start, device):
     shape = start.config
     if settings.context > shape.n_ctx:
         raise InputError(f"--context {settings.context} is more than the {shape.n_ctx} that {settings.init} can read")
-    config = GPTConfig(shape.n_vocab, shape.n_ctx, shape.n_embd, shape.n_head, shape.n_layer, settings.dropout)
-    model = GPT(config, settings.seed, settings.dtype, device)
+    model = GPT(replace(shape, dropout=settings.dropout), settings.seed, settings.dtype, device)
     model.values[...] = to_device(start.values, device)
     return model
 
@@ -179,11 +185,11 @@ def check_no_file(run):
         raise InputError(f"{run} is a file: give a folder for the run")
 
 
-def find_checkpoint(run):
-    """The newest checkpoint of the run. Raises InputError where there is none."""
+def find_checkpoint(run, which=LATEST):
+    """The checkpoint `which` of the run, "latest", "best" or a number. Raises InputError where there is none."""
     if not run.is_dir():
         raise InputError(f"{run} is not a folder with a run")
-    checkpoint = newest_checkpoint(run)
+    checkpoint = choose_checkpoint(run, which)
     if checkpoint is None and state.checkpoints(run):
         raise InputError(without_latest(run))
     if checkpoint is None:

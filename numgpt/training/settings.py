@@ -43,10 +43,15 @@ class Settings:
     weight_decay: float = setting(0.1, "AdamW's weight decay, on matrices only", low=0)
     clip: float = setting(1.0, "longest gradient; 0: any", low=0)
     ema: float = setting(0.0, "decay of the weights' moving average, which is then kept; 0: none", low=0, below=1)
-    eval_every: int = setting(250, "steps from one evaluation to the next", low=1)
+    eval_every: int = setting(
+        250, "steps from one evaluation to the next; before the first, after 8, 16, 32, ...", low=1
+    )
     eval_batches: int = setting(200, "batches of held-out text in an evaluation at most; 0: all of it", low=0)
-    save_every: int = setting(250, "steps from one checkpoint to the next", low=1)
-    keep: int = setting(2, "how many checkpoints are kept, the newest", low=1)
+    save_every: int = setting(250, "steps from one checkpoint to the next, which is two minutes away at most", low=1)
+    keep: int = setting(2, "how many checkpoints are kept, the newest; the best is kept besides", low=1)
+    patience: int = setting(
+        0, "end after so many evaluations, each --eval-every, without a lower loss; 0: never", low=0
+    )
     seed: int = setting(0, "draws the first weights, the batches and dropout", low=0)
     dtype: str = setting("float32", "float32 or float64")
     val_fraction: float = setting(0.1, "share of the text, its end, that is held out", above=0, below=1)
@@ -72,6 +77,9 @@ class Settings:
     def as_dict(self):
         """name -> value of all settings, for JSON."""
         return asdict(self)
+
+
+HARMLESS = ("eval_every", "save_every", "keep", "patience")  # what a run may be resumed with other values of
 
 
 def option(name):

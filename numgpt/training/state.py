@@ -5,11 +5,13 @@ A run's folder holds
     step-00000500/     a checkpoint: model.safetensors and config.json (any program that reads GPT-2 can use them),
                        the tokenizer's files, training.safetensors (weights, both moments of AdamW, flat), state.json
     latest             the name of the newest checkpoint that is whole
+    best               the name of the one with the lowest loss on held-out text
     data/              the tokens
     metrics.jsonl      a line per step
 
 A checkpoint is written to a folder whose name ends in .tmp, flushed to the disk, renamed; then `latest` is replaced.
 Whenever the process or the machine stops, `latest` names a whole checkpoint, and what else lies there is swept away.
+On the disk are at most the newest `keep` checkpoints, the best, and the one that is being written.
 """
 
 import json
@@ -22,8 +24,19 @@ from numgpt.checkpoint import open_checkpoint, save_checkpoint
 from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
 from numgpt.checkpoint.tensors import read_tensors
 from numgpt.errors import InputError
-from numgpt.files import CHECKPOINT, LATEST, atomic_write, flush, newest_checkpoint, quoted, read_json
+from numgpt.files import (
+    BEST,
+    CHECKPOINT,
+    LATEST,
+    atomic_write,
+    choose_checkpoint,
+    flush,
+    newest_checkpoint,
+    quoted,
+    read_json,
+)
 from numgpt.numbers import check_number
+from numgpt.training.best import read_best
 
 STATE = "state.json"
 ARRAYS = "training.safetensors"
@@ -34,12 +47,12 @@ PCG64 = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}  # how many 
 
 
 def save(run, trainer, tokenizer, about, keep):
-    """Write a checkpoint of `trainer` to the folder `run`; then only the newest `keep` stay.
+    """Write a checkpoint of `trainer` to the folder `run`; then only the newest `keep` and the best stay.
 
     about: what else state.json is to hold (name -> value). Raises OSError as the disk does; what was there before is
     then untouched, and nothing of the new checkpoint is left.
     """
-    final = run / f"step-{trainer.steps:08d}"
+    final = run / _name(trainer.steps)
     temporary = final.with_name(final.name + TEMPORARY)
     try:
         _write(temporary, trainer, tokenizer, about)
@@ -47,14 +60,36 @@ def save(run, trainer, tokenizer, about, keep):
         flush(run)
         with atomic_write(run / LATEST, "w") as file:
             file.write(final.name + "\n")
+        name_best(run, trainer.best)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         if newest_checkpoint(run) != final:
             shutil.rmtree(final, ignore_errors=True)
         raise
     flush(run)
+    best = choose_checkpoint(run, BEST)
     for old in [path for path in checkpoints(run) if _number(path) <= trainer.steps][:-keep]:
-        _remove(old)
+        if old != best:
+            _remove(old)
+
+
+def name_best(run, best):
+    """Have the file `best` name the checkpoint of the Best; where that is gone, or None, there is no such file."""
+    name = _name(best.step) if best else None
+    if name is None or not (run / name).is_dir():
+        (run / BEST).unlink(missing_ok=True)
+    elif not (run / BEST).is_file() or (run / BEST).read_bytes().decode("utf-8", "replace").strip() != name:
+        with atomic_write(run / BEST, "w") as file:
+            file.write(name + "\n")
+
+
+def go_back(run, checkpoint, best):
+    """Make `checkpoint`, with the Best of its time, the newest of the run; `sweep` then removes those of more steps."""
+    if newest_checkpoint(run) != checkpoint:
+        with atomic_write(run / LATEST, "w") as file:
+            file.write(checkpoint.name + "\n")
+        flush(run)
+    name_best(run, best)
 
 
 def _write(folder, trainer, tokenizer, about):
@@ -84,6 +119,7 @@ def read_state(checkpoint):
         raise InputError(f"{path} was not written by this version of numgpt")
     if check_number(state.get("step"), f"{path}: step", whole=True, low=0) != _number(checkpoint):
         raise InputError(f"{path} tells of step {state['step']}, its folder of another: it is damaged, or was renamed")
+    read_best(state.get("best"), state["step"])
     for name in GENERATORS:
         _check_generator(state.get(name), f"{path}: the state of the generator for {name}")
     return state
@@ -138,6 +174,10 @@ def sweep(run):
 def checkpoints(run):
     """The folders of all checkpoints in `run`, oldest first."""
     return sorted((path for path in run.glob("step-*") if CHECKPOINT.fullmatch(path.name)), key=_number)
+
+
+def _name(step):
+    return f"step-{step:08d}"
 
 
 def _number(path):

@@ -54,7 +54,7 @@ def load_often(run, loads):
     for _ in range(loads):
         names.add((run / LATEST).read_text())
         try:
-            _, tokenizer = load(run)
+            _, tokenizer = load(run, checkpoint=LATEST)
             assert tokenizer is not None
         except Exception as error:
             failed.append(error)

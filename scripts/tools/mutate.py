@@ -3,6 +3,7 @@
 
     python scripts/tools/mutate.py                          every file that PARTS names, half an hour
     python scripts/tools/mutate.py numgpt/layers/gelu.py    one of them
+    python scripts/tools/mutate.py numgpt/layers/gelu.py --lines 26 33
 
 A mutant has one operator, comparison, constant, order of arguments or condition changed, or one statement left out. It
 is imported in the place of its module, and the tests of its part run until one fails. Those that survive are printed:
@@ -26,6 +27,7 @@ LAYERS = [
     "tests/model/test_gpt.py",
     "tests/layers/test_definitions.py",
     "tests/layers/test_promises.py",
+    "tests/kernels/test_definitions.py",
     "tests/layers/test_layer_by_itself.py",
     "tests/test_loading.py",
     "tests/layers/test_gradients.py",
@@ -193,6 +195,7 @@ def prepare():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--lines", nargs="*", type=int, help="only mutants of these lines, to see a new test kill them")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit", type=float, default=300, help="seconds a mutant, after which it counts as killed")
     args = parser.parse_args()
@@ -217,7 +220,7 @@ def main():
 def run_all(file, source, tests, args):
     """Run every mutant of a file, print those that survive; return how many do, of how many."""
     running, survived, count = {}, 0, 0
-    waiting = mutants(source)
+    waiting = (mutant for mutant in mutants(source) if not args.lines or mutant[0] in args.lines)
     while True:
         mutant = next(waiting, None)
         if mutant:

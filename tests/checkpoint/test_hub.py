@@ -2,9 +2,11 @@
 
 import concurrent.futures
 import hashlib
+import io
 import re
 import shutil
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -298,15 +300,18 @@ def test_what_has_arrived_needs_no_more_room(release, at_home, monkeypatch):
     assert contents_of(hub.download("124M")) == contents
 
 
-def test_a_second_process_waits_and_then_finds_all_there(release, server, at_home, capsys):
+def test_a_second_process_waits_and_then_finds_all_there(release, server, at_home, monkeypatch):
     contents = release()
+    said = io.StringIO()  # capsys would lose what another thread prints while it is read
+    monkeypatch.setattr(sys, "stderr", said)
     at_home.mkdir()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         with exclusive(at_home / "124M.lock", "busy"):
             second = pool.submit(hub.download, "124M")
-            while not (said := capsys.readouterr().err):
+            while "\n" not in said.getvalue():
                 assert not second.done()
-            assert said.startswith("numgpt: another process is downloading 124M; waiting for it")
+                time.sleep(0.001)
+            assert said.getvalue().startswith("numgpt: another process is downloading 124M; waiting for it")
             assert server.requests == []
             (at_home / "124M").mkdir(exist_ok=True)
             for name, data in contents.items():

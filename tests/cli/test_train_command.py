@@ -1,5 +1,6 @@
 """`numgpt train`: options, what it prints, how it ends."""
 
+import io
 import json
 import math
 import os
@@ -12,6 +13,7 @@ import threading
 import time
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,8 +49,8 @@ def test_a_run(command, tmp_path, capsys):
         f"The loss of an untrained model is ln(V) = ln(300) = {math.log(300):.2f} nats per token"
     )
     shown = [line for line in lines if line.startswith("step ")]
-    assert [line.split()[1] for line in shown] == ["0", "5", "10"]
-    assert " left" in shown[1]
+    assert [line.split()[1] for line in shown] == ["0", "1", "5", "10"]
+    assert all("loss " in line and " tokens/s, " in line and " left" in line for line in shown[1:])
     assert lines[-1] == f'finished; try it: numgpt generate --model {tmp_path / "run"} "..."'
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 11
     assert main(["generate", "1", "--model", str(tmp_path / "run"), "--max-new-tokens", "3"]) == 0
@@ -187,6 +189,16 @@ def test_twenty_steps_are_ten_and_ten_in_three_processes(command, tmp_path):
     assert checkpoint(tmp_path / "run") == checkpoint(tmp_path / "straight")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_signals_that_ask_to_end():
+    """scripts/tools/kill_saving.py --signal says more, and asks more often."""
+    for name, n in ("TERM", "2"), ("HUP", "1"):
+        command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", n, "--signal", name]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "the very numbers of the undisturbed one" in done.stdout
+
+
 def test_killed_while_saving():
     """scripts/tools/kill_saving.py says more, and kills more often."""
     command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", "2"]
@@ -201,7 +213,23 @@ def test_a_bar_on_a_terminal(command, monkeypatch, capsys):
     printed = capsys.readouterr()
     assert "10/10" in printed.err
     assert "tokens/s" in printed.err
+    assert " left" in printed.err
     assert "held out" in printed.out
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(1, [1, 31, 61]), (12, [1, 3, 5, 7, 9]), (31, [*range(1, 11)])])
+def test_a_line_every_half_minute(monkeypatch, capsys, seconds, shown):
+    """Never 30 s of silence where a step is shorter than that, and a line per step where it is longer."""
+    clock = [0]
+    monkeypatch.setattr(train_report, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    settings = SimpleNamespace(max_steps=1000)
+    report = train_report.Report(SimpleNamespace(settings=settings, trainer=SimpleNamespace(steps=0)))
+    for step in range(1, 11 if seconds > 1 else 71):
+        clock[0] += seconds
+        report.step({"step": step, "loss": 2.5, "tokens_per_second": 1234.5})
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line.split()[1]) for line in lines] == shown
+    assert re.fullmatch(r"step +1 loss 2.5000  1,234 tokens/s, .* left", lines[0])
 
 
 def test_a_sample_cannot_move_the_cursor():
@@ -214,10 +242,10 @@ def test_durations():
 
 @pytest.mark.usefixtures("interruptible")
 def test_the_second_interrupt_ends_all():
-    with train.interrupt_flag() as interrupted:
-        assert not interrupted()
+    with train.signal_flag() as asked:
+        assert not asked()
         signal.raise_signal(signal.SIGINT)
-        assert interrupted()
+        assert asked() == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -226,9 +254,9 @@ def test_the_second_interrupt_ends_all():
 @pytest.mark.usefixtures("interruptible")
 def test_a_run_that_was_started_to_ignore_interrupts_ignores_them():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with train.interrupt_flag() as interrupted:
+    with train.signal_flag() as asked:
         signal.raise_signal(signal.SIGINT)
-        assert not interrupted()
+        assert not asked()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
@@ -251,14 +279,17 @@ def test_tokens_without_a_tokenizer(tmp_path, capsys):
     assert "a character" not in out
 
 
-def test_one_process_at_a_time(command, tmp_path, capsys):
+def test_one_process_at_a_time(command, tmp_path, capsys, monkeypatch):
     """Whoever resumes a run that another process is at waits for it to end."""
     main(command)
     capsys.readouterr()
+    said = io.StringIO()  # capsys would lose what another thread prints while it is read
+    monkeypatch.setattr(sys, "stderr", said)
     with exclusive(tmp_path / "run" / "lock", "busy"):
         other = threading.Thread(target=main, args=[["train", "--resume", str(tmp_path / "run")]])
         other.start()
-        while "another process is training in this folder" not in capsys.readouterr().err:
+        while "another process is training in this folder" not in said.getvalue():
+            assert other.is_alive()
             time.sleep(0.001)
         assert other.is_alive()
     other.join()
@@ -318,7 +349,7 @@ def test_a_vocabulary_that_is_padded(command, tmp_path, tiny_model, text_file, c
     words = [word for word in command if not word.startswith(shape)]
     assert main([*words, "--init", str(tmp_path / "padded")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if line.startswith("step ")]) == 3
+    assert len([line for line in lines if line.startswith("step ")]) == 4
     assert numgpt.load(tmp_path / "run")[0].config.n_vocab == 5000
 
 

@@ -72,14 +72,14 @@ def test_resuming_before_the_first_step(begin, finish, newest, quiet, monkeypatc
 
 
 def test_the_model_of_a_run(begin, quiet, stop_after):
-    """numgpt.load takes the newest checkpoint of a run, which holds the averaged weights."""
+    """A checkpoint of a run holds the averaged weights."""
     begun = begin(save_every=5)
     train(begun, quiet, stop_after(10))
-    model, tokenizer = load(begun.run)
+    model, tokenizer = load(begun.run, checkpoint="latest")
     assert np.array_equal(model.values, begun.trainer.average)
     assert not np.array_equal(model.values, begun.trainer.model.values)
     assert tokenizer.decode(tokenizer.encode("7 times 8")) == "7 times 8"
-    assert model.config.dropout == 0
+    assert model.config.dropout == 0.3
 
 
 def test_latest_that_leads_nowhere(begin, quiet, stop_after):

@@ -18,12 +18,12 @@ CHANGES_THE_DISK = ("os.mkdir", "os.rename", "os.remove", "os.rmdir")  # besides
 
 
 def names(run):
-    return sorted(path.name for path in run.iterdir() if path.name not in ("data", "metrics.jsonl"))
+    return sorted(path.name for path in run.iterdir() if path.name not in ("data", "metrics.jsonl", "best"))
 
 
 def test_the_newest_are_kept(begin, quiet):
     for keep, kept in (1, [20]), (3, [12, 16, 20]), (9, [0, 4, 8, 12, 16, 20]):
-        begun = begin(f"{keep}", save_every=4, keep=keep)
+        begun = begin(f"{keep}", save_every=4, keep=keep, eval_every=100)
         train(begun, quiet)
         assert names(begun.run) == ["latest", *(f"step-{n:08d}" for n in kept)]
 
@@ -48,7 +48,7 @@ def test_a_full_disk(begin, finish, newest, quiet, stop_after, monkeypatch, full
     with pytest.raises(OSError, match="No space left"):
         train(again, quiet)
     monkeypatch.undo()
-    assert names(begun.run) == ["latest", "step-00000000", "step-00000007"]
+    assert names(begun.run) == ["latest", "step-00000005", "step-00000007"]
     assert newest(begun.run) == before
     assert finish(session.resume(begun.run, {})) == straight
 
@@ -93,8 +93,8 @@ def test_a_death_before_any_change_of_the_disk(begin, finish, quiet, stop_after,
             break
         assert code == 77
     assert reached == {4, 5}
-    assert ("latest", "step-00000004", "step-00000005") in left
-    assert ("latest", "step-00000004", "step-00000005.tmp") in left
+    assert ("latest", "step-00000000", "step-00000004", "step-00000005") in left
+    assert ("latest", "step-00000000", "step-00000004", "step-00000005.tmp") in left
     assert n > 10
 
 
@@ -106,7 +106,7 @@ def test_a_save_never_removes_itself_for_checkpoints_of_more_steps(begin, quiet,
     begun.trainer.step()
     begun.save()
     assert newest_checkpoint(begun.run).name == "step-00000003"
-    assert names(begun.run) == ["latest", "step-00000003", "step-00000007", "step-00000009"]
+    assert names(begun.run) == ["latest", "step-00000000", "step-00000003", "step-00000007", "step-00000009"]
 
 
 @pytest.mark.parametrize("moment", ["find_folder", "open_checkpoint", "GPT"])
@@ -126,7 +126,7 @@ def test_a_model_is_read_whole_while_its_run_saves(begin, quiet, stop_after, mon
         return found
 
     monkeypatch.setattr(loading, moment, while_saving)
-    model, tokenizer = loading.load(begun.run)
+    model, tokenizer = loading.load(begun.run, checkpoint="latest")
     assert not left
     assert np.array_equal(model.values, begun.trainer.model.values)
     assert tokenizer.n_vocab == 256
