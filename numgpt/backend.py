@@ -3,11 +3,18 @@
 Only this file and kernels/gpu/ import CuPy, and only once a GPU is asked for.
 """
 
+import os
+from decimal import Decimal
+from pathlib import Path
+
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 DEVICES = ("cpu", "cuda")
+CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+UNKNOWN_MEMORY = 2**40  # bytes that a machine is taken to have where it does not tell
 INSTALL = "pip install 'numgpt[cuda12]' (or numgpt[cuda13], by the driver)"
 
 
@@ -22,8 +29,8 @@ def array_module(x):
 
 def check_device(device):
     """Raise InputError unless `device` is "cpu", or "cuda" with a GPU that can be computed on."""
-    if device not in DEVICES:
-        raise InputError(f"unknown device {device!r}: there are 'cpu' and 'cuda' (an NVIDIA GPU)")
+    if not isinstance(device, str) or device not in DEVICES:
+        raise InputError(f"unknown device {quoted(device)}: there are 'cpu' and 'cuda' (an NVIDIA GPU)")
     if device == "cuda":
         problem = cuda_problem()
         if problem:
@@ -98,10 +105,43 @@ def gpu_figures():
 
 def float_type(dtype):
     """`dtype` as a NumPy dtype. Raises InputError unless it is float32 or float64, by name or as a dtype."""
-    try:
-        found = None if dtype is None else np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found not in (np.float32, np.float64):
-        raise InputError(f"dtype must be float32 or float64, not {dtype!r}")
-    return found
+    for found in np.dtype(np.float32), np.dtype(np.float64):
+        if dtype is found.type or isinstance(dtype, str | np.dtype) and str(dtype) == found.name:
+            return found
+    raise InputError(f"dtype must be float32 or float64, not {quoted(dtype)}")
+
+
+def device_of(x):
+    """The device, "cpu" or "cuda", on which the array `x` lies."""
+    return "cpu" if array_module(x) is np else "cuda"
+
+
+def check_memory(n_bytes, what, device="cpu"):
+    """Raise InputError where `n_bytes`, which `what` takes, are more than the device's memory; nothing is allocated."""
+    limit = memory_of(device)
+    if n_bytes > limit:
+        where = "this machine" if device == "cpu" else "the GPU"
+        raise InputError(f"{what} takes {gigabytes(n_bytes)}, and {where} has {gigabytes(limit)}: choose smaller sizes")
+
+
+def memory_of(device):
+    """How many bytes a device has; of the machine at most what a limit on the process or its container leaves it."""
+    if device == "cuda":
+        import cupy
+
+        return cupy.cuda.runtime.memGetInfo()[1]
+    limits = []
+    if hasattr(os, "sysconf"):
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        import resource
+
+        limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
+    for path in map(Path, CONTAINER_LIMITS):
+        text = path.read_text("ascii").strip() if path.is_file() else ""
+        limits += [int(text)] if text.isdecimal() else []
+    return min((limit for limit in limits if limit > 0), default=UNKNOWN_MEMORY)  # -1 is no limit
+
+
+def gigabytes(n_bytes):
+    """`n_bytes` for a reader, of any size."""
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes < 10**15 else f"{Decimal(n_bytes):.1e} bytes"

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.numbers import check_number, check_size
 
 SIZES = ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer")
 SWITCHES = ("tie_word_embeddings", "scale_attn_weights", "scale_attn_by_inverse_layer_idx")
@@ -44,32 +46,37 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         for name in (*SIZES, *(["n_inner"] if self.n_inner is not None else [])):
-            size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise InputError(f"{name} must be a whole number of at least 1, not {size!r}")
+            self._set(name, check_size(getattr(self, name), name))
         if self.n_embd % self.n_head:
             raise InputError(
-                f"n_embd ({self.n_embd}) must be divisible by n_head ({self.n_head}): every head gets an equal share"
+                f"n_embd ({quoted(self.n_embd)}) must be divisible by n_head ({quoted(self.n_head)}): "
+                "every head gets an equal share"
             )
-        if not is_real(self.dropout) or not 0 <= self.dropout < 1:
-            raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
-        if not is_real(self.layer_norm_epsilon) or not 0 < self.layer_norm_epsilon < math.inf:
-            raise InputError(f"layer_norm_epsilon must be a number above 0, not {self.layer_norm_epsilon!r}")
-        if self.activation not in ACTIVATIONS:
-            raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
+        self._set("dropout", check_number(self.dropout, "dropout", low=0, below=1))
+        self._set("layer_norm_epsilon", check_number(self.layer_norm_epsilon, "layer_norm_epsilon", above=0))
+        if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
+            raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {quoted(self.activation)}")
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name} must be True or False, not {getattr(self, name)!r}")
+                raise InputError(f"{name} must be True or False, not {quoted(getattr(self, name))}")
+
+    def _set(self, name: str, value: float) -> None:
+        """Put a plain Python number in the place of the one that was given: NumPy's cannot be written as JSON."""
+        object.__setattr__(self, name, value)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers the weights of such a model are."""
+        C, inner = self.n_embd, self.n_inner or 4 * self.n_embd
+        attention = (C + 1) * 3 * C + (C + 1) * C
+        feed_forward = (C + 1) * inner + (inner + 1) * C
+        tables = self.n_ctx + self.n_vocab * (1 if self.tie_word_embeddings else 2)
+        return tables * C + self.n_layer * (attention + feed_forward + 4 * C) + 2 * C
 
     def attention_scale(self, index: int) -> float:
         """What block `index` multiplies scores by: 1/sqrt(D) unless configured otherwise."""
         scale = 1 / math.sqrt(self.n_embd // self.n_head) if self.scale_attn_weights else 1.0
         return scale / (index + 1) if self.scale_attn_by_inverse_layer_idx else scale
-
-
-def is_real(value: object) -> bool:
-    """Whether `value` is a Python number and no truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 # Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", table 2, as released.

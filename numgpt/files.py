@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import re
+import reprlib
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,12 @@ from numgpt.errors import InputError
 
 LONGEST_INTEGER = 40  # digits; a random generator's state has 39, and thousands would keep int() busy for minutes
 LATEST = "latest"  # in the folder of a training run: the name of its newest whole checkpoint
-CHECKPOINT = re.compile(r"step-(\d{8,})")
+BEST = "best"  # the same for the one with the lowest loss on held-out text
+LONGEST_VALUE = 80  # characters of a value in a message
+CHECKPOINT = re.compile(r"step-(\d{8,18})")
+
+_brief = reprlib.Repr()  # of a list of millions it makes the text of the first few
+_brief.maxstring = _brief.maxother = _brief.maxlong = 4 * LONGEST_VALUE  # it would cut them in the middle
 
 
 @contextmanager
@@ -27,7 +34,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".tmp")
     try:
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+        with naming(path), os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -35,6 +42,17 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Give an OSError of the body the name of the file at `path` where it has no name, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
         raise
 
 
@@ -51,9 +69,24 @@ def flush(path: str | os.PathLike[str]) -> None:
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
     try:
-        os.fsync(handle)
+        with naming(path):
+            os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def check_path(path: object, name: str) -> Path:
+    """`path`, a str or a Path, as a Path. Raises InputError for what cannot be the name of a file or folder."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise InputError(f"{name} must be a text or a Path, not {quoted(path)}")
+    try:
+        possible = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise InputError(f"{name} {quoted(text)} has a character that no file's name can have")
+    return Path(text)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -65,12 +98,30 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file; of standard input where `path` is the text "-" (a file of that name is "./-").
+
+    Raises InputError for a folder, or where there is no standard input; OSError as reading does.
+    """
+    if path == "-":
+        return read_standard_input("it")
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder: give one text file")
+    return Path(path).read_bytes()
+
+
+def read_standard_input(name: str) -> bytes:
+    """The bytes on standard input; who sits at a terminal is told what is read, `name`. Raises InputError for none."""
+    if sys.stdin is None:
+        raise InputError(f"{name} is missing, and there is no standard input to read it from")
+    if sys.stdin.isatty():
+        print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
+    return sys.stdin.buffer.read()
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """The text of a UTF-8 file. Raises InputError as `decode_utf8` does and for a folder; OSError as the disk does."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give one text file")
-    return decode_utf8(path.read_bytes(), path)
+    return decode_utf8(read_bytes(Path(path)), path)
 
 
 def decode_utf8(data: bytes, where: object) -> str:
@@ -138,9 +189,14 @@ def _refuse_constant(name: str) -> None:
 
 
 def quoted(value: object) -> str:
-    """`value`, which a file supplied, as a message can show it: one line, escaped, shortened."""
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
+    """`value`, which came from outside, as a message can show it: one line, escaped, shortened, whatever it is."""
+    if isinstance(value, int) and value.bit_length() > 10_000:  # Python does not write out such a number
+        return "a number of thousands of digits"
+    try:
+        line = " ".join(_brief.repr(value).split())
+    except Exception:  # an object whose own text cannot be made
+        line = f"a {type(value).__name__}"
+    return line if len(line) <= LONGEST_VALUE else line[: LONGEST_VALUE - 3] + "..."
 
 
 def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:
@@ -148,11 +204,40 @@ def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:
 
     Raises InputError where the file `latest` names no checkpoint.
     """
-    path = Path(run) / LATEST
+    return _named_in(Path(run) / LATEST)
+
+
+def choose_checkpoint(run: str | os.PathLike[str], which: str) -> Path | None:
+    """The folder of a checkpoint of a training run: "best", "latest", or the one of so many steps, in digits.
+
+    None where there is no run, or no checkpoint in it yet. A run that does not know its best gives the newest. Raises
+    InputError for a checkpoint that is not there.
+    """
+    newest = newest_checkpoint(run)
+    if newest is None or which == LATEST:
+        return newest
+    if which == BEST:
+        return _named_in(Path(run) / BEST) or newest
+    folder = Path(run) / f"step-{which:>08}"
+    if which.isdigit() and CHECKPOINT.fullmatch(folder.name) and folder.is_dir():
+        return folder
+    there = sorted(int(found[1]) for path in Path(run).iterdir() if (found := CHECKPOINT.fullmatch(path.name)))
+    steps = ", ".join(map(str, there))
+    raise InputError(f"{run} has no checkpoint {quoted(which)}: give best, latest, or one of the steps {steps}")
+
+
+def _named_in(path: Path) -> Path | None:
+    """The checkpoint that the file at `path`, `latest` or `best`, names; None where there is no such file."""
+    while (name := _read_latest(path)) is not None:
+        if CHECKPOINT.fullmatch(name) and path.with_name(name).is_dir():
+            return path.with_name(name)
+        if name == _read_latest(path):  # or else a process that trains has saved and removed meanwhile
+            raise InputError(f"{path} names no checkpoint of the run: write the name of one into it")
+    return None
+
+
+def _read_latest(path: Path) -> str | None:
     try:
-        name = path.read_bytes().decode("utf-8", "replace").strip()
+        return path.read_bytes().decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not CHECKPOINT.fullmatch(name) or not path.with_name(name).is_dir():
-        raise InputError(f"{path} names no checkpoint of the run: write the name of one into it")
-    return path.with_name(name)

@@ -1,14 +1,18 @@
 """A name or a folder becomes a model and its tokenizer."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from numgpt.backend import check_device, to_device
+from numgpt.backend import check_device, float_type, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
-from numgpt.files import newest_checkpoint
+from numgpt.files import BEST, check_path, choose_checkpoint, quoted
 from numgpt.model import GPT
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from numgpt.tokenizer import BPETokenizer, CharTokenizer, WordTokenizer
@@ -17,55 +21,117 @@ if TYPE_CHECKING:
 
 
 def load(
-    name_or_folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu", offline: bool = False
+    name_or_folder: str | os.PathLike[str],
+    dtype: str = "float32",
+    device: str = "cpu",
+    offline: bool = False,
+    checkpoint: str | None = None,
 ) -> "tuple[GPT, Tokenizer]":
     """(model, tokenizer) of a folder, of the model that comes with numgpt, "shakespeare", or of a published one.
 
     Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not
     on this machine yet is downloaded, which offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
-    without vocabulary files gives the tokenizer None. The folder of a training run gives the newest checkpoint in it.
+    without vocabulary files gives the tokenizer None. checkpoint: which one of a training run's folder: "best", as
+    None, is that of the lowest loss on held-out text; or "latest", or a number of steps in digits.
     dtype: "float32" or "float64", whatever the file has. device: "cpu" or "cuda", whatever wrote the file. Raises
     InputError for an unknown name, for files that are missing, damaged or not a GPT-2's and for a device that cannot be
     used; OSError as the network and the disk do.
     """
+    check_device(device)
+    float_type(dtype)
+    return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device), checkpoint)
+
+
+def read_folder(
+    name_or_folder: str | os.PathLike[str], offline: bool, read: Callable[[Path], T], checkpoint: str | None = None
+) -> T:
+    """read(folder) for the folder that `find_folder` finds.
+
+    A run that is being trained removes its oldest checkpoints, perhaps the very one that is being read: what came of it
+    then, an error or a half, does not count, and the newest is read in its place.
+    """
+    while True:
+        folder = find_folder(name_or_folder, offline, checkpoint)
+        try:
+            found = read(folder)
+        except (InputError, OSError):
+            if folder.exists() or find_folder(name_or_folder, offline, checkpoint) == folder:
+                raise
+        else:
+            if folder.exists():
+                return found
+
+
+def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
     from numgpt.tokenizer import load_tokenizer  # here, so that `import numgpt` needs only NumPy
 
-    check_device(device)
-    folder = find_folder(name_or_folder, offline)
     checkpoint = open_checkpoint(folder)
-    tokenizer = load_tokenizer(folder)
-    if tokenizer is not None and tokenizer.n_vocab > checkpoint.config.n_vocab:
-        raise InputError(
-            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {checkpoint.config.n_vocab}: "
-            "they belong to different models"
-        )
-    on_host = GPT(checkpoint.config, seed=None, dtype=dtype)
-    checkpoint.read_into({name: value for name, value, _ in on_host.named_parameters()})
-    if device == "cpu":
-        return on_host, tokenizer
-    model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
-    model.values[...] = to_device(on_host.values, device)
+    tokenizer, notices = fit(load_tokenizer(folder), checkpoint.config.n_vocab, folder)
+    model = GPT(checkpoint.config, seed=None, dtype=dtype)
+    checkpoint.read_into({name: value for name, value, _ in model.named_parameters()})
+    if device != "cpu":
+        on_host = model
+        model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
+        model.values[...] = to_device(on_host.values, device)
+    tell(model, tokenizer, checkpoint.end_of_text)
+    for notice in (*checkpoint.notices, *notices):
+        print(f"numgpt: {notice}", file=sys.stderr)
     return model, tokenizer
 
 
-def find_folder(name_or_folder: str | os.PathLike[str], offline: bool) -> Path:
+def fit(tokenizer: Any, n_vocab: int, folder: Path) -> tuple[Any, list[str]]:
+    """(tokenizer, notices): the tokenizer without added tokens that a model of `n_vocab` rows has no row for.
+
+    Such tokens are common where somebody added them and trained no further. Raises InputError where other tokens have
+    no row.
+    """
+    if tokenizer is None or tokenizer.n_vocab <= n_vocab:
+        return tokenizer, []
+    special = getattr(tokenizer, "special", {})  # tables of characters and words have none
+    without_row = [text for text, i in special.items() if i >= n_vocab]
+    if len(without_row) < tokenizer.n_vocab - n_vocab:
+        raise InputError(
+            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, but the model only {n_vocab}: "
+            "they belong to different models"
+        )
+    names = ", ".join(map(quoted, without_row[:3])) + (", ..." if len(without_row) > 3 else "")
+    notice = f"{folder}: the model has no embedding for the added tokens from id {n_vocab} on, {names}: left out"
+    return tokenizer.without_added(n_vocab), [notice]
+
+
+def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
+    """Tell `model` which ids exist in its tokenizer, and which end a text: the files' word, else the tokenizer's."""
+    if tokenizer is not None:
+        model.n_tokens = tokenizer.n_vocab
+    own = getattr(tokenizer, "end_of_text", None)
+    model.end_of_text = tuple(i for i in end_of_text if i < model.n_tokens) or (() if own is None else (own,))
+
+
+def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoint: str | None = None) -> Path:
     """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
 
-    Of a training run it is the newest checkpoint.
+    Of a training run it is a checkpoint, as `load` says. Raises InputError where one is named and there is no run.
     """
     from numgpt.checkpoint import hub
 
+    check_path(name_or_folder, "a model's name or folder")
     text = os.fspath(name_or_folder)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
-        folder = Path(text).expanduser()
-        return newest_checkpoint(folder) or folder
+        folder = Path(os.path.expanduser(text))
+        found = choose_checkpoint(folder, BEST if checkpoint is None else checkpoint)
+        if found is None and checkpoint is not None:
+            raise InputError(f"{text} is not the folder of a training run: leave out the checkpoint")
+        return found or folder
+    if checkpoint is not None:
+        raise InputError(f"{text} is not the folder of a training run: leave out the checkpoint")
     shipped = hub.find_shipped(text)
     if shipped:
         return shipped
     try:
         name = hub.canonical_name(text)
     except InputError as error:
-        raise InputError(f"{text!r} is not a folder, and {error}; {', '.join(hub.SHIPPED)} comes with numgpt") from None
+        ours = ", ".join(hub.SHIPPED)
+        raise InputError(f"{quoted(text)} is not a folder, and {error}; {ours} comes with numgpt") from None
     folder = hub.find(name)
     if folder is None and offline:
         raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")

@@ -25,6 +25,13 @@ def golden():
 
 
 @pytest.fixture
+def family_folder(request, golden):
+    """A folder of family.ALL; the test is skipped where its oracle is missing."""
+    place, name = request.param.split()
+    return (golden if place == "golden" else request.getfixturevalue("shared") / "oracles") / "family" / name
+
+
+@pytest.fixture
 def text_file(tmp_path):
     """Sixty lines to train on."""
     path = tmp_path / "text.txt"

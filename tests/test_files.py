@@ -147,3 +147,11 @@ def test_a_run_whose_newest_checkpoint_is_not_there(tmp_path, name):
     (tmp_path / LATEST).write_bytes(name)
     with pytest.raises(InputError, match=f"{LATEST} names no checkpoint of the run"):
         newest_checkpoint(tmp_path)
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    """A write to a full disk has no name of its own; one that has keeps it."""
+    for name, expected in (None, str(tmp_path / "a")), ("b", "b"):
+        with pytest.raises(OSError, match="full") as error, atomic_write(tmp_path / "a"):
+            raise OSError(28, "full", name)
+        assert error.value.filename == expected

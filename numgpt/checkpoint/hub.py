@@ -8,6 +8,7 @@ import difflib
 import os
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,10 +97,16 @@ def download(name, source="openai", mirror=None):
 
     from numgpt.checkpoint.lock import exclusive
 
-    folder.mkdir(parents=True, exist_ok=True)
+    home().mkdir(parents=True, exist_ok=True)
     busy = f"numgpt: another process is downloading {release.folder}; waiting for it"
     with exclusive(folder.with_name(f"{folder.name}.lock"), busy):
-        _download(release, folder, source, mirror)
+        parts = folder.with_name(f"{folder.name}.part")
+        try:
+            _download(release, folder, parts, source, mirror)
+        finally:
+            for empty in parts, folder:
+                with suppress(OSError):  # it is not there, or has something in it
+                    empty.rmdir()
     return folder
 
 
@@ -132,13 +139,13 @@ def _missing(release, folder):
     return missing
 
 
-def _download(release, folder, source, mirror):
+def _download(release, folder, parts, source, mirror):
     """Download what is missing; called while no other process does."""
     import requests
 
     from numgpt.checkpoint.fetch import DownloadError, fetch
 
-    parts = folder.with_name(f"{folder.name}.part")
+    folder.mkdir(exist_ok=True)
     parts.mkdir(exist_ok=True)
     missing = _missing(release, folder)
     _check_space(release, missing, parts)

@@ -3,18 +3,34 @@
 import contextlib
 import os
 import sys
+from pathlib import Path
+
+from numgpt.errors import InputError
 
 
 @contextlib.contextmanager
-def exclusive(path, busy):
+def exclusive(path, busy, wait=True):
     """Let one process at a time into the body; the others wait, after printing the line `busy` to stderr.
 
-    The lock is held on the file `path`, which comes and goes with it, and ends with the process, however that ends.
-    Raises OSError where the file cannot be made or locked.
+    With wait=False they do not wait: InputError says `busy`. The lock is held on the file `path`, which comes and goes
+    with it, as do the folders above it that are missing, unless the body puts something into them; it ends with the
+    process, however that ends. Raises OSError where the file cannot be made or locked.
     """
+    missing = [folder for folder in Path(path).parents if not folder.exists()]
+    try:
+        with _held(path, busy, wait):
+            yield
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def _held(path, busy, wait):
     while True:
-        with open(path, "ab") as file:
-            _lock(file, busy)
+        with _open(path) as file:
+            _lock(file, busy, wait)
             if not _is_still(file, path):
                 continue
             try:
@@ -26,6 +42,17 @@ def exclusive(path, busy):
             return
 
 
+def _open(path):
+    """The file, made where it is missing; whoever held it last may be removing its folder at this moment."""
+    while True:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        try:
+            return open(path, "ab")
+        except FileNotFoundError:
+            if os.path.isdir(os.path.dirname(path) or "."):
+                raise
+
+
 def _is_still(file, path):
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
@@ -33,10 +60,12 @@ def _is_still(file, path):
         return False
 
 
-def _lock(file, busy):
+def _lock(file, busy, wait):
     try:
         _try_lock(file)
     except (BlockingIOError, PermissionError):
+        if not wait:
+            raise InputError(busy) from None
         print(busy, file=sys.stderr)
         _wait_for_lock(file)
 

@@ -1,8 +1,8 @@
-"""What a GPT-2's parameters are called, and how large they are: in numgpt, in OpenAI's files and in Hugging Face's.
+"""What a GPT-2's parameters are called, and how large they are: in numgpt and in OpenAI's files.
 
-numgpt takes Hugging Face's names, without the prefix "transformer." that some files have. Weights are (in, out) in
-all three. In OpenAI's files those of the projections were kernels of a convolution of width 1 and have a leading
-axis of length 1 for it.
+numgpt takes Hugging Face's names, without the prefix "transformer." that some files have; hugging_face_names.py knows
+what else they are called. Weights are (in, out) in all of them. In OpenAI's files those of the projections were kernels
+of a convolution of width 1 and have a leading axis of length 1 for it.
 """
 
 import re
@@ -11,28 +11,28 @@ from dataclasses import replace
 from numgpt.errors import InputError
 from numgpt.files import quoted
 
-HF_PREFIX = "transformer."
-HF_HEAD = "lm_head.weight"
-HF_MASK = re.compile(r"h\.\d+\.attn\.(masked_)?bias")  # the causal mask, which older versions stored with the weights
+HEAD = "lm_head.weight"  # a parameter only where the output head is not the table of embeddings
+TABLE = "wte.weight"
 SHOWN = 3  # of several faults
 
 
 def parameter_shapes(config):
-    """name -> shape of every parameter of a GPT of that size, in the order of its layers.
+    """name -> shape of every parameter of a GPT of that configuration, in the order of its layers.
 
     The model knows them too, but only once it is made: a file is checked before memory is taken for a model of its
     size, and `numgpt info` counts the parameters of one that is not there. A test compares the two.
     """
-    C = config.n_embd
-    shapes = {"wte.weight": (config.n_vocab, C), "wpe.weight": (config.n_ctx, C)}
+    C, inner = config.n_embd, config.n_inner or 4 * config.n_embd
+    shapes = {TABLE: (config.n_vocab, C), "wpe.weight": (config.n_ctx, C)}
     for i in range(config.n_layer):
         shapes |= _norm_shapes(f"h.{i}.ln_1", C)
         shapes |= _projection_shapes(f"h.{i}.attn.c_attn", C, 3 * C)
         shapes |= _projection_shapes(f"h.{i}.attn.c_proj", C, C)
         shapes |= _norm_shapes(f"h.{i}.ln_2", C)
-        shapes |= _projection_shapes(f"h.{i}.mlp.c_fc", C, 4 * C)
-        shapes |= _projection_shapes(f"h.{i}.mlp.c_proj", 4 * C, C)
-    return shapes | _norm_shapes("ln_f", C)
+        shapes |= _projection_shapes(f"h.{i}.mlp.c_fc", C, inner)
+        shapes |= _projection_shapes(f"h.{i}.mlp.c_proj", inner, C)
+    shapes |= _norm_shapes("ln_f", C)
+    return shapes if config.tie_word_embeddings else shapes | {HEAD: (config.n_vocab, C)}
 
 
 def openai_name(name):
@@ -47,28 +47,46 @@ def openai_name(name):
 
 
 def match_openai(tensors, config, where):
-    """name -> StoredTensor for every parameter of a GPT of size `config`, out of the tensors of OpenAI's files.
+    """name -> StoredTensor for every parameter of a GPT of this configuration, out of the tensors of OpenAI's files.
 
     Raises InputError, beginning with `where`, for tensors that are missing, left over or of another shape or dtype.
     """
-    stored = {tensor.name: _without_width(tensor) for tensor in tensors}
-    return _match(stored, config, openai_name, where)
+    return match({tensor.name: _without_width(tensor) for tensor in tensors}, config, openai_name, where)
 
 
-def match_hugging_face(tensors, config, where):
-    """Two results: name -> StoredTensor as `match_openai` gives it, and the tensor of the output head, or None.
+def match(stored, config, stored_name, where):
+    """`match_openai` of any format.
 
-    The head's weight is wte's in every GPT-2; a file that stores it again is right only if the values are the same.
+    stored: name -> StoredTensor. stored_name: from the name of a parameter to the one that it is stored under.
     """
-    stored = {tensor.name: tensor for tensor in tensors}
-    head = stored.pop(HF_HEAD, None)
-    prefix = HF_PREFIX if any(name.startswith(HF_PREFIX) for name in stored) else ""
-    stored = {name: tensor for name, tensor in stored.items() if not HF_MASK.fullmatch(name.removeprefix(prefix))}
-    matched = _match(stored, config, lambda name: prefix + name, where)
-    if head is not None:
-        faults = _tensor_faults(head, (config.n_vocab, config.n_embd))
-        _refuse(faults, where)
-    return matched, head
+    if config.n_layer > len(stored):
+        raise InputError(f"{where}: {len(stored)} tensors cannot be the {config.n_layer} layers of the configuration")
+    shapes = parameter_shapes(config)
+    names = {stored_name(name): name for name in shapes}
+    faults = [f"{quoted(name)} is missing" for name in names if name not in stored]
+    faults += [
+        f"{quoted(tensor.name)} is not part of this model" for name, tensor in stored.items() if name not in names
+    ]
+    for name in filter(stored.__contains__, names):
+        faults += tensor_faults(stored[name], shapes[names[name]])
+    refuse(faults, where)
+    return {names[name]: tensor for name, tensor in stored.items()}
+
+
+def tensor_faults(tensor, shape):
+    """What keeps `tensor` from being a parameter of this shape, as a list of phrases."""
+    if tensor.shape != shape:
+        return [f"{quoted(tensor.name)} has shape {quoted(tensor.shape)}, but the configuration makes it {shape}"]
+    if not tensor.readable:
+        return [f"{quoted(tensor.name)} is {tensor.size} bytes of {tensor.dtype}, not floats of shape {shape}"]
+    return []
+
+
+def refuse(faults, where):
+    """Raise InputError with the first of `faults`, phrases that each begin with a tensor's name, if there are any."""
+    if faults:
+        more = f"; and {len(faults) - SHOWN} more faults" if len(faults) > SHOWN else ""
+        raise InputError(f"{where}: tensor " + "; ".join(faults[:SHOWN]) + more)
 
 
 def _norm_shapes(name, size):
@@ -84,30 +102,3 @@ def _without_width(tensor):
     if tensor.name.endswith("/w") and len(tensor.shape) == 3 and tensor.shape[0] == 1:
         return replace(tensor, shape=tensor.shape[1:])
     return tensor
-
-
-def _match(stored, config, stored_name, where):
-    if config.n_layer > len(stored):
-        raise InputError(f"{where}: {len(stored)} tensors cannot be the {config.n_layer} layers of the configuration")
-    shapes = parameter_shapes(config)
-    names = {stored_name(name): name for name in shapes}
-    faults = [f"{quoted(name)} is missing" for name in names if name not in stored]
-    faults += [f"{quoted(name)} is not part of this model" for name in stored if name not in names]
-    for name in filter(stored.__contains__, names):
-        faults += _tensor_faults(stored[name], shapes[names[name]])
-    _refuse(faults, where)
-    return {names[name]: tensor for name, tensor in stored.items()}
-
-
-def _tensor_faults(tensor, shape):
-    if tensor.shape != shape:
-        return [f"{quoted(tensor.name)} has shape {quoted(tensor.shape)}, but the configuration makes it {shape}"]
-    if not tensor.readable:
-        return [f"{quoted(tensor.name)} is {tensor.size} bytes of {tensor.dtype}, not floats of shape {shape}"]
-    return []
-
-
-def _refuse(faults, where):
-    if faults:
-        more = f"; and {len(faults) - SHOWN} more faults" if len(faults) > SHOWN else ""
-        raise InputError(f"{where}: tensor " + "; ".join(faults[:SHOWN]) + more)

@@ -56,7 +56,10 @@ def write_safetensors(file, arrays, dtype=None):
     dtype: "float16", "float32" or "float64" for all of them; None keeps each array's own, which must be one of these.
     Raises InputError for another dtype, and for a value that float16 or float32 cannot hold.
     """
-    types = {name: _written_type(name, array.dtype if dtype is None else dtype) for name, array in arrays.items()}
+    types = {
+        name: written_type(array.dtype if dtype is None else dtype, f"tensor {quoted(name)}")
+        for name, array in arrays.items()
+    }
     header = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, array in arrays.items():
@@ -72,6 +75,17 @@ def write_safetensors(file, arrays, dtype=None):
     file.write(text)
     for name, array in arrays.items():
         _write_values(file, name, array, types[name])
+
+
+def written_type(dtype, name):
+    """The NumPy dtype in which `name` is written as `dtype`. Raises InputError for one that is not written."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found.name not in WRITTEN_TYPES:
+        raise InputError(f"{name} cannot be written as {dtype!s:.60}: use {', '.join(WRITTEN_TYPES)}")
+    return found.newbyteorder("<")
 
 
 def _check_metadata(metadata, path):
@@ -111,16 +125,6 @@ def _check_coverage(tensors, start, file_size, path):
         reached += tensor.size
     if reached != file_size:
         raise InputError(f"{path}: the header describes {reached} bytes, but the file has {file_size}; fetch it again")
-
-
-def _written_type(name, dtype):
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found is None or found.name not in WRITTEN_TYPES:
-        raise InputError(f"tensor {quoted(name)} cannot be written as {dtype}: use {', '.join(WRITTEN_TYPES)}")
-    return found.newbyteorder("<")
 
 
 def _write_values(file, name, array, dtype):

@@ -24,7 +24,7 @@ class StoredTensor:
     """`size` bytes at `offset` of the file `path`: row-major, little-endian values of `shape`.
 
     dtype is safetensors' name of the type ("F32", "BF16", ...). crc32c is the masked checksum of the bytes,
-    None where the format keeps none.
+    None where the format keeps none. transposed: the file has the transpose, a matrix whose shape is reversed.
     """
 
     name: str
@@ -34,6 +34,7 @@ class StoredTensor:
     offset: int
     size: int
     crc32c: int | None = None
+    transposed: bool = False
 
     @property
     def readable(self):
@@ -84,7 +85,12 @@ def _read_all(in_file_order):
     for path, group in groupby(in_file_order, key=lambda pair: pair[0].path):
         with open(path, "rb", buffering=0) as file:
             for tensor, destination in group:
-                _read(file, tensor, destination)
+                if tensor.transposed:
+                    read = np.empty(tensor.shape[::-1], destination.dtype)
+                    _read(file, tensor, read)
+                    destination[...] = read.T
+                else:
+                    _read(file, tensor, destination)
 
 
 def _read(file, tensor, destination):

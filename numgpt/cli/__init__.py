@@ -5,9 +5,21 @@ import os
 import sys
 
 from numgpt import __version__
-from numgpt.cli import download, explain, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
+from numgpt.cli import (
+    download,
+    explain,
+    generate,
+    gradcheck,
+    info,
+    loss,
+    system_errors,
+    textbook,
+    tokenizer,
+    train,
+    verify,
+)
 from numgpt.cli.train import STATUS_INTERRUPTED
-from numgpt.errors import InputError
+from numgpt.errors import LONGEST, InputError, shorten
 from numgpt.kernels import kernels_in_use
 
 EPILOG = """examples:
@@ -41,8 +53,10 @@ def main(argv=None):
         return STATUS_INTERRUPTED
     except BrokenPipeError:
         return STATUS_CLOSED_PIPE
-    except (InputError, OSError) as error:
+    except InputError as error:
         return complain(error)
+    except OSError as error:
+        return complain(system_errors.explain(error))
     except MemoryError as error:
         return complain(f"there is not enough memory: {error}")
     finally:
@@ -68,12 +82,12 @@ class Parser(argparse.ArgumentParser):
     """argparse with one line for a wrong argument where it has the whole usage."""
 
     def error(self, message):
-        self.exit(STATUS_USER_ERROR, f"numgpt: {message}; see {self.prog} --help\n")
+        self.exit(STATUS_USER_ERROR, f"numgpt: {shorten(message, LONGEST - 100)}; see {self.prog} --help\n")
 
 
 def complain(error):
     """Print `error` as one line on standard error; return the exit status."""
-    print(f"numgpt: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"numgpt: {shorten(str(error), LONGEST)}", file=sys.stderr)
     return STATUS_USER_ERROR
 
 

@@ -1,9 +1,10 @@
 """What several subcommands take: a model, and a text from the command line or from standard input."""
 
-import sys
+import os
+from contextlib import suppress
 
 from numgpt.errors import InputError
-from numgpt.files import decode_utf8
+from numgpt.files import decode_utf8, quoted, read_standard_input
 
 DEFAULT_MODEL = "shakespeare"
 
@@ -16,30 +17,42 @@ def add_model_arguments(parser):
         metavar="NAME",
         help="shakespeare, which comes with numgpt (default), a published name (124M, 355M, 774M, 1558M) or a folder",
     )
+    add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
     parser.add_argument("--offline", action="store_true", help="never download anything")
 
 
+def add_checkpoint_argument(parser, default):
+    """--checkpoint, which chooses among those of a training run."""
+    parser.add_argument(
+        "--checkpoint",
+        metavar="WHICH",
+        help="of a training run: best (the lowest loss on held-out text), latest, or a number of steps "
+        f"(default {default})",
+    )
+
+
 def text_or_stdin(argument, name):
-    """`argument`, or where it is None what standard input has, without the line break at its end.
+    """`argument`; where it is None or "-", what standard input has, without the line break at its end.
 
     Raises InputError for what is not UTF-8; `name` says what the text is.
     """
-    if argument is not None:
-        return check_utf8(argument, name)
-    if sys.stdin is None:
-        raise InputError(f"{name} is missing, and there is no standard input to read it from")
-    if sys.stdin.isatty():
-        print(f"numgpt: reading {name} from standard input; Ctrl-D ends it", file=sys.stderr)
-    text = decode_utf8(sys.stdin.buffer.read(), "standard input")
+    if argument not in (None, "-"):
+        return decode_argument(argument, name)
+    text = decode_utf8(read_standard_input(name), "standard input")
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def check_utf8(argument, name):
-    """`argument`; raises InputError if it has lone surrogates, which Python makes of bytes that are not UTF-8."""
+def decode_argument(argument, name):
+    """The text of a word of the command line, whose bytes are UTF-8 whatever the locale makes of them.
+
+    What is not UTF-8 is what the locale says. Raises InputError where it says nothing.
+    """
+    with suppress(UnicodeError):
+        return os.fsencode(argument).decode("utf-8")
     try:
         argument.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError(f"{name} is not valid UTF-8: {argument!a}") from None
+        raise InputError(f"{name} is not valid UTF-8: {quoted(argument)}") from None
     return argument

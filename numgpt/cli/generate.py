@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import time
 from argparse import RawDescriptionHelpFormatter
 from dataclasses import asdict
 
-from numgpt.cli.arguments import add_model_arguments, check_utf8, text_or_stdin
+from numgpt.cli.arguments import add_model_arguments, decode_argument, text_or_stdin
 from numgpt.errors import InputError
+from numgpt.files import naming, quoted
 
 EPILOG = """examples:
   numgpt generate "ROMEO:"
@@ -16,7 +18,7 @@ EPILOG = """examples:
   numgpt generate --model path/to/folder --json < prompt.txt
   numgpt generate -- "- a prompt that begins with a dash"
 
-Standard input is read where there is no PROMPT, without the line break at its end. --seed makes a text come again;
+Standard input is read where PROMPT is - or missing, without the line break at its end. --seed makes a text come again;
 without it every call draws a seed, which --json tells. When the context is full, the second half of it is read again
 and the text goes on from there.
 """
@@ -31,7 +33,8 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to go on from")
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to go on from; - is standard input")
+    parser.add_argument("--unconditional", action="store_true", help="no PROMPT: a text from its beginning")
     add_model_arguments(parser)
     number = {"type": int, "metavar": "N"}
     share = {"type": float, "metavar": "X"}
@@ -45,6 +48,9 @@ def add_parser(subparsers):
     parser.add_argument("--top-p", **share, help="draw from the fewest tokens with probability X together")
     parser.add_argument("--min-p", **share, help="draw from tokens with X times the likeliest one's probability")
     parser.add_argument("--repetition-penalty", **share, help="above 1: avoid the tokens that the text already has")
+    parser.add_argument(
+        "--logit-bias", metavar="ID=X", help="add X to a token's logit before all else; ID=X,ID=X for several"
+    )
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before TEXT (may be repeated)")
     parser.add_argument("--seed", **number, help="the same seed gives the same text")
     parser.add_argument("--num-samples", **number, default=1, help="how many continuations (default 1)")
@@ -55,30 +61,40 @@ def add_parser(subparsers):
 def run(args):
     if args.num_samples < 1:
         raise InputError(f"--num-samples must be at least 1, not {args.num_samples}")
-    prompt = text_or_stdin(args.prompt, "the prompt")
+    if args.unconditional and args.prompt is not None:
+        raise InputError("--unconditional starts from nothing: leave out either it or PROMPT")
+    prompt = "" if args.unconditional else text_or_stdin(args.prompt, "the prompt")
 
     from numgpt.generation import steps
-    from numgpt.generation.rules import check_whole
     from numgpt.generation.text import Continuation, check_stop_strings, encode_prompt
     from numgpt.loading import load
+    from numgpt.numbers import check_number
     from numgpt.tokenizer import no_vocabulary
 
     rules = rules_of(args)  # checked before a model is loaded, perhaps downloaded
-    check_whole(args.max_new_tokens, "max_new_tokens", "0 adds nothing")
-    stop = check_stop_strings(check_utf8(string, "the stop string") for string in args.stop)
-    model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    check_number(args.max_new_tokens, "max_new_tokens", whole=True, low=0, note="0 adds nothing")
+    stop = check_stop_strings(decode_argument(string, "the stop string") for string in args.stop)
+    model, tokenizer = load(args.model, args.dtype, args.device, args.offline, args.checkpoint)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
-    ids = encode_prompt(tokenizer, prompt)
-    samples = [Continuation(tokenizer, stop, tokenizer.end_of_text) for _ in range(args.num_samples)]
+    ids = beginning(tokenizer) if args.unconditional else encode_prompt(tokenizer, prompt)
+    samples = [Continuation(tokenizer, stop, model.end_of_text) for _ in range(args.num_samples)]
     chosen = steps(model, [ids] * args.num_samples, args.max_new_tokens, rules)
     started = time.perf_counter()
-    if args.json:
-        collect(chosen, samples)
-        print_json(args, prompt, ids, rules, samples, time.perf_counter() - started)
-    else:
-        print_texts(prompt, chosen, samples)
+    with naming("standard output"):
+        if args.json:
+            collect(chosen, samples)
+            print_json(args, prompt, ids, rules, samples, time.perf_counter() - started)
+        else:
+            print_texts(prompt, chosen, samples)
     return 0
+
+
+def beginning(tokenizer):
+    """The ids before a text: the end of the one before it. Raises InputError if the tokenizer has none."""
+    if tokenizer.end_of_text is None:
+        raise InputError("--unconditional needs a tokenizer with an end of text, which this one lacks: give a PROMPT")
+    return [tokenizer.end_of_text]
 
 
 def rules_of(args):
@@ -88,7 +104,21 @@ def rules_of(args):
     given = {name: value for name, value in vars(args).items() if name in NAMES}
     if args.seed is None:
         given["seed"] = int.from_bytes(os.urandom(4), "big")
+    if args.logit_bias is not None:
+        given["logit_bias"] = parse_bias(args.logit_bias)
     return Rules(**given)
+
+
+def parse_bias(text):
+    """ID=X[,ID=X] as {id: number}. Raises InputError for anything else."""
+    bias = {}
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([0-9]{1,18})\s*=\s*([^=]{1,40})", part)
+        try:
+            bias[int(found[1])] = float(found[2])
+        except (TypeError, ValueError):
+            raise InputError(f"--logit-bias must be ID=X, or several with commas between, not {quoted(part)}") from None
+    return bias
 
 
 def collect(chosen, samples, show=lambda piece: None):

@@ -1,6 +1,5 @@
 """`numgpt info`: what numgpt runs on, and what a model is."""
 
-import math
 import os
 import platform
 from argparse import RawDescriptionHelpFormatter
@@ -75,7 +74,6 @@ def blas_threads():
 def model(name):
     """(name, value) of a model: its configuration and sizes."""
     from numgpt.checkpoint import hub, open_checkpoint
-    from numgpt.checkpoint.names import parameter_shapes
     from numgpt.config import OFFICIAL_SIZES
     from numgpt.loading import find_folder
 
@@ -87,7 +85,7 @@ def model(name):
     else:
         size = hub.canonical_name(name)
         folder, config = hub.find(size) or f"not downloaded (numgpt download {size})", OFFICIAL_SIZES[size]
-    n_parameters = sum(math.prod(shape) for shape in parameter_shapes(config).values())
+    n_parameters = config.n_parameters
     n_cached = 2 * config.n_layer * config.n_ctx * config.n_embd
     return [
         ("folder", folder),

@@ -2,8 +2,8 @@
 
 import json
 import math
+import sys
 from argparse import RawDescriptionHelpFormatter
-from pathlib import Path
 
 from numgpt.cli.arguments import add_model_arguments
 from numgpt.errors import InputError
@@ -14,7 +14,8 @@ EPILOG = """examples:
 
 Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
 would have been as unsure. The first token is not predicted, as nothing comes before it. A text longer than the
-context is read in pieces that do not overlap.
+context is read in pieces that do not overlap. With --json perplexity is null where it is beyond all floating-point
+numbers, from 1.8e308 up: Infinity is not JSON.
 """
 LONGEST_TABLE = 200  # tokens
 
@@ -28,7 +29,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="a text in UTF-8")
+    parser.add_argument("file", metavar="FILE", help="a text in UTF-8; - is standard input")
     add_model_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws the random weights (default 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every token's loss")
@@ -36,16 +37,16 @@ def add_parser(subparsers):
 
 
 def run(args):
-    from numgpt.generation.rules import check_whole
     from numgpt.loading import load
     from numgpt.model import GPT
+    from numgpt.numbers import check_number
     from numgpt.tokenizer import no_vocabulary
-    from numgpt.training.data import read_document
     from numgpt.training.evaluate import token_losses
+    from numgpt.training.source import read_document
 
-    check_whole(args.seed, "--seed", "any number will do")
+    check_number(args.seed, "--seed", whole=True, low=0, note="any will do")
     text = read_document(args.file)
-    trained, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    trained, tokenizer = load(args.model, args.dtype, args.device, args.offline, args.checkpoint)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
     ids = tokenizer.encode(text)
@@ -68,7 +69,7 @@ def run(args):
 def summary(nats, n_characters):
     """The means of a text's losses (nats, one a token)."""
     per_token = float(nats.mean())
-    perplexity = math.exp(per_token) if per_token < 700 else math.inf
+    perplexity = math.exp(per_token) if per_token < math.log(sys.float_info.max) else math.inf
     return {
         "nats_per_token": per_token,
         "nats_per_character": float(nats.sum()) / n_characters if n_characters else None,
@@ -98,11 +99,14 @@ def print_json(args, config, ids, tokens, losses, means):
     """Everything, on one line."""
     rows = zip(ids, tokens, losses["random"].tolist(), losses["trained"].tolist(), strict=True)
     result = {
-        "file": str(args.file),
+        "file": args.file,
         "model": args.model,
         "n_vocab": config.n_vocab,
         "ln_n_vocab": math.log(config.n_vocab),
-        **means,
+        **{
+            name: {key: nats if nats != math.inf else None for key, nats in mean.items()}
+            for name, mean in means.items()
+        },
         "tokens": [dict(zip(("id", "text", "random", "trained"), row, strict=True)) for row in rows],
     }
-    print(json.dumps(result))
+    print(json.dumps(result, allow_nan=False))

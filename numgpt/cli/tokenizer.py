@@ -33,13 +33,15 @@ def add_parser(subparsers):
         help="text to ids",
         description="Print the ids of TEXT, or of standard input without the line break at its end.",
     )
-    encode.add_argument("text", nargs="?", metavar="TEXT")
+    encode.add_argument("text", nargs="?", metavar="TEXT", help="- is standard input")
     encode.add_argument("--allow-special", action="store_true", help="take <|endoftext|> in the text for the token")
     encode.set_defaults(run=run_encode)
     decode = actions.add_parser(
         "decode", help="ids to text", description="Print the text of IDs, or of those on standard input."
     )
-    decode.add_argument("ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between them")
+    decode.add_argument(
+        "ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between; - is standard input"
+    )
     decode.set_defaults(run=run_decode)
     train = actions.add_parser(
         "train",
@@ -47,7 +49,7 @@ def add_parser(subparsers):
         description="Learn the merges of a byte-level BPE from FILE, with GPT-2's pattern, and write encoder.json and "
         "vocab.bpe as GPT-2 has them.",
     )
-    train.add_argument("file", type=Path, metavar="FILE", help="a text in UTF-8")
+    train.add_argument("file", metavar="FILE", help="a text in UTF-8; - is standard input")
     train.add_argument("--vocab-size", type=int, default=1024, metavar="N", help="tokens in all (default 1024)")
     train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     train.set_defaults(run=run_train)
@@ -72,7 +74,7 @@ def run_encode(args):
 
 
 def run_decode(args):
-    ids = parse_ids(" ".join(args.ids) if args.ids else text_or_stdin(None, "the ids"))
+    ids = parse_ids(" ".join(args.ids) if args.ids not in ([], ["-"]) else text_or_stdin(None, "the ids"))
     tokenizer = find_tokenizer(args)
     text = tokenizer.decode(ids)
     print(describe(tokenizer, text, ids) if args.json else text)
@@ -82,7 +84,7 @@ def run_decode(args):
 def run_train(args):
     from numgpt.cli.progress import learning_bar
     from numgpt.tokenizer.trainer import train_bpe
-    from numgpt.training.data import read_document
+    from numgpt.training.source import read_document
 
     text = read_document(args.file)
     with learning_bar() as progress:
@@ -96,13 +98,13 @@ def run_train(args):
 
 def find_tokenizer(args):
     """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
-    from numgpt.loading import find_folder
+    from numgpt.loading import read_folder
     from numgpt.tokenizer import load_tokenizer, no_vocabulary
 
-    folder = args.vocab or find_folder(args.model or GPT2, args.offline)
-    tokenizer = load_tokenizer(folder)
+    source = args.vocab or args.model or GPT2
+    tokenizer = load_tokenizer(source) if args.vocab else read_folder(source, args.offline, load_tokenizer)
     if tokenizer is None:
-        raise InputError(no_vocabulary(folder))
+        raise InputError(no_vocabulary(source))
     return tokenizer
 
 

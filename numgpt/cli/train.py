@@ -1,18 +1,22 @@
 """`numgpt train`: from a text file to a model."""
 
 import argparse
+import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 
+from numgpt.cli.arguments import add_checkpoint_argument
 from numgpt.errors import InputError
+from numgpt.files import LATEST, newest_checkpoint
 
 EPILOG = """examples:
   numgpt train --data text.txt --out run              some minutes; then: numgpt generate --model run "..."
   numgpt train --data text.txt --out run --preset char-small --max-steps 500
   numgpt train --resume run                           go on where a run stopped, bit for bit
+  numgpt train --resume run --max-steps 6000          give a run more steps; the learning rate follows the new schedule
   numgpt train --data text.txt --out run --init 124M  fine-tune a published model
   numgpt train --data text.txt --out run --preset char-large --device cuda --precision bf16
 
@@ -20,7 +24,9 @@ The folder of a run holds its checkpoints (any of them, and the folder itself, i
 metrics.jsonl with a line per step, and loss.svg.
 """
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 BUSY = "numgpt: another process is training in this folder; waiting for it to end"
+TAKEN = "another process is beginning a run in {0}, or training one: give another folder, or go on with that run later"
 
 
 def add_parser(subparsers):
@@ -36,9 +42,11 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", metavar="FILE", type=Path, help="UTF-8 text, or whole numbers in a .npy file")
+    parser.add_argument("--data", metavar="FILE", help="UTF-8 text (-: standard input), or tokens in a .npy file")
+    parser.add_argument("--val-data", metavar="FILE", help="what is held out; without it, the end of --data is")
     parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
     parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
+    add_checkpoint_argument(parser, "latest; what comes after it in the run is removed")
     parser.add_argument("--preset", metavar="NAME", help="start from these settings (default small); options override")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
     parser.add_argument(
@@ -61,50 +69,85 @@ def add_parser(subparsers):
 
 def run(args):
     from numgpt.checkpoint.lock import exclusive
-    from numgpt.training.session import find_checkpoint
+    from numgpt.training.presets import choose
+    from numgpt.training.session import check_no_file, find_checkpoint, longest_context
     from numgpt.training.settings import Settings
 
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
     if args.resume:
         if args.out is not None:
             raise InputError("--resume goes on in the run's own folder: leave out --out")
-        find_checkpoint(args.resume)
+        find_checkpoint(args.resume, args.checkpoint or LATEST)
         with exclusive(args.resume / "lock", BUSY):
             return go_on(resumed(args, options))
-    session = begun(args, options)
-    with exclusive(session.run / "lock", BUSY):
-        return go_on(session)
+    if args.checkpoint is not None:
+        raise InputError("--checkpoint says where --resume continues: give both, or neither")
+    if args.data is None or args.out is None:
+        raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
+    if args.val_data is not None and "val_fraction" in options:
+        raise InputError("--val-fraction says how much of --data is held out, but --val-data is: leave one of them out")
+    longest = longest_context(options["init"]) if "init" in options else None
+    settings = choose(args.preset, options, longest)
+    check_no_file(args.out)
+    with exclusive(args.out / "lock", TAKEN.format(args.out), wait=False):
+        return go_on(begun(args, settings))
 
 
 def go_on(session):
     """Take the steps that are left and say how it ended; return the exit status."""
+    from numgpt.cli.system_errors import explain
     from numgpt.cli.train_report import Report
     from numgpt.training.loop import train
 
-    if session.trainer.finished:
-        print(f"{session.run} is finished: all {session.settings.max_steps} steps are made")
+    if session.trainer.out_of_patience:
+        print(f"{session.run} {patience_ended(session)}")
         return 0
-    with interrupt_flag() as interrupted, Report(session) as report:
-        finished = train(session, report, interrupted)
+    if session.trainer.finished:
+        n = session.settings.max_steps
+        more = f"numgpt train --resume {session.run} --max-steps {2 * n}"
+        print(f"{session.run} is finished: all {n} steps are made; for more: {more}")
+        return 0
+    try:
+        with signal_flag() as asked, Report(session) as report:
+            finished = train(session, report, lambda: asked() is not None)
+            status = 128 + (asked() or 0)
+    except BrokenPipeError:  # nobody reads what is printed
+        raise
+    except OSError as error:
+        raise InputError(f"{explain(error)}{what_is_left(session.run)}") from None
+    if session.trainer.out_of_patience:
+        print(f"{session.run} {patience_ended(session)}")
+        return 0
     if finished:
         print(f'finished; try it: numgpt generate --model {session.run} "..."')
         return 0
     print(f"stopped after step {session.trainer.steps}, saved; go on with: numgpt train --resume {session.run}")
-    return STATUS_INTERRUPTED
+    return status
 
 
-def begun(args, options):
+def patience_ended(session):
+    """How a run ended whose loss on held-out text no longer falls."""
+    best, n = session.trainer.best, session.settings.patience
+    return (
+        f"has ended after step {session.trainer.steps}: {n} evaluations in a row were no better than "
+        f"{best.val_loss:.4f} of step {best.step}, which generate and loss read; "
+        f"for more: numgpt train --resume {session.run} --patience {2 * n}"
+    )
+
+
+def what_is_left(run):
+    """What to say of the run after the disk failed."""
+    good = newest_checkpoint(run)
+    return f"; {good.name} is whole, go on from it then: numgpt train --resume {run}" if good else ""
+
+
+def begun(args, settings):
     """A new Session."""
     from numgpt.cli.progress import learning_bar
-    from numgpt.training.presets import choose
-    from numgpt.training.session import begin, check_vacant
+    from numgpt.training.session import begin
 
-    if args.data is None or args.out is None:
-        raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
-    settings = choose(args.preset, options)
-    check_vacant(args.out)
     with learning_bar() as progress:
-        return begin(args.out, args.data, settings, progress, args.device, args.precision)
+        return begin(args.out, args.data, settings, progress, args.device, args.precision, args.val_data)
 
 
 def resumed(args, options):
@@ -112,29 +155,49 @@ def resumed(args, options):
     from numgpt.training.presets import named
     from numgpt.training.session import resume
 
+    asked = options.get("max_steps")
     if args.preset is not None:
         options = named(args.preset).options | options
-    return resume(args.resume, options, args.data, args.device, args.precision)
+    options = {name: value for name, value in options.items() if name != "max_steps" or asked is None}
+    which = args.checkpoint or LATEST
+    return resume(args.resume, options, args.data, args.device, args.precision, args.val_data, asked, which)
 
 
 @contextmanager
-def interrupt_flag():
-    """A function that says whether Ctrl-C was pressed: the step is then ended and saved. The second Ctrl-C ends all.
+def signal_flag():
+    """A function: the signal that asked the run to end, or None; the step is then ended and saved.
 
-    A process that was started to ignore Ctrl-C, as a script starts `numgpt train ... &`, goes on ignoring it.
+    It may be Ctrl-C, and then the second Ctrl-C ends all; SIGTERM; or SIGHUP, where the terminal goes. What the process
+    was started to ignore, as by `nohup`, or Ctrl-C by a script's `numgpt train ... &`, it goes on ignoring.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield lambda: False
-        return
-    pressed = []
+    asked = []
 
-    def remember(*_):
-        pressed.append(True)
-        signal.signal(signal.SIGINT, before)
-        print("\nending this step, then saving; Ctrl-C again stops at once", file=sys.stderr)
+    def remember(number, _):
+        asked.append(number)
+        if signal.SIGINT in before:
+            signal.signal(signal.SIGINT, before[signal.SIGINT])
+        if number == HANGUP:
+            forget_the_terminal()
+        elif len(asked) == 1:
+            again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+            with suppress(OSError):
+                print(f"\nending this step, then saving{again}", file=sys.stderr)
 
-    before = signal.signal(signal.SIGINT, remember)
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, HANGUP) if number is not None]
+    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     try:
-        yield lambda: bool(pressed)
+        for number in before:
+            signal.signal(number, remember)
+        yield lambda: asked[0] if asked else None
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def forget_the_terminal():
+    """Have what is printed on a terminal that is gone go nowhere: to write there is an error, and nothing is saved."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in sys.stdout, sys.stderr:
+        if stream is not None and stream.isatty():
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

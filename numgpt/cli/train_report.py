@@ -7,15 +7,17 @@ import time
 from numgpt.errors import InputError
 
 SAMPLE_TOKENS = 120
+LINE_SECONDS = 30
 
 
 class Report:
-    """Shows the steps of a Session: a bar on a terminal; elsewhere a line per evaluation."""
+    """Shows the steps of a Session: a bar on a terminal; elsewhere a line per evaluation, and every 30 s."""
 
     def __init__(self, session):
         self.session = session
         self.bar = None
         self.started, self.first_step = time.perf_counter(), session.trainer.steps
+        self.said, self.stepped = None, self.started  # when a line about a step was printed, and when a step ended
 
     def __enter__(self):
         print(introduction(self.session), flush=True)
@@ -33,19 +35,26 @@ class Report:
             return
         from numgpt.training.plot import draw_losses
 
-        said = draw_losses(self.session.run)
+        said = draw_losses(self.session.run, self.session.trainer.model.config.n_vocab)
         if said:
             print(said)
 
     def step(self, record):
-        """Move the bar."""
+        """Move the bar; where there is none, print a line where LINE_SECONDS would pass before the next step ends."""
         if self.bar is not None:
-            now = f"loss {record['loss']:.3f}, {record['tokens_per_second']:,.0f} tokens/s"
-            self.bar.set_postfix_str(now, refresh=False)
+            self.bar.set_postfix_str(f"loss {record['loss']:.3f}, {self.pace(record)}", refresh=False)
             self.bar.update()
+            return
+        now = time.perf_counter()
+        if self.said is None or now - self.said + (now - self.stepped) > LINE_SECONDS:
+            self.say(self.line(record))
+            self.said = now
+        self.stepped = now
 
     def evaluated(self, record, model):
         """Show the losses and what the model writes."""
+        if record["step"] > self.first_step:
+            self.said = time.perf_counter()
         text = sample(model, self.session)
         self.say(self.line(record) + (f"\n{indented(text)}\n" if text else ""))
 
@@ -60,14 +69,19 @@ class Report:
         parts = [f"step {record['step']:5}"]
         if "loss" in record:
             parts.append(f"loss {record['loss']:.4f}")
-        parts.append(f"held out {record['val_loss']:.4f}")
+        if "val_loss" in record:
+            parts.append(f"held out {record['val_loss']:.4f}")
         if "val_loss_per_character" in record:
             parts.append(f"({record['val_loss_per_character']:.4f} a character)")
         if "tokens_per_second" in record:
-            done = record["step"] - self.first_step
-            left = (time.perf_counter() - self.started) / done * (self.session.settings.max_steps - record["step"])
-            parts.append(f" {record['tokens_per_second']:,.0f} tokens/s, {duration(left)} left")
+            parts.append(f" {self.pace(record)}")
         return " ".join(parts)
+
+    def pace(self, record):
+        """How fast it goes, and how long it will take."""
+        done = record["step"] - self.first_step
+        left = (time.perf_counter() - self.started) / done * (self.session.settings.max_steps - record["step"])
+        return f"{record['tokens_per_second']:,.0f} tokens/s, {duration(left)} left"
 
 
 def introduction(session):
@@ -79,6 +93,7 @@ def introduction(session):
         f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
         f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
         f"{len(trainer.windows.tokens):,} tokens to train on, {len(session.held_out.tokens):,} held out.{begun}"
+        + (f"\n{session.notice}" if session.notice else "")
     )
 
 
@@ -89,7 +104,15 @@ def sample(model, session):
     if session.tokenizer is None:
         return None
     prompt = [session.held_out.tokens[:1].tolist()]
-    ids = generate(model, prompt, SAMPLE_TOKENS, temperature=0.8, top_k=40, seed=session.settings.seed)
+    ids = generate(
+        model,
+        prompt,
+        SAMPLE_TOKENS,
+        temperature=0.8,
+        top_k=40,
+        seed=session.settings.seed,
+        stop_ids=session.tokenizer.end_of_text,
+    )
     return session.tokenizer.decode(ids[0].tolist())
 
 

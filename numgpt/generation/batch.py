@@ -1,14 +1,16 @@
 """B texts of any lengths as one array, and the checks at the door: what has passed them is not checked again."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.generation.rules import Rules
+from numgpt.layers.inputs import check_integers
 from numgpt.model import GPT
-from numgpt.model.gpt import check_integers
 
 Ids = Sequence[Any] | NDArray[np.integer[Any]]  # (T,) or (B, T) ints, or B sequences of different lengths
 
@@ -52,6 +54,8 @@ class Batch:
 
 def read_prompts(model: GPT, ids: Ids) -> Batch:
     """`ids`, (B, T) or B sequences of different lengths, as a Batch; raises InputError as `generate` does."""
+    if not all(hasattr(model, name) for name in ("config", "check_ids", "next_logits")):
+        raise InputError(f"model must be a GPT, not {quoted(model)}")
     if not is_ragged(ids):
         return Batch(model.check_ids(ids))
     rows = []
@@ -73,13 +77,15 @@ def is_ragged(ids: Ids) -> bool:
     try:
         np.asarray(ids)
     except ValueError:
-        return True
+        return isinstance(ids, Sequence)
+    except TypeError:  # what lies on a GPU, which `check_ids` refuses
+        return False
     return False
 
 
-def read_stop_ids(model: GPT, stop_ids: int | Iterable[int] | None) -> NDArray[np.int64]:
-    """`stop_ids`, None, an id or several, as an int array; raises InputError for one outside the vocabulary."""
-    if stop_ids is None:
-        return np.array([], np.int64)
-    stops = list(stop_ids) if isinstance(stop_ids, Iterable) else [stop_ids]
-    return check_integers(stops, "stop_ids", 0, model.config.n_vocab)
+def check_rules(model: GPT, rules: Rules) -> None:
+    """Raise InputError for an id among `rules` that is not in the model's vocabulary."""
+    for name, ids in ("stop_ids", rules.stop_ids), ("logit_bias", rules.logit_bias):
+        found = check_integers(list(cast("Iterable[int]", ids or ())), name, 0, model.config.n_vocab)
+        if found.ndim != 1:
+            raise InputError(f"{name} must be one id or several, but have shape {found.shape}")

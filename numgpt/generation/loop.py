@@ -1,5 +1,6 @@
 """From ids to more ids: read the prompt, then go on token by token."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numgpt.errors import InputError
-from numgpt.generation.batch import Batch, Ids, is_flat, is_ragged, read_prompts, read_stop_ids
-from numgpt.generation.rules import Rules, check_whole, make_rules
+from numgpt.generation.batch import Batch, Ids, check_rules, is_flat, is_ragged, read_prompts
+from numgpt.generation.rules import Rules, make_rules
 from numgpt.generation.sampling import choose, log_probabilities
 from numgpt.model import GPT, KVCache
+from numgpt.numbers import check_number
 
 Step = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -23,6 +25,7 @@ def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs:
 
     rules, in the order in which they apply (`numgpt.generation.sampling` has their formulas):
 
+        logit_bias=None          {id: what is added to that token's logit}; -100 rules it out, as good as
         repetition_penalty=None  above 1 makes tokens that the row already has, its prompt included, less likely,
                                  below 1 more likely; above 0
         temperature=1.0          what the logits are divided by, at least 0; 0 is greedy: always the likeliest token
@@ -44,15 +47,18 @@ def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs:
     A row slides by its own length; rows beside it that are not full are read again whole, which changes them by
     rounding only.
 
-    A model in train mode drops out here too. Raises InputError for a setting outside its range, for ids that are not
-    whole numbers in [0, V), for an empty prompt or one longer than n_ctx, and when the model's logits are not finite.
+    Ids from model.n_tokens on, which the tokenizer of a model with more rows does not know, are never chosen and have
+    no share in the distribution. A model in train mode drops out here too.
+
+    Raises InputError for a setting outside its range, for ids that are not whole numbers in [0, V), for an empty prompt
+    or one longer than n_ctx, and when the model's logits are not finite.
     """
     checked = make_rules(rules)
     chosen = list(steps(model, ids, max_new_tokens, checked))
     tokens = np.array([t for t, _ in chosen], np.int64).reshape(-1, len(ids)).T
     logprobs = np.array([p for _, p in chosen], np.float64).reshape(-1, len(ids)).T
     if is_ragged(ids):
-        result = as_lists(ids, tokens, logprobs, read_stop_ids(model, checked.stop_ids))
+        result = as_lists(ids, tokens, logprobs, checked.stops)
     else:
         result = np.concatenate([np.asarray(ids, np.int64), tokens], axis=1), logprobs
     return result if return_logprobs else result[0]
@@ -74,23 +80,24 @@ def steps(model: GPT, ids: Ids, max_new_tokens: int, rules: Rules) -> Iterator[S
 
     rules: a `Rules`. All that comes from outside is checked here, at the call, and not again.
     """
-    check_whole(max_new_tokens, "max_new_tokens", "0 adds nothing")
-    return choose_tokens(model, read_prompts(model, ids), max_new_tokens, rules, read_stop_ids(model, rules.stop_ids))
+    n = check_number(max_new_tokens, "max_new_tokens", low=0, whole=True, note="0 adds nothing")
+    batch = read_prompts(model, ids)
+    check_rules(model, rules)
+    return choose_tokens(model, batch, int(n), rules)
 
 
-def choose_tokens(
-    model: GPT, batch: Batch, max_new_tokens: int, rules: Rules, stops: NDArray[np.int64]
-) -> Iterator[Step]:
+def choose_tokens(model: GPT, batch: Batch, max_new_tokens: int, rules: Rules) -> Iterator[Step]:
     """The loop itself: what `steps` yields, each step of it added to `batch`."""
     rngs = rules.generators(len(batch.ids))
     cache, ended = None, np.zeros(len(rngs), bool)
     for _ in range(max_new_tokens):
         logits, cache = prefill(model, batch.ids, batch.lengths) if cache is None else decode(model, batch, cache)
         check_finite(logits)
+        logits[:, model.n_tokens :] = -math.inf  # rows beyond the tokenizer
         tokens = choose(logits, batch.rows, rules, rngs)
         tokens = np.where(ended, batch.ids[:, -1], tokens)
         logprobs = np.where(ended, 0.0, log_probabilities(logits, tokens))
-        ended = (tokens[:, None] == stops).any(-1)
+        ended = np.isin(tokens, rules.stops)
         batch.append(tokens)
         yield tokens, logprobs
         if ended.all():

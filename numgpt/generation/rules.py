@@ -1,23 +1,24 @@
 """How the next token is to be chosen: the settings, checked."""
 
-import math
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.numbers import LARGEST_SEED, check_number
 
 
 @dataclass(frozen=True)
 class Rules:
     """The keywords of `numgpt.generate`, which says what they mean.
 
-    Raises InputError for a value outside its range or that is not a number. `stop_ids` are checked where the vocabulary
-    is known, by `numgpt.generation.batch.read_stop_ids`.
+    Raises InputError for a value outside its range or that is not a number. Whether ids are in the vocabulary is
+    checked where that is known, by `numgpt.generation.batch.check_rules`.
     """
 
     temperature: float = 1.0
@@ -27,24 +28,33 @@ class Rules:
     repetition_penalty: float | None = None
     seed: int | None = None
     stop_ids: int | Iterable[int] | None = None
+    logit_bias: Mapping[int, float] | None = None
 
     def __post_init__(self) -> None:
-        if not is_number(self.temperature) or self.temperature < 0:
-            raise InputError(f"temperature must be a number of at least 0 (0 is greedy), not {self.temperature!r}")
-        if self.top_k is not None:
-            check_whole(self.top_k, "top_k", "0 switches it off")
-        if self.top_p is not None and not (is_number(self.top_p) and 0 < self.top_p <= 1):
-            raise InputError(f"top_p must be above 0 and at most 1 (1 keeps every token), not {self.top_p!r}")
-        if self.min_p is not None and not (is_number(self.min_p) and 0 <= self.min_p <= 1):
-            raise InputError(f"min_p must be from 0 to 1 (0 keeps every token), not {self.min_p!r}")
-        if self.repetition_penalty is not None and not (
-            is_number(self.repetition_penalty) and self.repetition_penalty > 0
-        ):
-            raise InputError(
-                f"repetition_penalty must be a number above 0 (1 changes nothing), not {self.repetition_penalty!r}"
-            )
-        if self.seed is not None:
-            check_whole(self.seed, "seed", "without one the text is random")
+        self._check("temperature", low=0, note="0 is greedy")
+        self._check("top_k", low=0, whole=True, note="0 switches it off")
+        self._check("top_p", above=0, high=1, note="1 keeps every token")
+        self._check("min_p", low=0, high=1, note="0 keeps every token")
+        self._check("repetition_penalty", above=0, note="1 changes nothing")
+        self._check("seed", low=0, below=LARGEST_SEED, whole=True, note="without one the text is random")
+        if self.stop_ids is not None:
+            self._set("stop_ids", as_tuple(self.stop_ids))
+        if self.logit_bias is not None:
+            self._set("logit_bias", read_bias(self.logit_bias))
+
+    def _check(self, name: str, **limits: Any) -> None:
+        """Put a plain number in the place of the one that was given, unless that is None and may be."""
+        value = getattr(self, name)
+        if value is not None or name == "temperature":
+            self._set(name, check_number(value, name, **limits))
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def stops(self) -> NDArray[np.int64]:
+        """`stop_ids`, (n,)."""
+        return np.array(self.stop_ids or (), np.int64)
 
     def generators(self, B: int) -> list[np.random.Generator]:
         """One random number generator a row, which only `seed` and the row's place decide."""
@@ -63,12 +73,19 @@ def make_rules(keywords: dict[str, Any]) -> Rules:
     return Rules(**keywords)
 
 
-def is_number(value: object) -> bool:
-    """Whether `value` is a finite real number; True and False are not numbers here."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+def as_tuple(several: Any) -> tuple[Any, ...]:
+    """Several things, or one, as a tuple, which can be read more than once."""
+    try:
+        return tuple(several)
+    except TypeError:
+        return (several,)
 
 
-def check_whole(value: object, name: str, meaning_of_0: str) -> None:
-    """Raise InputError unless `value` is a whole number of at least 0."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
-        raise InputError(f"{name} must be a whole number of at least 0 ({meaning_of_0}), not {value!r}")
+def read_bias(bias: object) -> dict[int, float]:
+    """`bias`, {id: what is added to its logit}, with plain numbers. Raises InputError for anything else."""
+    if not isinstance(bias, Mapping):
+        raise InputError(f"logit_bias must be a dict, {{id: number}}, not {quoted(bias)}")
+    return {
+        int(check_number(i, "an id in logit_bias", low=0, whole=True)): check_number(x, f"logit_bias[{quoted(i)}]")
+        for i, x in bias.items()
+    }

@@ -6,7 +6,7 @@ are logits up to a constant per row: softmax(scores) is the distribution that is
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,11 @@ def choose(
     row draws one number from its own, so that what it gets does not depend on the rows beside it. Temperature 0 takes
     the largest score (the lowest id among equals) and draws nothing.
     """
-    if rules.temperature == 0 and rules.repetition_penalty is None:
+    if rules.temperature == 0 and rules.repetition_penalty is None and not rules.logit_bias:
         return to_host(logits.argmax(-1))
     scores = to_host(logits).astype(np.float64)
+    if rules.logit_bias:
+        scores = add_bias(scores, rules.logit_bias)
     if rules.repetition_penalty is not None:
         scores = penalise_repetition(scores, rows, rules.repetition_penalty)
     if rules.temperature == 0:
@@ -42,6 +44,13 @@ def choose(
     if rules.min_p is not None:
         scores = keep_min_p(scores, rules.min_p)
     return draw(scores, rngs)
+
+
+def add_bias(scores: Scores, bias: Mapping[int, float]) -> Scores:
+    """Add bias[id] to the score of every token that has one; it is in nats, as scores are."""
+    scores = scores.copy()
+    scores[:, list(bias)] += list(bias.values())
+    return scores
 
 
 def penalise_repetition(scores: Scores, rows: Sequence[ArrayLike], penalty: float) -> Scores:

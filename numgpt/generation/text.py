@@ -1,6 +1,6 @@
 """From ids to the text that a reader sees while the model goes on."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from numgpt.errors import InputError
@@ -9,19 +9,19 @@ from numgpt.errors import InputError
 class Continuation:
     """What follows a prompt, token by token: its `ids`, their `logprobs` in nats, and its `text`.
 
-    The text ends before the first `stop` string that comes, a string or several, and at the id `end_id`, which is not
-    part of it. `stop_reason` then says why: "stop_string", "end_of_text", or "max_new_tokens" where no more came; it is
-    None while the text goes on. What `push` and `finish` return, joined, is the text. A piece is never half a
+    The text ends before the first `stop` string that comes, a string or several, and at one of the ids `ends`, which is
+    not part of it. `stop_reason` then says why: "stop_string", "end_of_text", or "max_new_tokens" where no more came;
+    it is None while the text goes on. What `push` and `finish` return, joined, is the text. A piece is never half a
     character, and what could be the beginning of a stop string is held back until that is decided.
     """
 
-    def __init__(self, tokenizer: Any, stop: str | Iterable[str] = (), end_id: int | None = None) -> None:
+    def __init__(self, tokenizer: Any, stop: str | Iterable[str] = (), ends: Collection[int] = ()) -> None:
         self.ids: list[int] = []
         self.logprobs: list[float] = []
         self.text = ""
         self.stop_reason: str | None = None
         self.stop = check_stop_strings(stop)
-        self.end_id = end_id
+        self.ends = ends
         self._decoder = tokenizer.stream_decoder()
         self._held = ""
 
@@ -31,7 +31,7 @@ class Continuation:
             return ""
         self.ids.append(token)
         self.logprobs.append(logprob)
-        return self.finish("end_of_text") if token == self.end_id else self._add(self._decoder.push(token))
+        return self.finish("end_of_text") if token in self.ends else self._add(self._decoder.push(token))
 
     def finish(self, reason: str = "max_new_tokens") -> str:
         """No more comes: return what was held back; an incomplete character is U+FFFD, as in `decode`."""

@@ -67,14 +67,15 @@ def embedding_case(rng, n):
     ids = rng.integers(0, n.V - 1, (n.B, n.T))
     ids[0, :2] = ids[-1, -1]
 
+    def forward(arrays):
+        beside = np.asarray(ids, like=arrays["weight"])
+        return embedding(arrays["weight"], beside), beside
+
     def backward(dy, kept, arrays, added):
         embedding_backward(dy, kept, added["weight"])
         return {}
 
-    weight = normal(rng, n.V, n.H * n.D)
-    return Case(
-        (embedding, embedding_backward), {"weight": weight}, lambda a: (embedding(a["weight"], ids), ids), backward
-    )
+    return Case((embedding, embedding_backward), {"weight": normal(rng, n.V, n.H * n.D)}, forward, backward)
 
 
 def tied_head_case(rng, n):
@@ -149,10 +150,15 @@ def relu_case(rng, n):
 def dropout_case(rng, n):
     x = normal(rng, n.B, n.T, n.H * n.D)
     dropped = rng.random(x.shape) < 0.3
+
+    def forward(arrays):
+        beside = np.asarray(dropped, like=arrays["x"])
+        return drop(arrays["x"], beside, 0.3), beside
+
     return Case(
         (drop,),
         {"x": x},
-        lambda a: (drop(a["x"], dropped, 0.3), dropped),
+        forward,
         lambda dy, kept, a, d: {"x": drop(dy, kept, 0.3)},
     )
 
@@ -164,13 +170,17 @@ def attention_case(rng, n, p_drop=0.0):
     qkv = heads(normal(rng, B, T, 3 * H * D), 3 * H)
     dropped = rng.random((B, H, T, T)) < p_drop if p_drop else None
 
+    def forward(a):
+        beside = None if dropped is None else np.asarray(dropped, like=a["q"])
+        return attention(a["q"], a["k"], a["v"], D**-0.5, beside, p_drop)
+
     def backward(do, kept, arrays, added):
         return dict(zip(names, np.split(attention_backward(do, kept), 3, axis=1), strict=True))
 
     return Case(
         (attention, attention_backward),
         dict(zip(names, np.split(qkv, 3, axis=1), strict=True)),
-        lambda a: attention(a["q"], a["k"], a["v"], D**-0.5, dropped, p_drop),
+        forward,
         backward,
     )
 

@@ -38,7 +38,7 @@ def feedforward(rng):
 
 
 def block(rng):
-    return check_composite(Block(GPTConfig(n_embd=C, n_head=H, dropout=0.2), rng), rng)
+    return check_composite(Block(GPTConfig(n_embd=C, n_head=H, dropout=0.2), rng=rng), rng)
 
 
 def model(rng, dropout=0.0):

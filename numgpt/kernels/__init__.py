@@ -18,6 +18,7 @@ import numpy as np
 
 from numgpt.backend import check_device
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 KINDS = ("fast", "plain")
 PRECISIONS = ("float32", "tf32", "bf16")
@@ -82,8 +83,8 @@ class use_kernels:
 
     def __init__(self, kind: str) -> None:
         global _kind
-        if kind not in KINDS:
-            raise InputError(f"kernels must be {' or '.join(map(repr, KINDS))}, not {kind!r}")
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise InputError(f"kernels must be {' or '.join(map(repr, KINDS))}, not {quoted(kind)}")
         self.before, _kind = _kind, kind
 
     def __enter__(self) -> "use_kernels":
@@ -114,8 +115,8 @@ def set_precision(precision: str, device: str) -> None:
     cannot be used or is too old for it.
     """
     check_device(device)
-    if precision not in PRECISIONS:
-        raise InputError(f"precision must be {', '.join(PRECISIONS)}, not {precision!r}")
+    if not isinstance(precision, str) or precision not in PRECISIONS:
+        raise InputError(f"precision must be {', '.join(PRECISIONS)}, not {quoted(precision)}")
     if precision != "float32" and device == "cpu":
         raise InputError(f"precision {precision!r} needs device 'cuda': the CPU computes in float32 (or float64)")
     if precision != "float32" and plain():

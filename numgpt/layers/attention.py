@@ -30,10 +30,13 @@ from typing import NamedTuple
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
-from numgpt.layers.base import Array, Layer, check_size
+from numgpt.layers.base import Array, Layer
 from numgpt.layers.dropout import Dropout, drop
+from numgpt.layers.inputs import check_input
 from numgpt.layers.linear import Linear
+from numgpt.numbers import check_number, check_size
 
 
 class Attended(NamedTuple):
@@ -116,14 +119,14 @@ class Attention(Layer):
         seed: int | None = 0,
     ) -> None:
         super().__init__()
-        check_size(n_embd, "n_embd")
-        check_size(n_head, "n_head")
+        n_embd, n_head = check_size(n_embd, "n_embd"), check_size(n_head, "n_head")
         if n_embd % n_head:
             raise InputError(
-                f"n_embd ({n_embd}) must be divisible by n_head ({n_head}): every head gets an equal share"
+                f"n_embd ({quoted(n_embd)}) must be divisible by n_head ({quoted(n_head)}): "
+                "every head gets an equal share"
             )
         self.n_head = n_head
-        self.scale = scale or 1 / math.sqrt(n_embd // n_head)
+        self.scale = 1 / math.sqrt(n_embd // n_head) if scale is None else check_number(scale, "scale")
         self.c_attn = Linear(n_embd, 3 * n_embd, seed=None)
         self.c_proj = Linear(n_embd, n_embd, seed=None)
         self.attn_drop = Dropout(p_drop, rng)
@@ -131,6 +134,9 @@ class Attention(Layer):
         self.start(seed)
 
     def forward(self, x: Array, cache=None) -> Array:
+        check_input(x, len(self.c_attn.weight))
+        if len(x.shape) != 3:
+            raise InputError(f"x must be (B, T, C), but has shape {quoted(tuple(x.shape))}")
         H = self.n_head
         qkv = heads(self.c_attn.forward(x), 3 * H)
         q, k, v = qkv[:, :H], qkv[:, H : 2 * H], qkv[:, 2 * H :]

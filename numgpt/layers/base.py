@@ -8,9 +8,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from numgpt.backend import array_module, check_device, to_device
-from numgpt.errors import InputError
+from numgpt.backend import array_module, check_device, check_memory, to_device
 from numgpt.kernels import kernels_in_use
+from numgpt.numbers import check_seed
 
 Array: TypeAlias = Any  # NumPy's or CuPy's; both take the same operators, methods and functions
 Self = TypeVar("Self", bound="Layer")
@@ -77,7 +77,7 @@ class Layer:
 
     def start(self, seed: int | None) -> None:
         """Allocate and draw the starting weights, of this layer and all inside, if it stands by itself."""
-        if seed is not None:
+        if check_seed(seed) is not None:
             self.allocate()
             self.initialise_all(np.random.default_rng(seed))
 
@@ -159,6 +159,7 @@ class Layer:
         slots = [(layer, name) for _, layer, name in self.slots()]
         before = [getattr(layer, name, None) for layer, name in slots]
         sizes = [math.prod(layer._shapes[name]) for layer, name in slots]
+        check_memory(sum(sizes) * np.dtype(dtype).itemsize, f"this {type(self).__name__}", device)
         self.n_matrix_elements = sum(size for size, slot in zip(sizes, slots, strict=True) if is_matrix(*slot))
         self.values = to_device(np.zeros(sum(sizes), dtype), device)
         self.grads = to_device(np.zeros(sum(sizes), dtype), device)
@@ -222,9 +223,3 @@ def draw_normal(rng: np.random.Generator, out: Array, std: float) -> None:
     values = rng.standard_normal(out.size, dtype=np.float32).reshape(out.shape)
     values *= std
     out[...] = array_module(out).asarray(values)
-
-
-def check_size(value: Any, name: str) -> None:
-    """Raise InputError unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")

@@ -12,8 +12,11 @@ import math
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
+from numgpt.layers.inputs import check_input
+from numgpt.numbers import check_number
 
 
 @definition
@@ -38,12 +41,13 @@ class Dropout(Layer):
 
     def __init__(self, p: float, rng: np.random.Generator | None = None) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise InputError(f"the probability of dropping must be at least 0 and below 1, not {p!r}")
-        self.p = p
+        self.p = check_number(p, "the probability of dropping", low=0, below=1)
+        if rng is not None and not isinstance(rng, np.random.Generator):
+            raise InputError(f"rng must be a numpy.random.Generator, not {quoted(rng)}")
         self.rng = rng or np.random.default_rng(0)
 
     def forward(self, x: Array) -> Array:
+        check_input(x)
         dropped = self.draw(x.shape, x)
         self.keep(dropped)
         return drop(x, dropped, self.p)

@@ -24,8 +24,12 @@ each adds to the same `dweight`, and nothing else is needed.
 
 import numpy as np
 
+from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer, draw_normal
+from numgpt.layers.inputs import check_input, check_integers
+from numgpt.numbers import check_size
 
 
 @definition
@@ -62,14 +66,14 @@ class Embedding(Layer):
 
     def __init__(self, n: int, n_embd: int, seed: int | None = 0) -> None:
         super().__init__()
-        self.parameter("weight", n, n_embd)
+        self.parameter("weight", check_size(n, "n"), check_size(n_embd, "n_embd"))
         self.start(seed)
 
     def initialise(self, rng: np.random.Generator) -> None:
         draw_normal(rng, self.weight, 0.02)
 
     def forward(self, ids: Array) -> Array:
-        ids = np.asarray(ids, like=self.weight)
+        ids = np.asarray(check_integers(ids, "ids", 0, len(self.weight)), like=self.weight)
         self.keep(ids)
         return embedding(self.weight, ids)
 
@@ -82,11 +86,19 @@ class TiedHead(Layer):
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__()
-        self.embedding = embedding
+        self.embedding = check_table(embedding)
 
     def forward(self, x: Array) -> Array:
+        check_input(x, self.embedding.weight.shape[1])
         self.keep(x)
         return tied_head(x, self.embedding.weight)
 
     def backward(self, dlogits: Array) -> Array:
         return tied_head_backward(dlogits, self.take(), self.embedding.weight, self.embedding.dweight)
+
+
+def check_table(embedding: Embedding) -> Embedding:
+    """`embedding`. Raises InputError where it is no Embedding."""
+    if not isinstance(embedding, Embedding):
+        raise InputError(f"the head reads the table of an Embedding, not {quoted(embedding)}")
+    return embedding

@@ -12,10 +12,13 @@ Backward is the chain rule, one layer after the other from the last to the first
 
 import numpy as np
 
+from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.layers.base import Array, Layer
 from numgpt.layers.dropout import Dropout
 from numgpt.layers.gelu import GELU
 from numgpt.layers.linear import Linear
+from numgpt.numbers import check_size
 
 
 class FeedForward(Layer):
@@ -31,7 +34,10 @@ class FeedForward(Layer):
         seed: int | None = 0,
     ) -> None:
         super().__init__()
-        n_inner = n_inner or 4 * n_embd
+        n_embd = check_size(n_embd, "n_embd")
+        n_inner = 4 * n_embd if n_inner is None else check_size(n_inner, "n_inner")
+        if act is not None and not isinstance(act, Layer):
+            raise InputError(f"act must be an activation layer, such as ReLU(), not {quoted(act)}")
         self.c_fc = Linear(n_embd, n_inner, seed=None)
         self.act = act or GELU()
         self.c_proj = Linear(n_inner, n_embd, seed=None)

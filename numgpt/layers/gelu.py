@@ -18,6 +18,7 @@ import numpy as np
 
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
+from numgpt.layers.inputs import check_input
 
 
 @definition
@@ -39,6 +40,7 @@ class GELU(Layer):
     """The layer; it has no parameters."""
 
     def forward(self, x: Array) -> Array:
+        check_input(x)
         self.keep(x)
         return gelu(x)
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
+from numgpt.layers.inputs import check_input
 
 TERMS = 120
 
@@ -58,6 +59,7 @@ class ExactGELU(Layer):
     """The layer; it has no parameters. In a published configuration it is called "gelu"."""
 
     def forward(self, x: Array) -> Array:
+        check_input(x)
         self.keep(x)
         return gelu_erf(x)
 

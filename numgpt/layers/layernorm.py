@@ -24,6 +24,8 @@ import numpy as np
 
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
+from numgpt.layers.inputs import check_input
+from numgpt.numbers import check_number, check_size
 
 
 class Normalised(NamedTuple):
@@ -63,9 +65,11 @@ class LayerNorm(Layer):
 
     def __init__(self, n_embd: int, eps: float = 1e-5, seed: int | None = 0) -> None:
         super().__init__()
+        C = check_size(n_embd, "n_embd")
+        eps = check_number(eps, "eps", above=0)
         self.eps = eps
-        self.parameter("weight", n_embd)
-        self.parameter("bias", n_embd)
+        self.parameter("weight", C)
+        self.parameter("bias", C)
         self.start(seed)
 
     def initialise(self, rng: np.random.Generator) -> None:
@@ -73,6 +77,7 @@ class LayerNorm(Layer):
         self.bias[...] = 0
 
     def forward(self, x: Array) -> Array:
+        check_input(x, len(self.weight))
         y, kept = layernorm(x, self.weight, self.bias, self.eps)
         self.keep(kept)
         return y

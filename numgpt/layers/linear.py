@@ -17,6 +17,8 @@ import numpy as np
 
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer, draw_normal
+from numgpt.layers.inputs import check_input
+from numgpt.numbers import check_size
 
 
 @definition
@@ -47,6 +49,7 @@ class Linear(Layer):
 
     def __init__(self, n_in: int, n_out: int, seed: int | None = 0) -> None:
         super().__init__()
+        n_in, n_out = check_size(n_in, "n_in"), check_size(n_out, "n_out")
         self.parameter("weight", n_in, n_out)
         self.parameter("bias", n_out)
         self.start(seed)
@@ -56,6 +59,7 @@ class Linear(Layer):
         self.bias[...] = 0
 
     def forward(self, x: Array) -> Array:
+        check_input(x, len(self.weight))
         self.keep(x)
         return linear(x, self.weight, self.bias)
 

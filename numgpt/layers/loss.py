@@ -21,14 +21,16 @@ In training, the output head and the loss are one step, so that a kernel need ne
     logits = x @ weight^T            dweight += dlogits^T @ x            dx = dlogits @ weight
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
-from numgpt.layers.embedding import Embedding, tied_head, tied_head_backward
+from numgpt.layers.embedding import Embedding, check_table, tied_head, tied_head_backward
+from numgpt.layers.inputs import check_input, check_integers
 
 IGNORE = -1  # a target that does not count
 
@@ -92,8 +94,9 @@ class CrossEntropy(Layer):
     """The loss of logits."""
 
     def forward(self, logits: Array, targets: np.ndarray) -> float:
-        """The loss. Raises InputError when no target counts."""
-        check_targets(targets)
+        """The loss. Raises InputError for targets that do not fit the logits, or of which none counts."""
+        check_input(logits, name="logits")
+        targets = check_targets(targets, logits.shape[:-1], logits.shape[-1] if logits.shape else 0)
         loss, kept = cross_entropy(logits, targets)
         self.keep(kept)
         return real(loss)
@@ -108,11 +111,13 @@ class TiedCrossEntropy(Layer):
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__()
-        self.embedding = embedding
+        self.embedding = check_table(embedding)
 
     def forward(self, x: Array, targets: np.ndarray) -> float:
-        """The loss. Raises InputError when no target counts."""
-        check_targets(targets)
+        """The loss. Raises InputError for targets that do not fit x, or of which none counts."""
+        V, C = self.embedding.weight.shape
+        check_input(x, C)
+        targets = check_targets(targets, x.shape[:-1], V)
         loss, kept = tied_cross_entropy(x, self.embedding.weight, targets)
         self.keep(kept)
         return real(loss)
@@ -127,7 +132,13 @@ def real(loss):
     return complex(loss) if loss.dtype.kind == "c" else float(loss)
 
 
-def check_targets(targets: np.ndarray) -> None:
-    """Raise InputError when no target counts."""
+def check_targets(targets: Any, shape: tuple[int, ...], V: int) -> np.ndarray:
+    """`targets` as ints of that shape in [-1, V). Raises InputError for others, and where none counts."""
+    targets = check_integers(targets, "targets", IGNORE, V)
+    if targets.shape != tuple(shape):
+        raise InputError(
+            f"targets have shape {quoted(targets.shape)}, where {quoted(tuple(shape))} are to be predicted"
+        )
     if (targets == IGNORE).all():
         raise InputError("there is no target to learn from: every one is -1 (ignored)")
+    return targets

@@ -12,6 +12,7 @@ import numpy as np
 
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
+from numgpt.layers.inputs import check_input
 
 
 @definition
@@ -30,6 +31,7 @@ class ReLU(Layer):
     """The layer; it has no parameters."""
 
     def forward(self, x: Array) -> Array:
+        check_input(x)
         self.keep(x)
         return relu(x)
 

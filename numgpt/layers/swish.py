@@ -15,6 +15,8 @@ import numpy as np
 
 from numgpt.kernels import definition
 from numgpt.layers.base import Array, Layer
+from numgpt.layers.inputs import check_input
+from numgpt.numbers import check_number
 
 
 @definition
@@ -41,9 +43,10 @@ class Swish(Layer):
 
     def __init__(self, beta: float = 1.0) -> None:
         super().__init__()
-        self.beta = beta
+        self.beta = check_number(beta, "beta")
 
     def forward(self, x: Array) -> Array:
+        check_input(x)
         self.keep(x)
         return swish(x, self.beta)
 

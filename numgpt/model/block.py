@@ -6,9 +6,12 @@ from functools import partial
 import numpy as np
 
 from numgpt.config import GPTConfig
+from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.layers import GELU, Attention, ExactGELU, FeedForward, Layer, LayerNorm, ReLU, Swish
 from numgpt.layers.base import Array
 from numgpt.model.cache import LayerCache
+from numgpt.numbers import check_number
 
 # By the names that published configurations use.
 ACTIVATIONS: dict[str, Callable[[], Layer]] = {
@@ -42,6 +45,8 @@ class Block(Layer):
         self, config: GPTConfig, index: int = 0, rng: np.random.Generator | None = None, seed: int | None = 0
     ) -> None:
         super().__init__()
+        check_config(config)
+        index = int(check_number(index, "index", low=0, whole=True))
         C, p_drop, eps = config.n_embd, config.dropout, config.layer_norm_epsilon
         self.ln_1 = LayerNorm(C, eps, seed=None)
         self.attn = Attention(C, config.n_head, p_drop, rng, config.attention_scale(index), seed=None)
@@ -56,3 +61,9 @@ class Block(Layer):
     def backward(self, dy: Array) -> Array:
         dh = dy + self.ln_2.backward(self.mlp.backward(dy))
         return dh + self.ln_1.backward(self.attn.backward(dh))
+
+
+def check_config(config: GPTConfig) -> None:
+    """Raise InputError where `config` is no GPTConfig."""
+    if not isinstance(config, GPTConfig):
+        raise InputError(f"config must be a GPTConfig, not {quoted(config)}")

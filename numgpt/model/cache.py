@@ -1,6 +1,14 @@
 """The keys and values of the positions that have been read, so that a new token need not read them again."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+from numgpt.layers.base import Array
+
+if TYPE_CHECKING:
+    from numgpt.model.gpt import GPT
 
 
 class LayerCache:
@@ -10,11 +18,11 @@ class LayerCache:
     the first token.
     """
 
-    def __init__(self, keys, values, n_ctx, start):
+    def __init__(self, keys: Array, values: Array, n_ctx: int, start: Array | None) -> None:
         self.keys, self.values, self.n_ctx, self.start = keys, values, n_ctx, start
         self.length = 0
 
-    def extend(self, k, v):
+    def extend(self, k: Array, v: Array) -> tuple[Array, Array, Array | None]:
         """Append k, v, (B, H, T, D); return all keys and values so far, (B, H, S, D), and each row's start."""
         old, self.length = self.length, self.length + k.shape[2]
         if self.length > self.keys.shape[2]:
@@ -25,7 +33,7 @@ class LayerCache:
         return self.keys[:, :, : self.length], self.values[:, :, : self.length], self.start
 
 
-def moved(memory, length, room):
+def moved(memory: Array, length: int, room: int) -> Array:
     """A copy of (B, H, any, D) that has room for `room` positions, of which the first `length` are filled."""
     B, H, _, D = memory.shape
     larger = np.empty_like(memory, shape=(B, H, room, D))
@@ -41,8 +49,9 @@ class KVCache:
     a prompt gets the same answer in a batch as alone.
     """
 
-    def __init__(self, model, batch, lengths=None):
+    def __init__(self, model: "GPT", batch: int, lengths: Sequence[int] | np.ndarray | None = None) -> None:
         config = model.config
+        self.batch = batch
         nothing = np.empty_like(model.values, shape=(batch, config.n_head, 0, config.n_embd // config.n_head))
         self.start = None
         if lengths is not None and min(lengths) != max(lengths):
@@ -50,12 +59,19 @@ class KVCache:
         start = None if self.start is None else np.asarray(self.start, like=nothing)
         self.layers = [LayerCache(nothing, nothing, config.n_ctx, start) for _ in range(config.n_layer)]
 
+    def fits(self, model: "GPT") -> bool:
+        """Whether it has the sizes, the dtype and the device of `model`."""
+        config, keys = model.config, self.layers[0].keys
+        sizes = (config.n_layer, config.n_head, config.n_embd // config.n_head, config.n_ctx)
+        mine = (len(self.layers), keys.shape[1], keys.shape[3], self.layers[0].n_ctx)
+        return mine == sizes and keys.dtype == model.values.dtype and type(keys) is type(model.values)
+
     @property
-    def length(self):
+    def length(self) -> int:
         """How many positions are filled, padding included."""
         return self.layers[0].length
 
-    def positions(self, T):
+    def positions(self, T: int) -> np.ndarray:
         """The positions of the next T ids: (T,), or (B, T) where rows begin at different places; 0 for padding."""
         columns = np.arange(self.length, self.length + T)
         return columns if self.start is None else np.maximum(columns - self.start[:, None], 0)

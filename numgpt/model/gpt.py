@@ -6,14 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from numgpt.backend import float_type, to_host
+from numgpt.backend import check_device, check_memory, float_type, to_host
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.files import check_path, quoted
 from numgpt.layers import Dropout, Embedding, Layer, LayerNorm, TiedCrossEntropy, TiedHead
 from numgpt.layers.base import Array, inferring
+from numgpt.layers.inputs import check_integers
 from numgpt.layers.loss import IGNORE
-from numgpt.model.block import Block
+from numgpt.model.block import Block, check_config
 from numgpt.model.cache import KVCache
+from numgpt.numbers import check_seed
+
+BLOCK_IN_PYTHON = 12_000  # bytes that the objects of a block take, however small its arrays
 
 
 class GPT(Layer):
@@ -31,14 +36,27 @@ class GPT(Layer):
     config: a GPTConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero, for a
     checkpoint to fill. dtype: "float32" or "float64". device: "cpu", or "cuda" for a GPU, where a seed gives the same
     weights. ids and targets lie on the host, logits on the device. A new model is in eval mode. Raises InputError for
-    another dtype or device, and for a device that cannot be used.
+    another dtype or device, for a device that cannot be used, and for a model that does not fit its memory.
+
+    Two attributes are for those who generate, and `numgpt.load` sets them: n_tokens, how many ids the tokenizer knows,
+    as many published models have rows in wte beyond these, which nobody chooses; end_of_text, ids at which a text ends.
     """
 
     def __init__(self, config: GPTConfig, seed: int | None = 0, dtype: Any = "float32", device: str = "cpu") -> None:
         super().__init__()
+        check_config(config)
+        check_device(device)
+        dtype = float_type(dtype)
+        check_memory(
+            config.n_parameters * dtype.itemsize + config.n_layer * BLOCK_IN_PYTHON,
+            f"a model of {quoted(config.n_parameters)} parameters in {dtype}",
+            device,
+        )
         self.config = config
         self.device = device
-        self.rng = np.random.default_rng(seed)
+        self.n_tokens = config.n_vocab
+        self.end_of_text: tuple[int, ...] = ()
+        self.rng = np.random.default_rng(check_seed(seed))
         self.wte = Embedding(config.n_vocab, config.n_embd, seed=None)
         self.wpe = Embedding(config.n_ctx, config.n_embd, seed=None)
         self.drop = Dropout(config.dropout, self.rng)
@@ -47,7 +65,7 @@ class GPT(Layer):
         self.lm_head = self.wte if config.tie_word_embeddings else Embedding(config.n_vocab, config.n_embd, seed=None)
         self.head = TiedHead(self.lm_head)  # for logits
         self.criterion = TiedCrossEntropy(self.lm_head)  # for training: the head and the loss in one
-        self.allocate(float_type(dtype), device)
+        self.allocate(dtype, device)
         if seed is not None:
             self.initialise_all(self.rng)
 
@@ -77,8 +95,15 @@ class GPT(Layer):
             return self.head.forward(self.final_states(ids))
 
     def next_logits(self, ids: Any, cache: KVCache) -> Array:
-        """Logits (B, V) for the token after ids (B, T), which follow what `cache` holds and are added to it."""
+        """Logits (B, V) for the token after ids (B, T), which follow what `cache` holds and are added to it.
+
+        Raises InputError as `forward` does, and for a cache that is not of this model and batch.
+        """
+        if not isinstance(cache, KVCache) or not cache.fits(self):
+            raise InputError(f"cache must be a KVCache of this model, not {quoted(cache)}")
         ids = self.check_ids(ids, past=cache.length)
+        if len(ids) != cache.batch:
+            raise InputError(f"the cache is for {cache.batch} sequences, but ids hold {len(ids)}")
         with inferring():
             return self.head.forward(self.final_states(ids, cache)[:, -1])
 
@@ -117,11 +142,17 @@ class GPT(Layer):
         """Set every gradient to zero."""
         self.grads.fill(0)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write `model.safetensors` and `config.json`, which transformers loads as well. Raises OSError."""
+    def save(self, folder: str | os.PathLike[str], max_shard_size: int | str | None = None) -> None:
+        """Write `model.safetensors` and `config.json`, which transformers loads as well.
+
+        max_shard_size: bytes, or a text such as "200MB": a larger model is written in files of at most that size, with
+        an index. Raises InputError for another size and for what is no name of a folder, OSError as the disk does.
+        """
         from numgpt.checkpoint import save_checkpoint
 
-        save_checkpoint(folder, self.config, {name: to_host(value) for name, value, _ in self.named_parameters()})
+        folder = check_path(folder, "folder")
+        parameters = {name: to_host(value) for name, value, _ in self.named_parameters()}
+        save_checkpoint(folder, self.config, parameters, max_shard_size=max_shard_size, end_of_text=self.end_of_text)
 
     def check_ids(self, ids: Any, past: int = 0) -> np.ndarray:
         """`ids` as an int array; raises InputError where `forward` says so. `past` ids were read before these."""
@@ -142,18 +173,3 @@ class GPT(Layer):
         if targets.shape != ids.shape:
             raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
         return targets
-
-
-def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray:
-    """`values` as an array of ints in [low, n_vocab); raises InputError with the first that is not."""
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise InputError(f"{name} must be one rectangular array: its rows have different lengths") from None
-    if array.size and not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"{name} must be whole numbers, not {array.dtype}")
-    wrong = (array < low) | (array >= n_vocab)
-    if wrong.any():
-        place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise InputError(f"{name}{list(place)} is {array[place]}, but the vocabulary has only {low} to {n_vocab - 1}")
-    return array

@@ -13,16 +13,16 @@ the 256 bytes are tokens too, any text can be encoded, and no token of GPT-2's r
 `BPETokenizer` asks fast.py, which the tests hold to them. How merges are learnt is in trainer.py.
 """
 
-import re
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from numgpt.errors import InputError
-from numgpt.files import atomic_write
+from numgpt.files import atomic_write, check_path, quoted
 from numgpt.kernels import plain
+from numgpt.tokenizer.added import AddedToken, split
 from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text
 from numgpt.tokenizer.fast import FastEncoder
-from numgpt.tokenizer.symbols import format_merges, format_vocabulary
+from numgpt.tokenizer.formats import format_files
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -90,8 +90,9 @@ class BPETokenizer:
     """Text to token ids and back.
 
     tokens: the bytes of every id, a list, in which the 256 single bytes must be. merges: {(left id, right id): id of
-    what they make}, in the order they were learned. special: {text: id} of the tokens that stand for no text, such
-    as <|endoftext|>. `load_tokenizer` makes sure that what comes from files fits together.
+    what they make}, in the order they were learned. special: {text: id} of the tokens that no merge makes, such as
+    <|endoftext|>. added: an AddedToken for those of them that have settings. `load_tokenizer` makes sure that what
+    comes from files fits together. Raises InputError for what is not of this kind.
 
         >>> tokenizer.encode("Hello world")
         [15496, 995]
@@ -102,10 +103,12 @@ class BPETokenizer:
     what `encode` takes behind the text.
     """
 
-    def __init__(self, tokens, merges, special=None):
+    def __init__(self, tokens, merges, special=None, added=()):
+        check_vocabulary(tokens, merges, special)
         self.tokens = tokens
         self.merges = merges
         self.special = dict(special or {})
+        self.added = {text: AddedToken(text) for text in self.special} | {token.text: token for token in added}
         self.n_vocab = len(tokens)
         self.end_of_text = self.special.get(END_OF_TEXT)
         self.algorithm = self._find_byte_ids(), {pair: n for n, pair in enumerate(merges)}, list(merges.values())
@@ -114,16 +117,18 @@ class BPETokenizer:
     def encode(self, text, allowed_special=()):
         """str -> list of int.
 
-        allowed_special: the special tokens that the text may hold, a set of str or "all"; others are plain
-        text. Raises InputError for what is not a str, for a lone surrogate and for an unknown special token.
+        allowed_special: the special tokens that the text may hold, a set of str or "all"; others are plain text. Added
+        tokens that are not special are always tokens. Raises InputError for what is not a str, for a lone surrogate
+        and for an unknown special token.
         """
         check_text(text)
         allowed = self._check_special(allowed_special)
-        if not allowed:
+        added = [token for token in self.added.values() if token.text in allowed or not token.special]
+        if not added:
             return self._encode_ordinary(text)
         ids = []
-        for part in re.split("(" + "|".join(map(re.escape, allowed)) + ")", text):
-            ids += [self.special[part]] if part in allowed else self._encode_ordinary(part)
+        for part, token in split(text, added):
+            ids += self._encode_ordinary(part) if token is None else [self.special[token.text]]
         return ids
 
     def decode(self, ids):
@@ -139,11 +144,20 @@ class BPETokenizer:
         return StreamDecoder(self)
 
     def save(self, folder):
-        """Write encoder.json and vocab.bpe, as OpenAI published GPT-2's, into a folder that exists."""
-        with atomic_write(f"{folder}/encoder.json") as file:
-            file.write(format_vocabulary(self.tokens, self.special))
-        with atomic_write(f"{folder}/vocab.bpe") as file:
-            file.write(format_merges(self.tokens, self.merges))
+        """Write the files that OpenAI gave GPT-2's vocabulary, and those that transformers reads, into a folder.
+
+        The folder has to exist. encoder.json and vocab.bpe are OpenAI's; vocab.json and merges.txt are their copies by
+        Hugging Face's names; tokenizer.json and tokenizer_config.json say also how added tokens are looked for.
+        """
+        for name, data in format_files(self).items():
+            with atomic_write(check_path(folder, "folder") / name) as file:
+                file.write(data)
+
+    def without_added(self, n_vocab):
+        """This tokenizer with its first n_vocab ids only; the others must all be added tokens."""
+        special = {text: i for text, i in self.special.items() if i < n_vocab}
+        added = [token for text, token in self.added.items() if text in special]
+        return BPETokenizer(self.tokens[:n_vocab], self.merges, special, added)
 
     def _encode_ordinary(self, text):
         """The ids of a text in which no special token is to be seen."""
@@ -154,15 +168,34 @@ class BPETokenizer:
     def _find_byte_ids(self):
         special = self.special.values()
         ids = {token: i for i, token in enumerate(self.tokens) if len(token) == 1 and i not in special}
+        missing = next((byte for byte in range(256) if bytes([byte]) not in ids), None)
+        if missing is not None:
+            raise InputError(f"the byte {missing} is not among the tokens: all 256 bytes must be")
         return [ids[bytes([byte])] for byte in range(256)]
 
     def _check_special(self, allowed):
-        """The allowed special tokens, the longest first, so that none hides behind its own beginning."""
-        allowed = self.special if allowed == "all" else {allowed} if isinstance(allowed, str) else set(allowed)
-        unknown = sorted(set(allowed) - set(self.special))
+        """The allowed special tokens, a set of str."""
+        if isinstance(allowed, str):
+            allowed = self.special if allowed == "all" else [allowed]
+        try:
+            allowed = set(allowed)
+        except TypeError:
+            raise InputError(f"allowed_special must be 'all' or a set of texts, not {quoted(allowed)}") from None
+        unknown = sorted(map(quoted, allowed - set(self.special)))
         if unknown:
             raise InputError(
-                f"allowed_special: {unknown[0]!r} is no special token of this vocabulary, which has "
+                f"allowed_special: {unknown[0]} is no special token of this vocabulary, which has "
                 f"{', '.join(map(repr, self.special)) or 'none'}"
             )
-        return sorted(allowed, key=len, reverse=True)
+        return allowed
+
+
+def check_vocabulary(tokens, merges, special):
+    """Raise InputError unless the three are of the kinds that BPETokenizer names, with ids that there are."""
+    if not isinstance(tokens, list) or set(map(type, tokens)) != {bytes}:
+        raise InputError(f"tokens must be a list of the bytes of every id, not {quoted(tokens)}")
+    if not isinstance(merges, dict) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in merges):
+        raise InputError(f"merges must be a dict, {{(left id, right id): id}}, not {quoted(merges)}")
+    if special is not None and not (isinstance(special, dict) and all(isinstance(text, str) for text in special)):
+        raise InputError(f"special must be a dict, {{text: id}}, not {quoted(special)}")
+    check_ids([*chain(*merges), *merges.values(), *(special or {}).values()], len(tokens))

@@ -1,11 +1,13 @@
 """What all tokenizers share: checks of arguments and of vocabularies, and text from ids that come one at a time."""
 
 import codecs
+import operator
 from array import array
 
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
 
 
 def check_text(text):
@@ -27,7 +29,7 @@ def check_ids(ids, n_vocab):
     try:
         ids = list(ids.tolist() if hasattr(ids, "tolist") else ids)
     except TypeError:
-        raise InputError(f"token ids must be a sequence of whole numbers, not {ids!r:.60}") from None
+        raise InputError(f"token ids must be a sequence of whole numbers, not {quoted(ids)}") from None
     try:
         numbers = np.asarray(array("q", ids))  # refuses what is no whole number, faster than a loop would
         fine = not ids or (numbers.min() >= 0 and numbers.max() < n_vocab)
@@ -39,10 +41,10 @@ def check_ids(ids, n_vocab):
 def check_id(token, n_vocab):
     """The id as an int; InputError if it is no whole number or outside 0 <= id < n_vocab."""
     if not hasattr(token, "__index__"):
-        raise InputError(f"a token id must be a whole number from 0 to {n_vocab - 1}, not {token!r:.60}")
-    if not 0 <= token < n_vocab:
-        raise InputError(f"token id {token} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")
-    return int(token)
+        raise InputError(f"a token id must be a whole number from 0 to {n_vocab - 1}, not {quoted(token)}")
+    if not 0 <= operator.index(token) < n_vocab:
+        raise InputError(f"token id {quoted(token)} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")
+    return operator.index(token)
 
 
 def tokens_by_id(vocabulary, path):

@@ -1,9 +1,8 @@
 """From the vocabulary files in a folder to a tokenizer, if they fit together."""
 
-from pathlib import Path
-
 from numgpt.errors import InputError
-from numgpt.files import read_json, read_text
+from numgpt.files import check_path, read_json, read_text
+from numgpt.tokenizer.added_files import add, add_from_files
 from numgpt.tokenizer.bpe import BPETokenizer
 from numgpt.tokenizer.common import check_text, tokens_by_id
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_bytes
@@ -25,12 +24,14 @@ _BYTE_SYMBOLS = set(SYMBOL_OF_BYTE.values())
 def load_tokenizer(folder):
     """The tokenizer of the vocabulary files in a folder; None when there are none.
 
-    Looked for in this order: encoder.json with vocab.bpe (OpenAI's names), vocab.json with merges.txt (Hugging
-    Face's), tokenizer.json, numgpt's own chars.json and words.json. Raises InputError for a file that is damaged,
-    lacks its twin or belongs to another kind of tokenizer, naming the file and, where there is one, the line; OSError
-    as the disk does.
+    Looked for in this order: tokenizer.json, which says everything; encoder.json with vocab.bpe (OpenAI's names),
+    vocab.json with merges.txt (Hugging Face's), numgpt's own chars.json and words.json. Beside each of the first three
+    other files may name added tokens (added_files.py). Raises InputError for a file that is damaged, lacks its twin or
+    belongs to another kind of tokenizer, naming the file and, where there is one, the line; OSError as the disk does.
     """
-    folder = Path(folder)
+    folder = check_path(folder, "folder")
+    if (folder / "tokenizer.json").exists():
+        return load_tokenizer_json(folder / "tokenizer.json")
     for pair in _PAIRS:
         there = [name for name in pair if (folder / name).exists()]
         if len(there) == 2:
@@ -38,14 +39,9 @@ def load_tokenizer(folder):
         if there:
             missing = pair[1] if there[0] == pair[0] else pair[0]
             raise InputError(f"{folder}: {there[0]} is of no use without {missing}: put that beside it")
-    readers = {
-        "tokenizer.json": load_tokenizer_json,
-        CharTokenizer.FILE: CharTokenizer.load,
-        WordTokenizer.FILE: WordTokenizer.load,
-    }
-    for name, read in readers.items():
-        if (folder / name).exists():
-            return read(folder / name)
+    for kind in CharTokenizer, WordTokenizer:
+        if (folder / kind.FILE).exists():
+            return kind.load(folder / kind.FILE)
     return None
 
 
@@ -60,7 +56,8 @@ def _load_pair(vocabulary_path, merges_path):
     first = 2 if lines[0].startswith("#version") or not lines[0] else 1
     merges = (line.split(" ") for line in lines[first - 1 :])
     vocabulary = read_json(vocabulary_path)
-    return assemble(vocabulary, merges, vocabulary_path, lambda n: f"{merges_path}, line {first + n}")
+    added = add_from_files({}, vocabulary, vocabulary_path)
+    return assemble(vocabulary, merges, vocabulary_path, lambda n: f"{merges_path}, line {first + n}", added)
 
 
 def load_tokenizer_json(path):
@@ -74,7 +71,7 @@ def load_tokenizer_json(path):
     vocabulary, merges = model.get("vocab"), model.get("merges")
     if not isinstance(vocabulary, dict) or not isinstance(merges, list):
         raise InputError(f"{path}: the model must have a vocab, which is an object, and merges, which are a list")
-    added = _add_tokens(vocabulary, content.get("added_tokens"), path)
+    added = add_from_files(_add_tokens(vocabulary, content.get("added_tokens"), path), vocabulary, path)
     merges = (_pair(merge, n, path) for n, merge in enumerate(merges))
     return assemble(vocabulary, merges, path, lambda n: f"{path}, merge {n + 1}", added)
 
@@ -112,24 +109,19 @@ def _check_surroundings(content, path):
 
 
 def _add_tokens(vocabulary, entries, path):
-    """Put the added_tokens, which may be in the vocabulary already, into it; return the set of them."""
-    added = set()
+    """{text: AddedToken} of added_tokens; they are put into the vocabulary, where they may be already."""
+    added = {}
     for entry in entries if isinstance(entries, list) else []:
-        text, i = (entry.get("content"), entry.get("id")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(text, str) or not text:
-            raise InputError(f"{path}: each of the added_tokens must have an id and a content, not {entry!r:.60}")
-        if vocabulary.setdefault(text, i) != i:
-            raise InputError(f"{path}: {text!r} has the id {vocabulary[text]!r} in vocab and {i!r:.40} in added_tokens")
-        added.add(text)
+        add(entry, entry.get("id") if isinstance(entry, dict) else None, added, vocabulary, path)
     return added
 
 
-def assemble(vocabulary, merges, path, where, added=()):
+def assemble(vocabulary, merges, path, where, added):
     """The tokenizer of a vocabulary {token: id} and an iterable of merges, lists of str that should be pairs of tokens.
 
     path: the vocabulary's file, for errors. where: from the number of a merge to its place in a file, for errors.
-    added: tokens that no merge has to make. Raises InputError unless the ids are 0 to n - 1, all bytes are there,
-    each merge joins what is there by then into a token, and each token is a byte, or made by a merge, or
+    added: {text: AddedToken}, which no merge has to make. Raises InputError unless the ids are 0 to n - 1, all bytes
+    are there, each merge joins what is there by then into a token, and each token is a byte, or made by a merge, or
     added, or has a name like <|endoftext|> or [PAD].
     """
     tokens = tokens_by_id(vocabulary, path)
@@ -141,9 +133,11 @@ def assemble(vocabulary, merges, path, where, added=()):
         )
     pairs = _number_merges(vocabulary, merges, where)
     made = _BYTE_SYMBOLS.union([tokens[i] for i in pairs.values()])
-    special = {token: vocabulary[token] for token in tokens if token not in made}
+    added = {text: token for text, token in added.items() if text not in _BYTE_SYMBOLS}
+    special = {token: vocabulary[token] for token in tokens if token not in made or token in added}
     _check_special(special, added, path)
-    return BPETokenizer([token.encode() if token in special else to_bytes(token) for token in tokens], pairs, special)
+    tokens = [token.encode() if token in special else to_bytes(token) for token in tokens]
+    return BPETokenizer(tokens, pairs, special, added.values())
 
 
 def _number_merges(vocabulary, merges, where):

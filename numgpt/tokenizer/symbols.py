@@ -4,8 +4,6 @@ A vocabulary file holds text, but tokens are bytes. Bytes that print are written
 that number, the other 68 as the characters from U+0100 on, in order: a space is U+0120, a newline U+010A.
 """
 
-import json
-
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _HIDDEN = [byte for byte in range(256) if byte not in _PRINTABLE]
 
@@ -21,15 +19,3 @@ def to_symbols(token):
 def to_bytes(symbols):
     """str -> bytes: "\\u0120the" -> b" the". Every character must be one of the 256."""
     return symbols.translate(_BYTE_OF_SYMBOL).encode("latin-1")
-
-
-def format_vocabulary(tokens, special):
-    """The bytes of an encoder.json: {symbols: id}, special tokens as they are."""
-    names = {i: text for text, i in special.items()}
-    return json.dumps({names.get(i) or to_symbols(token): i for i, token in enumerate(tokens)}).encode()
-
-
-def format_merges(tokens, merges):
-    """The bytes of a vocab.bpe: a line for each merge, left and right, behind a line with the version."""
-    lines = [f"{to_symbols(tokens[left])} {to_symbols(tokens[right])}\n" for left, right in merges]
-    return "".join(["#version: 0.2\n", *lines]).encode()

@@ -3,10 +3,9 @@
 import json
 import re
 from collections import Counter
-from pathlib import Path
 
 from numgpt.errors import InputError
-from numgpt.files import atomic_write, read_json
+from numgpt.files import atomic_write, check_path, quoted, read_json
 from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text, tokens_by_id
 
 UNKNOWN = "<unk>"  # three pieces of any text, so no piece is spelt like it
@@ -16,16 +15,29 @@ PIECE = re.compile(r"\w+|\W")
 class TableTokenizer:
     """Strings and their places in a list. Joined, the strings of a text's ids are the text again.
 
-    strings: list of different str. A subclass says how a text is cut (`encode`), what can come of that (`is_token`) and
-    the name of its `FILE`.
+    strings: list of different str; raises InputError for others. A subclass says how a text is cut (`encode`), what can
+    come of that (`is_token`) and the name of its `FILE`.
     """
 
     end_of_text = None
 
     def __init__(self, strings):
-        self.strings = list(strings)
+        self.strings = self._check_strings(strings)
         self.n_vocab = len(self.strings)
         self._id_of = {string: i for i, string in enumerate(self.strings)}
+
+    def _check_strings(self, strings):
+        """`strings` as a list. Raises InputError unless they are different texts, each of which can be a token."""
+        try:
+            strings = list(strings)
+        except TypeError:
+            raise InputError(f"strings must be a list of texts, not {quoted(strings)}") from None
+        for i, string in enumerate(strings):
+            if not isinstance(string, str) or not self.is_token(string):
+                raise InputError(f"token {i}, {quoted(string)}, does not belong in a {type(self).__name__}")
+        if len(set(strings)) < len(strings):
+            raise InputError(f"{quoted(Counter(strings).most_common(1)[0][0])} is among the strings twice")
+        return strings
 
     def decode(self, ids):
         """Ids -> str. Raises InputError for an id that is no whole number or not 0 <= id < n_vocab."""
@@ -41,17 +53,18 @@ class TableTokenizer:
 
     def save(self, folder):
         """Write FILE, {string: id} as JSON, into a folder that exists."""
-        with atomic_write(Path(folder) / self.FILE, "w") as file:
+        with atomic_write(check_path(folder, "folder") / self.FILE, "w") as file:
             json.dump(self._id_of, file, ensure_ascii=False)
 
     @classmethod
     def load(cls, path):
         """The tokenizer that `save` wrote. Raises InputError, naming the file, for anything else; OSError."""
+        path = check_path(path, "path")
         strings = tokens_by_id(read_json(path), path)
-        for i, string in enumerate(strings):
-            if not cls.is_token(string):
-                raise InputError(f"{path}: token {i}, {string!a:.60}, does not belong in it: make it again")
-        return cls(strings)
+        try:
+            return cls(strings)
+        except InputError as error:
+            raise InputError(f"{path}: {error}: make it again") from None
 
 
 class CharTokenizer(TableTokenizer):
@@ -105,6 +118,11 @@ class WordTokenizer(TableTokenizer):
 
     FILE = "words.json"
 
+    def __init__(self, strings):
+        super().__init__(strings)
+        if UNKNOWN not in self._id_of:
+            raise InputError(f"there is no {UNKNOWN} among the strings, which every vocabulary of words has")
+
     @classmethod
     def from_text(cls, text):
         """The pieces that occur in `text`, the most frequent first."""
@@ -115,13 +133,6 @@ class WordTokenizer(TableTokenizer):
     def is_token(string):
         """Whether a string is one piece of some text, or the unknown one."""
         return string == UNKNOWN or bool(PIECE.fullmatch(string)) and not "\ud800" <= string <= "\udfff"
-
-    @classmethod
-    def load(cls, path):
-        tokenizer = super().load(path)
-        if UNKNOWN not in tokenizer._id_of:
-            raise InputError(f"{path}: there is no {UNKNOWN} in it, which every vocabulary of words has")
-        return tokenizer
 
     def encode(self, text, allowed_special=()):
         """str -> list of int. There are no special tokens to allow. Raises InputError for what is no text."""

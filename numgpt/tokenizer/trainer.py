@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from itertools import pairwise
 
-from numgpt.errors import InputError
+from numgpt.numbers import check_number
 from numgpt.tokenizer.bpe import END_OF_TEXT, BPETokenizer, find_pieces
 from numgpt.tokenizer.common import check_text
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE
@@ -35,8 +35,8 @@ def train_bpe(text, vocab_size, progress=None):
     progress(done, total), if given, is called as merges are learnt. Raises InputError for a size below 257.
     """
     check_text(text)
-    if vocab_size < 257:
-        raise InputError(f"a vocabulary has the 256 bytes and {END_OF_TEXT} at least: {vocab_size} is below 257")
+    note = f"the 256 bytes and {END_OF_TEXT}"
+    vocab_size = check_number(vocab_size, "the size of a vocabulary", whole=True, low=257, note=note)
     tokens = [bytes([byte]) for byte in SYMBOL_OF_BYTE]
     words, counts = words_of(text, {token[0]: i for i, token in enumerate(tokens)})
     pairs = PairCounts(words, counts)

@@ -1,7 +1,7 @@
 """What the loss would be without a part of the model: measured, beside what the gradients say to first order."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from numgpt.errors import InputError
@@ -74,10 +74,10 @@ def losses_without(whole: Trace, parts: Iterable[str]) -> dict[str, float]:
     return losses
 
 
-def zeroed(here):
+def zeroed(here: Any) -> Callable[[Any], Any]:
     """A function that sets the part `here` of a copy of a value to 0."""
 
-    def set_to_zero(value):
+    def set_to_zero(value: Any) -> Any:
         value = value.copy()
         value[here] = 0
         return value

@@ -1,6 +1,7 @@
 """What `trace` returns, and what can be read off it."""
 
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,7 +119,7 @@ class Trace:
 
         return notebook(self)
 
-    def _log_probabilities(self, x):
+    def _log_probabilities(self, x: Array) -> Iterator[tuple[slice, np.ndarray]]:
         """(slice of rows, log softmax of their logits, float64 on the host) for the stream x, some rows at a time."""
         rows = x.reshape(-1, x.shape[-1])
         for start in range(0, len(rows), ROWS):
@@ -129,7 +130,7 @@ class Trace:
             z -= z.max(-1, keepdims=True)
             yield here, z - np.log(np.exp(z).sum(-1, keepdims=True))
 
-    def _named(self, found, name):
+    def _named(self, found: dict[str, np.ndarray], name: str) -> np.ndarray:
         if name not in found:
             what = "gradient" if found is self.gradients else "value"
             raise InputError(f"the trace has no {what} {name!r}: name it in names= (and give targets for gradients)")

@@ -1,97 +1,74 @@
-"""From a file to batches: read, split, tokenise, keep the tokens on disk, draw windows of them."""
+"""From a source to batches: split, tokenise, keep the tokens on disk, draw windows of them."""
 
+import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from numgpt.errors import InputError
-from numgpt.files import atomic_write, file_sha256, read_text
+from numgpt.files import atomic_write, file_sha256, quoted
+from numgpt.training.npy import map_tokens
+from numgpt.training.source import source_sha256
 
 PARTS = ("train", "held_out")
 
 
 @dataclass(frozen=True)
-class Source:
-    """What a data file holds: a text or, from a .npy file, the tokens themselves; and the file's SHA-256."""
-
-    path: Path
-    text: str | None
-    tokens: np.ndarray | None
-    sha256: str
-
-    def split(self, val_fraction):
-        """(first part, last part), the last being that share of the characters or tokens."""
-        whole = self.text if self.tokens is None else self.tokens
-        end = int(len(whole) * (1 - val_fraction))
-        return whole[:end], whole[end:]
-
-
-def read_source(path):
-    """The Source at `path`: UTF-8 text, or one row of whole numbers in a .npy file, which is mapped into memory.
-
-    Raises InputError for a folder, an empty file, and for what is neither; OSError as the disk does.
-    """
-    path = Path(path)
-    if path.suffix == ".npy" and not path.is_dir():
-        return Source(path, None, _read_tokens(path), file_sha256(path))
-    return Source(path, read_document(path), None, file_sha256(path))
-
-
-def read_document(path):
-    """The text of a UTF-8 file that has one. Raises InputError for an empty file and as `read_text`; OSError too."""
-    text = read_text(path)
-    if not text:
-        raise InputError(f"{path} is empty: there is no text in it")
-    return text
-
-
-def _read_tokens(path):
-    try:
-        tokens = open_memmap(path, mode="r")
-    except ValueError as error:
-        raise InputError(f"{path} is not a .npy file of numbers: {error}") from None
-    if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
-        raise InputError(f"{path} holds {tokens.dtype} of shape {tokens.shape}: tokens are one row of whole numbers")
-    if len(tokens) == 0:
-        raise InputError(f"{path} is empty: there are no tokens in it")
-    return tokens
-
-
-@dataclass(frozen=True)
 class DataRecord:
-    """What a checkpoint remembers of the data: SHA-256 of the file, and of the two token files made of it."""
+    """What a checkpoint remembers of the data: SHA-256 of the file, and of the two token files made of it.
+
+    val_file and val_sha256 are of the file that is held out, where it is one of its own. Raises InputError for what
+    cannot be these.
+    """
 
     file: str
     sha256: str
     train_sha256: str
     held_out_sha256: str
+    val_file: str | None = None
+    val_sha256: str | None = None
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            fits = isinstance(value, str) and (name.endswith("file") or re.fullmatch("[0-9a-f]{64}", value))
+            if not fits and not (value is None and name.startswith("val")):
+                raise InputError(f"{name} of the data cannot be {quoted(value)}")
 
     def as_dict(self):
         """name -> value, for JSON."""
         return asdict(self)
 
+    def differences(self, data, val_data):
+        """What to say of each of the two files that is not the one the run was begun with; None is not looked at."""
+        said = []
+        for path, file, sha256 in (data, self.file, self.sha256), (val_data, self.val_file, self.val_sha256):
+            if path is not None and sha256 is None:
+                said.append(f"{path} was not held out when it was begun, but the end of {quoted(self.file)}")
+            elif path is not None and source_sha256(path) != sha256:
+                said.append(f"{path} is not the file {quoted(file)} that it was begun with")
+        return said
 
-def prepare(source, tokenizer, folder, val_fraction, n_vocab):
+
+def prepare(source, encode, folder, val_fraction, n_vocab):
     """Split the source, tokenise the two parts separately, write them to `folder`; return the DataRecord.
 
-    tokenizer may be None for a source of tokens. Raises InputError for tokens outside [0, n_vocab) and as the tokenizer
+    encode: from text to ids, for a source of text. Raises InputError for tokens outside [0, n_vocab) and as `encode`
     does; OSError as the disk does.
     """
     folder.mkdir(parents=True, exist_ok=True)
     smallest = np.uint16 if n_vocab <= 1 << 16 else np.uint32
-    for name, part in zip(PARTS, source.split(val_fraction), strict=True):
-        tokens = tokenizer.encode(part) if source.tokens is None else part
-        with atomic_write(_token_file(folder, name)) as file:
-            np.save(file, _checked(np.asarray(tokens), n_vocab, source.path).astype(smallest), allow_pickle=False)
+    for name, part, file in zip(PARTS, source.split(val_fraction), source.files, strict=True):
+        tokens = encode(part) if source.tokens is None else part
+        with atomic_write(_token_file(folder, name)) as token_file:
+            np.save(token_file, _checked(np.asarray(tokens), n_vocab, file.name).astype(smallest), allow_pickle=False)
     hashes = [file_sha256(_token_file(folder, name)) for name in PARTS]
-    return DataRecord(source.path.name, source.sha256, *hashes)
+    held_out = (source.held_out.name, source.held_out.sha256) if source.held_out else ()
+    return DataRecord(source.name, source.sha256, *hashes, *held_out)
 
 
-def _checked(tokens, n_vocab, path):
+def _checked(tokens, n_vocab, name):
     if len(tokens) and not 0 <= tokens.min() <= tokens.max() < n_vocab:
-        raise InputError(f"{path} has tokens from {tokens.min()} to {tokens.max()}, the vocabulary 0 to {n_vocab - 1}")
+        raise InputError(f"{name} has tokens from {tokens.min()} to {tokens.max()}, the vocabulary 0 to {n_vocab - 1}")
     return tokens
 
 
@@ -100,7 +77,7 @@ def open_tokens(folder, context):
 
     Raises InputError where there are too few for one sequence of `context` tokens and what follows each of them.
     """
-    train, held_out = (open_memmap(_token_file(folder, name), mode="r") for name in PARTS)
+    train, held_out = (map_tokens(_token_file(folder, name)) for name in PARTS)
     if len(train) <= context:
         raise InputError(
             f"the text to train on has {len(train)} tokens, too few for a context of {context}: "

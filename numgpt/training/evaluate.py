@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numgpt.errors import InputError
 from numgpt.generation.sampling import log_probabilities
 
 
@@ -64,14 +65,21 @@ class HeldOut:
         return Loss(nats, self.n_tokens, self.n_characters)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends with a message
 def token_losses(model, tokens, context):
     """-log p of each of tokens[1:], (N - 1,) float64 in nats, for tokens (N,), N >= 2.
 
     Read in windows of `context` that do not overlap, so that a window's first token is predicted from one before it.
+    Raises InputError for a model whose losses are not finite numbers.
     """
     losses = []
     for start in range(0, len(tokens) - 1, context):
         ids = np.asarray(tokens[start : start + context + 1], np.int64)
         logits = model.forward(ids[None, :-1])[0]
         losses.append(-log_probabilities(logits, ids[1:]))
+        if not np.isfinite(losses[-1]).all():
+            raise InputError(
+                "the model's losses are not finite numbers: its weights are damaged or overflow (NaN or infinity); "
+                "load it again, or train with a smaller learning rate"
+            )
     return np.concatenate(losses)

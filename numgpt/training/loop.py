@@ -1,17 +1,24 @@
 """The loop: step, evaluate, write down, save."""
 
+import math
 import time
 from dataclasses import asdict
+
+import numpy as np
 
 from numgpt.files import newest_checkpoint
 from numgpt.training.metrics import Metrics
 from numgpt.training.trainer import Diverged
 
+SAVE_SECONDS = 120  # a checkpoint is at most about this old, however long steps take
+FIRST_EVALUATION = 8
+
 
 def train(session, report, stopped=lambda: False):
-    """Take the steps of a Session that are left; return whether all were taken.
+    """Take the steps of a Session that are left, or until patience ends; return whether that was the end of it.
 
-    Evaluates and saves before the first step, as often as the settings say, and after the last. stopped() is asked
+    Evaluates and saves before the first step, as often as the settings say, and after the last; saves too whatever is
+    better on held-out text than all before. stopped() is asked
     after every step; once it is true, a checkpoint is saved and the loop ends.
 
     report gets report.step(record) after every step and report.evaluated(record, model) after every evaluation, with
@@ -30,21 +37,27 @@ def train(session, report, stopped=lambda: False):
         raise Diverged(f"{error}{advice}") from None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends the run with a message
 def _train(session, report, stopped):
     trainer = session.trainer
     with Metrics(session.run, trainer.steps) as metrics:
         if newest_checkpoint(session.run) is None:
             metrics.append(evaluate(session, {"step": 0}, report))
             save(session, metrics)
+        saved = time.monotonic()
         while not trainer.finished:
             record = timed_step(trainer)
-            if is_due(trainer, session.settings.eval_every):
+            before = trainer.best
+            if is_early(trainer) or is_due(trainer, session.settings.eval_every):
                 record = evaluate(session, record, report)
             metrics.append(record)
             report.step(record)
             ending = stopped()
-            if ending or is_due(trainer, session.settings.save_every):
+            better = trainer.best is not before and trainer.best.step == trainer.steps
+            late = time.monotonic() - saved >= SAVE_SECONDS
+            if ending or better or late or is_due(trainer, session.settings.save_every):
                 save(session, metrics)
+                saved = time.monotonic()
             if ending:
                 break
     return trainer.finished
@@ -60,9 +73,12 @@ def timed_step(trainer):
 
 
 def evaluate(session, record, report):
-    """The record with the loss on held-out text added."""
+    """The record with the loss on held-out text added. Raises Diverged where that is no finite number."""
     with session.trainer.weights_to_keep() as model:
         loss = session.held_out.loss(model)
+        if not math.isfinite(loss.nats):
+            raise Diverged(f"step {session.trainer.steps}: the loss on held-out text is {loss.nats}: training diverged")
+        session.trainer.note(loss.per_token)
         record = {**record, "val_loss": loss.per_token}
         if loss.per_character is not None:
             record["val_loss_per_character"] = loss.per_character
@@ -74,6 +90,15 @@ def save(session, metrics):
     """Write a checkpoint, with the diary up to it on the disk first."""
     metrics.sync()
     session.save()
+
+
+def is_early(trainer):
+    """Whether this step, before the first regular evaluation, has one so that the curve has a beginning: 8, 16, 32, ...
+
+    Earlier steps, of a rate that still rises, would show ln V again, and an evaluation costs as much as many steps.
+    """
+    step = trainer.steps
+    return FIRST_EVALUATION <= step < trainer.settings.eval_every and step & (step - 1) == 0
 
 
 def is_due(trainer, every):

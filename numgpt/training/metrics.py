@@ -2,8 +2,11 @@
 
 import json
 import os
+from contextlib import suppress
 
-from numgpt.files import atomic_write
+from numgpt.errors import InputError
+from numgpt.files import atomic_write, naming, parse_json
+from numgpt.numbers import check_number
 
 NAME = "metrics.jsonl"
 
@@ -15,7 +18,7 @@ class Metrics:
     """
 
     def __init__(self, run, step):
-        path = run / NAME
+        self.path = path = run / NAME
         if path.exists():
             kept = [record for record in read(run) if record["step"] <= step]
             with atomic_write(path, "w") as file:
@@ -26,29 +29,36 @@ class Metrics:
         return self
 
     def __exit__(self, *_):
-        self.file.close()
+        with naming(self.path):
+            self.file.close()
 
     def append(self, record):
         """Add a record (name -> number, "step" among them); whoever reads the file sees it at once."""
-        self.file.write(_line(record))
-        self.file.flush()
+        with naming(self.path):
+            self.file.write(_line(record))
+            self.file.flush()
 
     def sync(self):
         """Have the disk hold all records."""
-        os.fsync(self.file.fileno())
+        with naming(self.path):
+            os.fsync(self.file.fileno())
 
 
 def read(run):
     """The records of a run, in order; a line that was cut off, or is none of ours, is passed over."""
+    path = run / NAME
     records = []
-    for line in (run / NAME).read_text("utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and isinstance(record.get("step"), int):
-            records.append(record)
+    for line in path.read_bytes().splitlines():
+        with suppress(InputError):
+            records.append(_checked(parse_json(line, path)))
     return records
+
+
+def _checked(record):
+    check_number(record.get("step"), "step", whole=True, low=0)
+    for name, value in record.items():
+        check_number(value, name)
+    return record
 
 
 def _line(record):

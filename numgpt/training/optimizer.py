@@ -16,8 +16,12 @@ import math
 
 import numpy as np
 
+from numgpt.backend import check_memory, device_of
+from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.kernels import definition
-from numgpt.model import GPT
+from numgpt.layers import Layer
+from numgpt.numbers import check_number
 
 
 @definition
@@ -37,23 +41,32 @@ def squared_norm(x):
 
 
 class AdamW:
-    """The optimizer of `model`. lr may be set anew before any step; m and v are flat, in the order of model.values."""
+    """The optimizer of `model`. lr may be set anew before any step; m and v are flat, in the order of model.values.
+
+    Raises InputError for what is no model, for an lr or weight_decay below 0, betas that are not two numbers of at
+    least 0 and below 1, an eps not above 0, and where weights, gradients, m and v do not fit the machine's memory.
+    """
 
     def __init__(
         self,
-        model: GPT,
+        model: Layer,
         lr: float = 3e-4,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
+        if not isinstance(model, Layer) or not hasattr(model, "values"):
+            raise InputError(f"AdamW needs a model, such as a GPT, not {quoted(model)}")
+        check_memory(4 * model.values.nbytes, "training it", device_of(model.values))
         self.model, self.lr, self.betas, self.eps, self.weight_decay = model, lr, betas, eps, weight_decay
+        self._check()
         self.m = np.zeros_like(model.values)
         self.v = np.zeros_like(model.values)
         self.steps = 0
 
     def step(self) -> None:
         """Update every parameter of the model from its gradient, which is left as it is."""
+        self._check()
         self.steps += 1
         model, (beta1, beta2) = self.model, self.betas
         matrices = slice(0, model.n_matrix_elements)
@@ -62,8 +75,17 @@ class AdamW:
             w, g, m, v = (flat[here] for flat in (model.values, model.grads, self.m, self.v))
             adamw_update(w, g, m, v, self.steps, self.lr, beta1, beta2, self.eps, weight_decay)
 
+    def _check(self) -> None:
+        """Raise InputError unless all settings are numbers in their range."""
+        self.lr = check_number(self.lr, "lr", low=0)
+        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
+            raise InputError(f"betas must be two numbers, not {quoted(self.betas)}")
+        self.betas = tuple(check_number(beta, f"betas[{i}]", low=0, below=1) for i, beta in enumerate(self.betas))
+        self.eps = check_number(self.eps, "eps", above=0)
+        self.weight_decay = check_number(self.weight_decay, "weight_decay", low=0)
 
-def clip_gradients(model: GPT, max_norm: float) -> float:
+
+def clip_gradients(model: Layer, max_norm: float) -> float:
     """Scale all gradients by max_norm / norm if their Euclidean norm is above max_norm; return the norm before.
 
     One norm over all parameters together, so that the direction of the step stays (Pascanu et al. 2013, section 3.2).

@@ -84,18 +84,21 @@ PRESETS = {
 }
 
 
-def choose(preset, options):
+def choose(preset, options, longest=None):
     """The Settings of a preset's name (None: "small", or "fine-tune" with --init) with `options` (name -> value) set.
 
-    min_lr and warmup follow lr and max_steps where only these are among the options, so that the learning rate still
-    rises and falls. Raises InputError for an unknown preset, for a setting outside its range, and for options on the
-    shape of a model that exists.
+    longest: how many tokens the model of --init can read, which a preset's context then does not exceed. min_lr and
+    warmup follow lr and max_steps where only these are among the options, so that the learning rate still rises and
+    falls. Raises InputError for an unknown preset, for a setting outside its range, and for options on the shape of a
+    model that exists.
     """
     fixed = [option(name) for name in SHAPE if name in options and options.get("init")]
     if fixed:
         raise InputError(f"{' and '.join(fixed)} cannot be chosen: --init {options['init']} has them already")
     preset = named(preset or ("fine-tune" if options.get("init") else "small"))
     settings = Settings(**{**preset.options, **options})
+    if longest and "context" not in options:
+        settings = replace(settings, context=min(settings.context, longest))
     if "lr" in options and "min_lr" not in options:
         settings = replace(settings, min_lr=settings.lr / 10)
     if "warmup" not in options:

@@ -1,11 +1,12 @@
 """Everything that a training run can be told, with its default and what is allowed."""
 
-import math
 from dataclasses import asdict, dataclass, field, fields
 
 from numgpt.backend import float_type
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.numbers import check_number
 
 
 def setting(default, text, low=None, below=None, above=None):
@@ -25,7 +26,11 @@ class Settings:
     n_layer: int = setting(4, "transformer blocks", low=1)
     n_head: int = setting(4, "attention heads, a divisor of --n-embd", low=1)
     n_embd: int = setting(192, "channels", low=1)
-    context: int = setting(128, "tokens in a training sequence; of a new model, the longest it can read", low=1)
+    context: int = setting(
+        128,
+        "tokens in a training sequence; a new model reads as many, one of --init may read more",
+        low=1,
+    )
     dropout: float = setting(0.1, "probability of dropping an activation in training", low=0, below=1)
     batch_size: int = setting(16, "sequences in a batch", low=1)
     accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)
@@ -38,13 +43,19 @@ class Settings:
     weight_decay: float = setting(0.1, "AdamW's weight decay, on matrices only", low=0)
     clip: float = setting(1.0, "longest gradient; 0: any", low=0)
     ema: float = setting(0.0, "decay of the weights' moving average, which is then kept; 0: none", low=0, below=1)
-    eval_every: int = setting(250, "steps from one evaluation to the next", low=1)
+    eval_every: int = setting(
+        250, "steps from one evaluation to the next; before the first, after 8, 16, 32, ...", low=1
+    )
     eval_batches: int = setting(200, "batches of held-out text in an evaluation at most; 0: all of it", low=0)
-    save_every: int = setting(250, "steps from one checkpoint to the next", low=1)
-    keep: int = setting(2, "how many checkpoints are kept, the newest", low=1)
+    save_every: int = setting(250, "steps from one checkpoint to the next, which is two minutes away at most", low=1)
+    keep: int = setting(2, "how many checkpoints are kept, the newest; the best is kept besides", low=1)
+    patience: int = setting(
+        0, "end after so many evaluations, each --eval-every, without a lower loss; 0: never", low=0
+    )
     seed: int = setting(0, "draws the first weights, the batches and dropout", low=0)
     dtype: str = setting("float32", "float32 or float64")
     val_fraction: float = setting(0.1, "share of the text, its end, that is held out", above=0, below=1)
+    end_of_text: str = setting("token", "what <|endoftext|> in a text is: token (where one document ends), or text")
     init: str | None = setting(None, "start from this model, a published name or a folder, with its tokenizer")
 
     def __post_init__(self):
@@ -52,6 +63,8 @@ class Settings:
             check(here, getattr(self, here.name))
         GPTConfig(1, self.context, self.n_embd, self.n_head, self.n_layer, self.dropout)
         float_type(self.dtype)
+        if self.end_of_text not in ("token", "text"):
+            raise InputError(f"--end-of-text must be token or text, not {quoted(self.end_of_text)}")
 
     def differences(self, options):
         """ "--lr is 0.1 here, but 0.001 in the run" for each of `options` (name -> value) that is not as set here."""
@@ -66,6 +79,9 @@ class Settings:
         return asdict(self)
 
 
+HARMLESS = ("eval_every", "save_every", "keep", "patience")  # what a run may be resumed with other values of
+
+
 def option(name):
     """The command line's word for a setting."""
     return "--" + name.replace("_", "-")
@@ -77,16 +93,7 @@ def check(here, value):
         return
     if here.type not in (int, float):
         if not isinstance(value, str) or not value:
-            raise InputError(f"{option(here.name)} must be a text, not {value!r}")
+            raise InputError(f"{option(here.name)} must be a text, not {quoted(value)}")
         return
-    number = int if here.type is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, number) or not math.isfinite(value):
-        raise InputError(f"{option(here.name)} must be a {'whole ' if here.type is int else ''}number, not {value!r}")
-    low, below, above = (here.metadata[name] for name in ("low", "below", "above"))
-    if low is not None and value < low or below is not None and value >= below or above is not None and value <= above:
-        parts = [
-            *([f"at least {low}"] if low is not None else []),
-            *([f"above {above}"] if above is not None else []),
-            *([f"below {below}"] if below is not None else []),
-        ]
-        raise InputError(f"{option(here.name)} must be {' and '.join(parts)}, not {value!r}")
+    limits = {name: here.metadata[name] for name in ("low", "above", "below")}
+    check_number(value, option(here.name), here.type is int, **limits)

@@ -5,11 +5,13 @@ A run's folder holds
     step-00000500/     a checkpoint: model.safetensors and config.json (any program that reads GPT-2 can use them),
                        the tokenizer's files, training.safetensors (weights, both moments of AdamW, flat), state.json
     latest             the name of the newest checkpoint that is whole
+    best               the name of the one with the lowest loss on held-out text
     data/              the tokens
     metrics.jsonl      a line per step
 
 A checkpoint is written to a folder whose name ends in .tmp, flushed to the disk, renamed; then `latest` is replaced.
 Whenever the process or the machine stops, `latest` names a whole checkpoint, and what else lies there is swept away.
+On the disk are at most the newest `keep` checkpoints, the best, and the one that is being written.
 """
 
 import json
@@ -22,21 +24,35 @@ from numgpt.checkpoint import open_checkpoint, save_checkpoint
 from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
 from numgpt.checkpoint.tensors import read_tensors
 from numgpt.errors import InputError
-from numgpt.files import CHECKPOINT, LATEST, atomic_write, flush, newest_checkpoint, read_json
+from numgpt.files import (
+    BEST,
+    CHECKPOINT,
+    LATEST,
+    atomic_write,
+    choose_checkpoint,
+    flush,
+    newest_checkpoint,
+    quoted,
+    read_json,
+)
+from numgpt.numbers import check_number
+from numgpt.training.best import read_best
 
 STATE = "state.json"
 ARRAYS = "training.safetensors"
 TEMPORARY = ".tmp"
 FORMAT = 1
+GENERATORS = ("batches", "dropout")
+PCG64 = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}  # how many bits each number has
 
 
 def save(run, trainer, tokenizer, about, keep):
-    """Write a checkpoint of `trainer` to the folder `run`; then only the newest `keep` stay.
+    """Write a checkpoint of `trainer` to the folder `run`; then only the newest `keep` and the best stay.
 
     about: what else state.json is to hold (name -> value). Raises OSError as the disk does; what was there before is
     then untouched, and nothing of the new checkpoint is left.
     """
-    final = run / f"step-{trainer.steps:08d}"
+    final = run / _name(trainer.steps)
     temporary = final.with_name(final.name + TEMPORARY)
     try:
         _write(temporary, trainer, tokenizer, about)
@@ -44,14 +60,36 @@ def save(run, trainer, tokenizer, about, keep):
         flush(run)
         with atomic_write(run / LATEST, "w") as file:
             file.write(final.name + "\n")
+        name_best(run, trainer.best)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         if newest_checkpoint(run) != final:
             shutil.rmtree(final, ignore_errors=True)
         raise
     flush(run)
-    for old in _checkpoints(run)[:-keep]:
-        _remove(old)
+    best = choose_checkpoint(run, BEST)
+    for old in [path for path in checkpoints(run) if _number(path) <= trainer.steps][:-keep]:
+        if old != best:
+            _remove(old)
+
+
+def name_best(run, best):
+    """Have the file `best` name the checkpoint of the Best; where that is gone, or None, there is no such file."""
+    name = _name(best.step) if best else None
+    if name is None or not (run / name).is_dir():
+        (run / BEST).unlink(missing_ok=True)
+    elif not (run / BEST).is_file() or (run / BEST).read_bytes().decode("utf-8", "replace").strip() != name:
+        with atomic_write(run / BEST, "w") as file:
+            file.write(name + "\n")
+
+
+def go_back(run, checkpoint, best):
+    """Make `checkpoint`, with the Best of its time, the newest of the run; `sweep` then removes those of more steps."""
+    if newest_checkpoint(run) != checkpoint:
+        with atomic_write(run / LATEST, "w") as file:
+            file.write(checkpoint.name + "\n")
+        flush(run)
+    name_best(run, best)
 
 
 def _write(folder, trainer, tokenizer, about):
@@ -77,9 +115,24 @@ def read_state(checkpoint):
         state = read_json(path)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on") from None
-    if state.get("format") != FORMAT:
+    if type(state.get("format")) is not int or state["format"] != FORMAT:
         raise InputError(f"{path} was not written by this version of numgpt")
+    if check_number(state.get("step"), f"{path}: step", whole=True, low=0) != _number(checkpoint):
+        raise InputError(f"{path} tells of step {state['step']}, its folder of another: it is damaged, or was renamed")
+    read_best(state.get("best"), state["step"])
+    for name in GENERATORS:
+        _check_generator(state.get(name), f"{path}: the state of the generator for {name}")
     return state
+
+
+def _check_generator(state, name):
+    """Raise InputError unless `state` is what NumPy's PCG64 can be set to."""
+    inner = state.get("state") if isinstance(state, dict) else None
+    if not isinstance(inner, dict) or state.get("bit_generator") != "PCG64":
+        raise InputError(f"{name} is {quoted(state)}, and not PCG64's")
+    numbers = {**state, **inner}
+    for field, bits in PCG64.items():
+        check_number(numbers.get(field), f"{name}: {field}", whole=True, low=0, below=1 << bits)
 
 
 def read_config(checkpoint, dropout):
@@ -90,6 +143,8 @@ def read_config(checkpoint, dropout):
 def restore(checkpoint, trainer, state):
     """Set `trainer` to what `save` found in one of the same settings. Raises InputError for files that do not fit."""
     path = checkpoint / ARRAYS
+    if not path.exists():
+        raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on")
     arrays = trainer.arrays()
     stored = {tensor.name: tensor for tensor in read_header(path)}
     shapes = {name: array.shape for name, array in arrays.items()}
@@ -100,10 +155,7 @@ def restore(checkpoint, trainer, state):
     for name, array in arrays.items():
         if on_host[name] is not array:
             array[...] = array_module(array).asarray(on_host[name])
-    try:
-        trainer.set_state(state)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{checkpoint / STATE} does not tell where the run was: {error!r}") from None
+    trainer.set_state(state)
 
 
 def sweep(run):
@@ -114,14 +166,18 @@ def sweep(run):
             shutil.rmtree(path)
         elif path.name.endswith(TEMPORARY):
             path.unlink()
-    for path in _checkpoints(run):
+    for path in checkpoints(run):
         if newest is None or _number(path) > _number(newest):
             _remove(path)
 
 
-def _checkpoints(run):
-    """The folders of all checkpoints, oldest first."""
-    return sorted((path for path in run.iterdir() if CHECKPOINT.fullmatch(path.name)), key=_number)
+def checkpoints(run):
+    """The folders of all checkpoints in `run`, oldest first."""
+    return sorted((path for path in run.glob("step-*") if CHECKPOINT.fullmatch(path.name)), key=_number)
+
+
+def _name(step):
+    return f"step-{step:08d}"
 
 
 def _number(path):

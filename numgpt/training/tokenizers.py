@@ -1,8 +1,11 @@
-"""Which tokenizer a run learns with."""
+"""Which tokenizer a run learns with, and whether a checkpoint can hold it."""
+
+import tempfile
 
 from numgpt.errors import InputError
-from numgpt.loading import find_folder
+from numgpt.loading import read_folder
 from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer, no_vocabulary
+from numgpt.tokenizer.bpe import END_OF_TEXT
 from numgpt.tokenizer.trainer import train_bpe
 
 
@@ -16,7 +19,7 @@ def choose_tokenizer(source, settings, progress=None):
     """
     kind = settings.tokenizer
     if kind not in ("char", "word", "bpe"):
-        tokenizer = load_tokenizer(find_folder(kind, offline=False))
+        tokenizer = read_folder(kind, False, load_tokenizer)
         if tokenizer is None:
             raise InputError(no_vocabulary(f"--tokenizer {kind}"))
         return tokenizer
@@ -25,9 +28,55 @@ def choose_tokenizer(source, settings, progress=None):
 
 def learn(kind, source, settings, progress):
     """A tokenizer made of the text."""
+    text = "".join(dict.fromkeys(file.text for file in source.files))
     if kind == "char":
-        return CharTokenizer.from_text(source.text)
+        return CharTokenizer.from_text(text)
     if kind == "word":
-        return WordTokenizer.from_text(source.text)
+        return WordTokenizer.from_text(text)
     text, _ = source.split(settings.val_fraction)
+    if settings.end_of_text == "token":
+        text = text.replace(END_OF_TEXT, "\n")  # no merge is learnt of what is one token already
     return train_bpe(text, settings.vocab_size, progress)
+
+
+def encoder(tokenizer, settings):
+    """From text to ids; <|endoftext|> is its token where the tokenizer has one and settings.end_of_text says so."""
+    if tokenizer.end_of_text is None or settings.end_of_text == "text":
+        return tokenizer.encode
+    return lambda text: tokenizer.encode(text, allowed_special={END_OF_TEXT})
+
+
+def say_end_of_text(source, tokenizer, settings):
+    """A line on what <|endoftext|> is taken for, None where the text has none."""
+    n = sum((file.text or "").count(END_OF_TEXT) for file in {id(file): file for file in source.files}.values())
+    if not n:
+        return None
+    found = f"{END_OF_TEXT} stands in the text {n:,} times and is"
+    if tokenizer.end_of_text is None:
+        return f"{found} read as text: this tokenizer has no token for it."
+    if settings.end_of_text == "text":
+        return f"{found} read as text, as --end-of-text text says."
+    return f"{found} the token that ends a document; --end-of-text text would read it as text."
+
+
+def check_kept(tokenizer, folder):
+    """Raise InputError unless `tokenizer` is what is read back where it was saved, in a folder within `folder`.
+
+    A run is only begun with one that is: days later, none of its checkpoints could be read.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        tokenizer.save(place)
+        try:
+            kept = load_tokenizer(place)
+        except InputError as error:
+            reason = str(error).replace(place, "what was saved")
+            raise InputError(
+                f"the tokenizer cannot be kept with the run, as it could not be read again: {reason}"
+            ) from None
+        if kept is None or tokens(kept) != tokens(tokenizer):
+            raise InputError("the tokenizer cannot be kept with the run: read again, it has other tokens")
+
+
+def tokens(tokenizer):
+    """Everything that ids can mean: the bytes of each, in order, and which one ends a text."""
+    return [tokenizer.decode_bytes([i]) for i in range(tokenizer.n_vocab)], tokenizer.end_of_text

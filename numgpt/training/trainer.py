@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.training.best import after, read_best
 from numgpt.training.data import Windows
 from numgpt.training.optimizer import AdamW, clip_gradients, squared_norm
 from numgpt.training.schedule import learning_rate
@@ -40,6 +41,7 @@ class Trainer:
         betas = settings.beta1, settings.beta2
         self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay)
         self.average = model.values.copy() if settings.ema else None
+        self.best = None
 
     @property
     def steps(self):
@@ -48,10 +50,18 @@ class Trainer:
 
     @property
     def finished(self):
-        """Whether all steps of the settings have been made."""
-        return self.steps >= self.settings.max_steps
+        """Whether all steps of the settings have been made, or patience has ended."""
+        return self.steps >= self.settings.max_steps or self.out_of_patience
 
-    @np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends the run with a message
+    @property
+    def out_of_patience(self):
+        """Whether `patience` evaluations in a row have been no better than the best."""
+        return self.best is not None and 0 < self.settings.patience <= self.best.since
+
+    def note(self, val_loss):
+        """Compare a loss on held-out text, of now, with the best so far."""
+        self.best = after(self.best, self.steps, val_loss, counts=self.steps % self.settings.eval_every == 0)
+
     def step(self):
         """Make one step; return the Step. Raises Diverged, the weights being those of the step before."""
         settings, optimizer = self.settings, self.optimizer
@@ -88,7 +98,6 @@ class Trainer:
         difference *= 1 - decay
         self.average += difference
 
-    @np.errstate(over="ignore", invalid="ignore")
     def check_finite(self):
         """Raise Diverged unless all weights are finite numbers."""
         if not math.isfinite(squared_norm(self.model.values)):
@@ -120,10 +129,12 @@ class Trainer:
             "step": self.steps,
             "batches": self.windows.rng.bit_generator.state,
             "dropout": self.model.rng.bit_generator.state,
+            "best": self.best.as_dict() if self.best else None,
         }
 
     def set_state(self, state):
-        """Go on from what `state` returned. Raises KeyError, TypeError or ValueError for anything else."""
+        """Go on from what `state` returned."""
         self.optimizer.steps = state["step"]
         self.windows.rng.bit_generator.state = state["batches"]
         self.model.rng.bit_generator.state = state["dropout"]
+        self.best = read_best(state.get("best"), self.steps)

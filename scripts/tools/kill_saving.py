@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Kill a training run with SIGKILL at random moments while it saves, resume it each time, and compare where it ends.
+"""Kill a training run at random moments while it saves, resume it each time, and compare where it ends.
 
     python scripts/tools/kill_saving.py --kills 50
 
@@ -33,27 +33,32 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50, help="how often to kill (default 50)")
     parser.add_argument("--steps", type=int, help="steps of the run (default 10 a kill)")
+    parser.add_argument("--signal", default="KILL", help="KILL; or TERM or HUP, which must save and end (default KILL)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        sys.exit(compare(Path(folder), args.kills, args.steps or 10 * args.kills, random.Random(args.seed)))
+        sys.exit(
+            compare(Path(folder), args.kills, args.steps or 10 * args.kills, args.signal, random.Random(args.seed))
+        )
 
 
-def compare(folder, kills, steps, rng):
+def compare(folder, kills, steps, name, rng):
     """Run undisturbed and disturbed; print what happened; return the exit status."""
     begin = prepare(folder, steps)
     started = time.perf_counter()
     subprocess.run([*begin, "--out", folder / "quiet"], check=True, stdout=subprocess.DEVNULL)
     command, caught = [*begin, "--out", folder / "killed"], []
     while len(caught) < kills:
-        if not kill_once(command, folder / "killed", rng):
+        if not kill_once(command, folder / "killed", signal.Signals[f"SIG{name}"], rng):
             print(f"the run ended after {len(caught)} kills: give it more --steps")
             return 1
         caught.append(in_the_middle(folder / "killed"))
         command = numgpt("--resume", folder / "killed")
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     same = contents(folder / "quiet") == contents(folder / "killed")
-    print(f"{kills} kills, {sum(caught)} of them in the middle of a save, {time.perf_counter() - started:.0f} s")
+    print(
+        f"{kills} times SIG{name}, {sum(caught)} of them in the middle of a save, {time.perf_counter() - started:.0f} s"
+    )
     print("the run ended with the very numbers of the undisturbed one" if same else "the runs DIFFER")
     return 0 if same else 1
 
@@ -73,18 +78,23 @@ def numgpt(*words):
     return [sys.executable, "-m", "numgpt", "train", *words]
 
 
-def kill_once(command, run, rng):
-    """Kill the command at a random moment within its 3rd to 5th save; False where it ended by itself before that.
+def kill_once(command, run, number, rng):
+    """Send the signal at a random moment within the 3rd to 5th save; False where the run ended by itself before that.
+
+    SIGKILL ends it there; after another it must end with 128 + the number, and nothing half-written.
 
     Counted in saves and not in seconds, so that a fast disk does not bring the run to its end first.
     """
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     saved_at = [wait_for_save(process, run) for _ in range(rng.randint(2, 4))]
     time.sleep(rng.uniform(0, saved_at[-1] - saved_at[-2]))
-    process.send_signal(signal.SIGKILL)
+    process.send_signal(number)
     status = process.wait()
-    if status not in (0, -signal.SIGKILL):
-        raise RuntimeError(process.stderr.read().decode())
+    expected = -number if number == signal.SIGKILL else 128 + number
+    if status not in (0, expected):
+        raise RuntimeError(f"status {status}: {process.stderr.read().decode()}")
+    if status == 128 + number and in_the_middle(run):
+        raise RuntimeError("the run ended politely and left a save unfinished")
     return status != 0
 
 

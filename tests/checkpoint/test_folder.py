@@ -124,11 +124,15 @@ def test_a_missing_configuration(golden, tmp_path, missing):
         (["config.json", "pytorch_model.bin"], "pytorch_model.bin can run code and is never opened"),
         (["model.pt"], "model.pt can run code and is never opened"),
         (["tf_model.h5"], "tf_model.h5 can run code and is never opened"),
-        (["model.safetensors.index.json", "config.json"], "split over several files"),
+        (["model.safetensors.index.json", "config.json"], "no weight_map in it"),
+        (["model.safetensors.index.json"], "config.json is missing beside model.safetensors.index.json"),
+        (["adapter_config.json", "adapter_model.safetensors"], "an adapter"),
+        (["checkpoint-5/config.json"], "no model here, but in checkpoint-5"),
     ],
 )
 def test_folders_without_a_model(tmp_path, files, reason):
     for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("{}")
     with pytest.raises(InputError, match=reason) as caught:
         open_checkpoint(tmp_path)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from numgpt.checkpoint.names import match_hugging_face, match_openai, openai_name, parameter_shapes
+from numgpt.checkpoint.hugging_face_names import match_hugging_face, plain_name
+from numgpt.checkpoint.names import match_openai, openai_name, parameter_shapes
 from numgpt.checkpoint.tensors import StoredTensor
 from numgpt.config import OFFICIAL_SIZES, GPTConfig
 from numgpt.errors import InputError
@@ -59,10 +60,12 @@ def refuses(match, tensors, *reasons):
         assert reason in message
 
 
-def test_shapes_are_those_of_the_model():
+@pytest.mark.parametrize("more", [{}, {"n_inner": 6}, {"tie_word_embeddings": False}])
+def test_shapes_are_those_of_the_model(more):
     """`parameter_shapes` says a second time what the layers declare, for those who have no model yet."""
-    model = {name: value.shape for name, value, _ in GPT(CONFIG).named_parameters()}
-    assert list(parameter_shapes(CONFIG).items()) == list(model.items())
+    config = replace(CONFIG, **more)
+    model = {name: value.shape for name, value, _ in GPT(config).named_parameters()}
+    assert list(parameter_shapes(config).items()) == list(model.items())
 
 
 @pytest.mark.parametrize(
@@ -84,9 +87,9 @@ def test_complete_models(openai, hugging_face):
     matched = match_openai(openai.values(), CONFIG, "a file")
     assert {name: tensor.shape for name, tensor in matched.items()} == shapes
     assert all(openai_name(name) == tensor.name for name, tensor in matched.items())
-    matched, head = match_hugging_face(hugging_face.values(), CONFIG, "a file")
-    assert {name: tensor.shape for name, tensor in matched.items()} == shapes
-    assert head is None
+    found = match_hugging_face(hugging_face.values(), CONFIG, "a file")
+    assert {name: tensor.shape for name, tensor in found.tensors.items()} == shapes
+    assert (found.head, found.notices) == (None, [])
 
 
 def test_a_leading_axis_of_1_goes_and_no_other():
@@ -99,18 +102,93 @@ def test_a_leading_axis_of_1_goes_and_no_other():
 
 
 def test_masks_are_dropped(hugging_face, prefix):
-    for name in "h.0.attn.bias", "h.1.attn.bias", "h.0.attn.masked_bias":
+    for name in "h.0.attn.bias", "h.1.attn.bias", "h.0.attn.masked_bias", "h.1.attn.mask", "position_ids":
         hugging_face[prefix + name] = stored(prefix + name, (1, 1, 5, 5), "U8")
-    matched, _ = match_hugging_face(hugging_face.values(), CONFIG, "a file")
-    assert matched.keys() == parameter_shapes(CONFIG).keys()
+    found = match_hugging_face(hugging_face.values(), CONFIG, "a file")
+    assert found.tensors.keys() == parameter_shapes(CONFIG).keys()
+    assert found.notices == []
 
 
-def test_the_head_is_handed_out(hugging_face):
+@pytest.mark.parametrize("name", ["lm_head.weight", "lm_head.decoder.weight", "module.lm_head.weight"])
+def test_the_head_is_handed_out(hugging_face, name):
+    head = stored(name, (7, 4))
+    hugging_face[name] = head
+    found = match_hugging_face(hugging_face.values(), CONFIG, "a file")
+    assert found.head is head
+    assert "lm_head.weight" not in found.tensors
+
+
+def test_the_head_stands_for_the_embeddings(hugging_face, prefix):
+    """As the two are one array in memory, some programs store only one of them."""
     head = stored("lm_head.weight", (7, 4))
+    del hugging_face[prefix + "wte.weight"]
     hugging_face["lm_head.weight"] = head
-    matched, found = match_hugging_face(hugging_face.values(), CONFIG, "a file")
-    assert found is head
-    assert "lm_head.weight" not in matched
+    found = match_hugging_face(hugging_face.values(), CONFIG, "a file")
+    assert found.tensors["wte.weight"] is head
+    assert found.head is None
+
+
+def test_a_head_of_its_own(hugging_face, prefix):
+    untied = replace(CONFIG, tie_word_embeddings=False)
+    head = stored("lm_head.weight", (7, 4))
+    found = match_hugging_face([*hugging_face.values(), head], untied, "a file")
+    assert found.tensors["lm_head.weight"] is head
+    assert found.head is None
+    with pytest.raises(InputError, match=rf"'{prefix}lm_head.weight' is missing"):
+        match_hugging_face(hugging_face.values(), untied, "a file")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "h.0.ln_1.bias",
+        "transformer.h.0.ln_1.bias",
+        "module.transformer.h.0.ln_1.bias",
+        "_orig_mod.h.0.ln_1.bias",
+        "_orig_mod.module.transformer.h.0.ln_1.bias",
+        "module._orig_mod.module.transformer.h.0.ln_1.bias",
+        "base_model.model.transformer.h.0.ln_1.bias",
+        "module.base_model.model.transformer.h.0.ln_1.bias",
+        "pretrained_model.transformer.h.0.ln_1.bias",
+        "transformer.h.0._orig_mod.ln_1.bias",
+        "model.transformer.h.0.ln_1.bias",
+    ],
+)
+def test_wrapped_names(name):
+    assert plain_name(name) == "h.0.ln_1.bias"
+
+
+def test_a_wrapped_model(hugging_face):
+    wrapped = [replace(tensor, name="_orig_mod.module." + name) for name, tensor in hugging_face.items()]
+    found = match_hugging_face(wrapped, CONFIG, "a file")
+    assert {name: tensor.shape for name, tensor in found.tensors.items()} == parameter_shapes(CONFIG)
+
+
+def test_other_heads_are_left_out_with_one_notice(hugging_face):
+    for name in "v_head.summary.weight", "v_head.summary.bias", "score.weight", "multiple_choice_head.summary.weight":
+        hugging_face[name] = stored(name, (1, 4))
+    found = match_hugging_face(hugging_face.values(), CONFIG, "a file")
+    assert found.tensors.keys() == parameter_shapes(CONFIG).keys()
+    assert found.notices == [
+        "a file: left out what has no part in predicting tokens: v_head.*, score.*, multiple_choice_head.*"
+    ]
+
+
+def test_adapters_are_no_model(hugging_face):
+    name = "base_model.model.transformer.h.0.attn.c_attn.lora_A.default.weight"
+    refuses(match_hugging_face, hugging_face | {name: stored(name, (2, 4))}, "part of an adapter", "merge_and_unload")
+
+
+def test_projections_of_linear_layers_are_turned(hugging_face, prefix):
+    """As nanoGPT has them: all four of every block."""
+    for name, tensor in hugging_face.items():
+        if ".c_" in name and name.endswith("weight"):
+            hugging_face[name] = replace(tensor, shape=tensor.shape[::-1])
+    found = match_hugging_face(hugging_face.values(), CONFIG, "a file").tensors
+    assert {name: tensor.shape for name, tensor in found.items()} == parameter_shapes(CONFIG)
+    assert {name for name, tensor in found.items() if tensor.transposed} == {
+        f"h.{i}.{name}.weight" for i in (0, 1) for name in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    }
 
 
 def test_a_head_of_another_shape(hugging_face):
@@ -132,7 +210,7 @@ def test_extra(openai, hugging_face, prefix):
         "global_step",
         "model/wte/adam",
         "h.0.attn.rotary",
-        "score.weight",
+        "scores.weight",
     ):
         refuses(match_openai, openai | {name: stored(name, (4,))}, f"'{name}' is not part of this model")
         refuses(match_hugging_face, hugging_face | {name: stored(name, (4,))}, f"'{name}' is not part of this model")
@@ -141,7 +219,7 @@ def test_extra(openai, hugging_face, prefix):
 def test_both_spellings_of_one_name(hugging_face, prefix):
     """Which of the two would be the weight?"""
     other = "ln_f.bias" if prefix else "transformer.ln_f.bias"
-    refuses(match_hugging_face, hugging_face | {other: stored(other, (4,))})
+    refuses(match_hugging_face, hugging_face | {other: stored(other, (4,))}, "are the same parameter")
 
 
 def test_misshapen(openai, hugging_face, prefix):

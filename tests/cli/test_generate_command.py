@@ -53,6 +53,7 @@ def test_json_tells_everything(run, tiny_model):
         "top_p": 0.9,
         "min_p": None,
         "repetition_penalty": None,
+        "logit_bias": None,
         "seed": 5,
         "max_new_tokens": 9,
         "stop": [],

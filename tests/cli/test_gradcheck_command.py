@@ -109,7 +109,7 @@ def test_integers_and_several_inputs():
         ("mine.py:Scale", "2,3", "mine.py:14: ValueError: operands could not be broadcast"),
         ("mine.py:Odd", "2,3", "mine.py:47: KeyError: 'key'"),
         ("mine.py:Refused", "2,3", "mine.py:36: n_embd (10) must be divisible by n_head (3)"),
-        ("mine.py:Linear(3, 4)", "2,2", "linear.py:"),
+        ("mine.py:Linear(3, 4)", "2,2", "x must be (..., 3), but has shape (2, 2)"),
         ("mine.py:Scale", "2,x", "--input 2,x is no shape: write 2,3,8, or 2,3:11"),
         ("mine.py:Scale", "0", "--input 0 is no shape"),
         ("mine.py:Scale", "2:0", "--input 2:0 is no shape"),

@@ -68,7 +68,7 @@ def test_a_user_s_mistakes(tmp_path, tiny_model, capsys, content, reason):
 def test_other_mistakes(tmp_path, text_file, tiny_model, golden, capsys):
     for words, reason in [
         ([str(tmp_path), "--model", tiny_model], "is a folder"),
-        ([text_file, "--model", tiny_model, "--seed", "-1"], "--seed must be a whole number of at least 0"),
+        ([text_file, "--model", tiny_model, "--seed", "-1"], "--seed must be at least 0"),
         ([text_file, "--model", str(golden / "tiny-gpt2" / "hf")], "has no vocabulary files"),
         ([text_file, "--model", "nothing"], "'nothing' is not a folder"),
     ]:
@@ -79,3 +79,34 @@ def test_other_mistakes(tmp_path, text_file, tiny_model, golden, capsys):
 def test_help_has_examples(capsys):
     assert main(["loss", "--help"]) == 0
     assert "numgpt loss text.txt --model run" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("error")
+def test_json_of_a_perplexity_beyond_all_numbers(tmp_path, text_file, tiny_model, capsys):
+    """e to the 710 is no floating-point number, and Infinity is not JSON: null, as --help says."""
+    model, tokenizer = numgpt.load(tiny_model)
+    model.values *= 1e4
+    model.save(tmp_path / "sure")
+    tokenizer.save(tmp_path / "sure")
+    assert main(["loss", text_file, "--model", str(tmp_path / "sure"), "--json"]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads(printed, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert result["trained"]["nats_per_token"] > 710
+    assert result["trained"]["perplexity"] is None
+    assert main(["loss", text_file, "--model", str(tmp_path / "sure")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[-1] == "inf"
+    main(["loss", "--help"])
+    assert "perplexity is null" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_model_that_overflows(tmp_path, text_file, tiny_model, capsys):
+    model, tokenizer = numgpt.load(tiny_model)
+    tokenizer.save(tmp_path)
+    for value in np.nan, 3e38:
+        model.values.fill(value)
+        model.save(tmp_path)
+        assert main(["loss", text_file, "--model", str(tmp_path), "--json"]) == 2
+        error = capsys.readouterr().err
+        assert "are not finite numbers" in error
+        assert error.count("\n") == 1

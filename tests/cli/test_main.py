@@ -1,5 +1,6 @@
 """The command line as a whole: help, exit statuses, signals and pipes."""
 
+import errno
 import io
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 import numgpt
 from numgpt import cli
 from numgpt.cli import main
+from numgpt.cli.system_errors import explain
 
 ROOT = Path(numgpt.__file__).parents[1]
 COMMANDS = ["generate", "download", "verify", "tokenizer", "gradcheck", "info"]
@@ -64,7 +66,7 @@ def test_a_wrong_command_is_one_line_and_status_2(arguments, capsys):
         (
             FileNotFoundError(2, "No such file or directory", "x"),
             2,
-            "numgpt: [Errno 2] No such file or directory: 'x'\n",
+            "numgpt: x cannot be opened: No such file or directory; check the name\n",
         ),
         (MemoryError("Unable to allocate 9 TiB"), 2, "numgpt: there is not enough memory: Unable to allocate 9 TiB\n"),
         (KeyboardInterrupt(), 130, ""),
@@ -155,3 +157,13 @@ def test_help_loads_nothing_heavy():
         "sys.exit(str(sorted(heavy & set(sys.modules))) if heavy & set(sys.modules) else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=environment(), stdout=subprocess.DEVNULL)
+
+
+def test_what_the_system_says(tmp_path):
+    """The file, what could not be done, why, and what to do."""
+    missing = pytest.raises(FileNotFoundError, (tmp_path / "none").read_bytes)
+    assert explain(missing.value) == f"{tmp_path / 'none'} cannot be opened: No such file or directory; check the name"
+    full = OSError(errno.ENOSPC, "No space left on device", "model")
+    assert explain(full) == "model cannot be written: No space left on device; make room on the disk"
+    assert explain(OSError(errno.EDOM, "Odd")) == "the system reports an error: Odd"
+    assert explain(OSError("the server is gone")) == "the server is gone"

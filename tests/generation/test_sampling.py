@@ -113,6 +113,11 @@ def test_top_p_keeps_the_fewest_whose_probability_reaches_p(row, p):
 
 def test_top_p_of_equals_takes_the_lower_ids_and_only_as_many_as_it_needs():
     assert survivors(sampling.keep_top_p(np.zeros((1, 8)), 0.5)[0]) == {0, 1, 2, 3}
+    assert survivors(sampling.keep_top_p(np.array([[0.0, 0.0, 1.0, 0.0, 0.0]]), 0.5)[0]) == {0, 2}
+
+
+def test_top_p_of_1_keeps_what_rounding_would_lose():
+    assert survivors(sampling.keep_top_p(np.array([[0.0, -50.0, -800.0]]), 1)[0]) == {0, 1, 2}
 
 
 @slow_machine
@@ -124,17 +129,28 @@ def test_min_p_keeps_what_has_that_share_of_the_largest(row, min_p):
     assert kept <= {i for i, r in enumerate(ratio) if r >= min_p * (1 - 1e-12)}
 
 
+def test_min_p_of_1_keeps_the_likeliest():
+    assert survivors(sampling.keep_min_p(np.array([[0.0, 2.0, 1.0, 2.0]]), 1)[0]) == {1, 3}
+
+
+def test_probabilities_are_of_what_has_not_been_ruled_out_however_large_the_scores():
+    ids, probability = sampling.softmax_of_possible(np.array([800.0, -np.inf, 800.0, -800.0]))
+    assert ids.tolist() == [0, 2, 3]
+    assert probability.tolist() == [0.5, 0.5, 0.0]
+
+
 def test_rules_do_not_write_to_their_arguments():
     row = np.array([LOGITS, -LOGITS])
     before = row.copy()
     sampling.choose(row, [[1, 2], [3]], Rules(0.5, 3, 0.5, 0.1, 1.3), [np.random.default_rng(b) for b in range(2)])
+    sampling.penalise_repetition(row, [[1, 2], [3]], 1.3)
     sampling.log_probabilities(row, np.array([1, 2]))
     assert np.array_equal(row, before)
 
 
 def test_repetition_penalty_divides_above_zero_and_multiplies_below():
-    out = sampling.penalise_repetition(np.array([[4.0, -4.0, 2.0, -2.0, 0.0]]), [[0, 1, 1, 4]], 2.0)
-    assert out.tolist() == [[2.0, -8.0, 2.0, -2.0, 0.0]]
+    out = sampling.penalise_repetition(np.array([[4.0, -4.0, 2.0, -2.0, 0.0, 0.5]]), [[0, 1, 1, 4, 5]], 2.0)
+    assert out.tolist() == [[2.0, -8.0, 2.0, -2.0, 0.0, 0.25]]
 
 
 @pytest.mark.parametrize("penalty", [1e-320, 1e-300, 1e308])

@@ -121,7 +121,7 @@ def test_overlap():
 
 def test_the_end_of_text_token_ends_the_text_and_shows_what_was_held_back():
     pieces = ["Once", " up", "<|endoftext|>", "more"]
-    assert pieces_of(PieceTokenizer(pieces), range(4), stop=("upon",), end_id=2) == (
+    assert pieces_of(PieceTokenizer(pieces), range(4), stop=("upon",), ends=(2,)) == (
         ["Once", " ", "up"],
         "end_of_text",
     )
@@ -142,9 +142,9 @@ def test_one_stop_string_is_not_taken_for_its_letters():
     assert Continuation(ByteTokenizer(), "end").stop == ("end",)
 
 
-@pytest.mark.parametrize(("last", "end_id"), [("<|endoftext|>", 1), ("stop", None)])
-def test_what_comes_after_the_end_is_not_taken_in(last, end_id):
-    text = Continuation(PieceTokenizer(["a", last, "more"]), "stop", end_id)
+@pytest.mark.parametrize(("last", "ends"), [("<|endoftext|>", (7, 1)), ("stop", ())])
+def test_what_comes_after_the_end_is_not_taken_in(last, ends):
+    text = Continuation(PieceTokenizer(["a", last, "more"]), "stop", ends)
     assert [text.push(token, -token) for token in range(3)] == ["a", "", ""]
     assert (text.finish(), text.text, text.ids, text.logprobs) == ("", "a", [0, 1], [0, -1])
 

@@ -34,7 +34,7 @@ def factors(rng, shape, p):
     return np.array([0 if pair < round(p * 65536) else 1 / (1 - p) for pair in pairs]).reshape(shape)
 
 
-def attention(xs, p, prefix, n_head, drop):
+def attention(xs, p, prefix, n_head, drop=None):
     """xs is a list of T vectors (C,); the answer as well."""
     C = len(xs[0])
     D = C // n_head
@@ -46,7 +46,7 @@ def attention(xs, p, prefix, n_head, drop):
             here = slice(h * D, (h + 1) * D)
             q = qkv[t][:C][here]
             weights = softmax([q @ qkv[u][C : 2 * C][here] / math.sqrt(D) for u in range(t + 1)])
-            kept = drop.get(prefix + "attn_drop", np.ones((n_head, len(xs), len(xs))))[h, t]
+            kept = (drop or {}).get(prefix + "attn_drop", np.ones((n_head, len(xs), len(xs))))[h, t]
             heads.append(sum(kept[u] * w * qkv[u][2 * C :][here] for u, w in enumerate(weights)))
         ys.append(np.concatenate(heads) @ p[prefix + "c_proj.weight"] + p[prefix + "c_proj.bias"])
     return ys

@@ -1,5 +1,9 @@
 """What the CPU's kernels stand on: threads beside BLAS's own, and memory that is used again."""
 
+import threading
+from threading import get_ident
+from time import sleep
+
 import numpy as np
 import pytest
 
@@ -29,6 +33,34 @@ def test_an_error_in_a_thread_is_not_lost():
 
     with pytest.raises(ArithmeticError):
         threads.run_side_by_side(fail, [1, 2])
+
+
+def test_threads_ask_numpy_what_the_caller_asks():
+    seen = []
+    with np.errstate(over="ignore", divide="raise"):
+        wanted = np.geterr()
+        threads.run_side_by_side(lambda _: (sleep(0.01), seen.append((get_ident(), np.geterr()))), range(8))
+    assert len({thread for thread, _ in seen}) == min(8, threads.n_cores())
+    assert all(asked == wanted for _, asked in seen)
+
+
+def test_a_child_forked_in_the_middle_of_work_has_blas_threads_again():
+    _, blas = threads.helpers()
+    before = [library.num_threads for library in blas]
+    during = threading.Event()
+    ended = threading.Event()
+    worker = threading.Thread(target=threads.run_side_by_side, args=(lambda _: (during.set(), ended.wait(20)), [1]))
+    worker.start()
+    during.wait(20)
+    try:
+        threads.start_anew()  # what the child of a fork does
+        assert [library.num_threads for library in blas] == before
+        done = []
+        threads.run_side_by_side(lambda _: done.append([library.num_threads for library in blas]), [1])
+        assert done == [[1] * len(blas)]
+    finally:
+        ended.set()
+        worker.join()
 
 
 def test_threads_within_threads_and_limits_of_blas():

@@ -13,13 +13,19 @@ def folder(shared, request):
     return shared / "oracles/mini-gpt2" / request.param
 
 
+@pytest.fixture(params=["plain", "fast"])
+def kind(request):
+    with numgpt.use_kernels(request.param):
+        yield request.param
+
+
 @pytest.fixture(scope="module")
 def expected(shared):
     numbers = json.loads((shared / "oracles/mini-gpt2/expected.json").read_text("utf-8"))
     return numbers, np.load(shared / "oracles/mini-gpt2/expected.npz")
 
 
-def test_logits(folder, expected):
+def test_logits(folder, expected, kind):
     model, _ = numgpt.load(folder)
     logits = model.forward(expected[1]["logits_ids"])
     assert logits.dtype == np.float32
@@ -51,7 +57,7 @@ def test_loss_over_windows(folder, expected):
     assert total / count == pytest.approx(published["mean_nll"], abs=1e-5)
 
 
-def test_every_gradient_in_float64(folder, expected):
+def test_every_gradient_in_float64(folder, expected, kind):
     model, _ = numgpt.load(folder, dtype="float64")
     loss = model.loss(expected[1]["grad_x"], expected[1]["grad_y"])
     assert loss == pytest.approx(expected[0]["grad_loss_float64"], rel=1e-12)
@@ -66,3 +72,17 @@ def test_every_gradient_in_float64(folder, expected):
         assert abs(norm - theirs["norm"]) < 1e-9 * theirs["norm"], name
         assert abs(projection - theirs["dot_with_cos_arange"]) < 1e-9 * theirs["norm"], name
     assert seen == set(published)
+
+
+def test_plain_and_fast_are_the_same(folder, expected):
+    model, _ = numgpt.load(folder, dtype="float64")
+    found = {}
+    for kind in "plain", "fast":
+        with numgpt.use_kernels(kind):
+            model.zero_grad()
+            loss = model.loss(expected[1]["grad_x"], expected[1]["grad_y"])
+            model.backward()
+            logits = model.forward(expected[1]["logits_ids"])
+        found[kind] = [np.array(loss), logits, *(grad.copy() for _, _, grad in model.named_parameters())]
+    for plain, fast in zip(*found.values(), strict=True):
+        assert np.linalg.norm(plain - fast) <= 1e-10 * np.linalg.norm(plain)

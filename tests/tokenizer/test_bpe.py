@@ -163,3 +163,9 @@ def test_bytes_that_are_no_utf8(small):
 def test_any_ids_can_be_decoded(golden, ids):
     tokenizer = load_tokenizer(golden / "tokenizer")
     assert tokenizer.decode(ids) == tokenizer.decode_bytes(ids).decode("utf-8", "replace")
+
+
+def test_a_special_token_of_one_byte_does_not_stand_for_the_byte():
+    tokenizer = BPETokenizer([*(bytes([byte]) for byte in range(256)), b"A"], {}, {"A": 256})
+    assert tokenizer.encode("A") == [65]
+    assert tokenizer.encode("A", "all") == [256]

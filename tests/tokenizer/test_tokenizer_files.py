@@ -14,6 +14,7 @@ from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE, to_bytes, to_symbols
 
 TEXT = "Alice was sitting by her sister's daisy-chain \u2014 1865 \U0001f600\n\n  \u00a0."
 PUBLISHED_TOKENIZER_JSON = "8414cab924d8b9b33013f0d221c5862f365ee9be39c5c2bfae8a5a9e970478a6"
+SETTINGS = "tokenizer_config.json"
 PAIRS = [("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt")]
 
 
@@ -108,20 +109,20 @@ def test_added_tokens(small, single):
 
 
 def test_precedence(small_folder, tmp_path):
-    """encoder.json before vocab.json before tokenizer.json: each next one is damaged, and not looked at."""
+    """tokenizer.json before encoder.json before vocab.json: each next one is damaged, and not looked at."""
+    shutil.copy(small_folder / "tokenizer.json", tmp_path)
+    for name in PAIRS[0]:
+        (tmp_path / name).write_text("damaged")
+    assert load_tokenizer(tmp_path).n_vocab == 384
+    (tmp_path / "tokenizer.json").unlink()
     for name, source in zip(PAIRS[0], PAIRS[1], strict=True):
         shutil.copy(small_folder / source, tmp_path / name)
     for name in PAIRS[1]:
         (tmp_path / name).write_text("damaged")
     assert load_tokenizer(tmp_path).n_vocab == 384
-    for name, source in zip(PAIRS[0], PAIRS[1], strict=True):
+    for name in PAIRS[0]:
         (tmp_path / name).unlink()
-        shutil.copy(small_folder / source, tmp_path / source)
-    (tmp_path / "tokenizer.json").write_text("damaged")
-    assert load_tokenizer(tmp_path).n_vocab == 384
-    for name in PAIRS[1]:
-        (tmp_path / name).unlink()
-    assert "tokenizer.json, line 1" in refusal(tmp_path)
+    assert "vocab.json, line 1" in refusal(tmp_path)
 
 
 def test_saved_files_are_the_published_ones(gpt2, shared, tmp_path):
@@ -160,7 +161,9 @@ def test_the_published_tokenizer_json(gpt2, shared, tmp_path):
 
 def test_what_was_saved_is_read_back(small, tmp_path):
     small.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.json", "vocab.bpe"]
+    assert {path.name for path in tmp_path.iterdir()} == {*PAIRS[0], *PAIRS[1], "tokenizer.json", SETTINGS}
+    assert same(load_tokenizer(tmp_path), small)
+    (tmp_path / "tokenizer.json").unlink()
     assert same(load_tokenizer(tmp_path), small)
 
 
@@ -291,8 +294,9 @@ def test_damaged_merges(edit, reason, pair):
 
 
 def test_files_of_different_tokenizers(pair, gpt2):
-    gpt2.save(pair)
     shutil.copy(pair / "vocab.json", pair / "encoder.json")
+    gpt2.save(pair / "..")
+    shutil.copy(pair / ".." / "vocab.bpe", pair)
     assert "vocab.bpe, line 14: 'en', which the merge makes, is not" in refusal(pair)
 
 

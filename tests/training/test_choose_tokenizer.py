@@ -1,12 +1,15 @@
 """Which tokenizer a run gets, and of which part of the text it is made."""
 
+import json
+
 import pytest
 
-from numgpt import load
+from numgpt import GPT, GPTConfig, load
 from numgpt.errors import InputError
+from numgpt.tokenizer import CharTokenizer
 from numgpt.training import session
-from numgpt.training.data import read_source
 from numgpt.training.loop import train
+from numgpt.training.source import read_source
 from numgpt.training.tokenizers import choose_tokenizer
 
 
@@ -55,3 +58,47 @@ def test_it_is_saved_and_resumed(begin, quiet, stop_after, text_file, kind):
     for tokenizer in load(begun.run)[1], session.resume(begun.run, {}).tokenizer:
         assert type(tokenizer) is type(begun.tokenizer)
         assert tokenizer.encode(text) == begun.tokenizer.encode(text)
+
+
+@pytest.fixture
+def start(begin, tmp_path):
+    """A folder with a model whose tokenizer.json adds PersonA, a token without brackets, to the 256 bytes."""
+    from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE
+
+    folder = tmp_path / "start"
+    GPT(GPTConfig(n_vocab=300, n_ctx=8, n_embd=8, n_head=2, n_layer=1)).save(folder)
+    content = {
+        "added_tokens": [{"id": 256, "content": "PersonA"}],
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
+        "model": {"type": "BPE", "merges": [], "vocab": {s: i for i, s in enumerate(SYMBOL_OF_BYTE.values())}},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(content), "utf-8")
+    return folder
+
+
+def test_a_run_begins_only_with_a_tokenizer_that_can_be_read_back(begin, quiet, start, tmp_path):
+    """Whatever added tokens a folder has: the run is refused before it begins, or can be read, resumed and tuned."""
+    try:
+        begun = begin(init=str(start), max_steps=1)
+    except InputError:
+        assert not (tmp_path / "run").exists()
+        return
+    assert train(begun, quiet)
+    for tokenizer in load(begun.run)[1], session.resume(begun.run, {}).tokenizer:
+        assert [tokenizer.decode_bytes([i]) for i in range(257)] == [
+            begun.tokenizer.decode_bytes([i]) for i in range(257)
+        ]
+
+
+@pytest.mark.parametrize("broken", ["nothing", "fewer", "other"])
+def test_a_tokenizer_that_saves_something_else(begin, tmp_path, monkeypatch, broken):
+    def save(self, folder):
+        tokens = {"fewer": self.strings[:-1], "other": [*self.strings[:-1], "\u1234"]}
+        if broken in tokens:
+            whole(CharTokenizer(tokens[broken]), folder)
+
+    whole = CharTokenizer.save
+    monkeypatch.setattr(CharTokenizer, "save", save)
+    with pytest.raises(InputError, match="the tokenizer cannot be kept with the run"):
+        begin(tokenizer="char")
+    assert not (tmp_path / "run").exists()

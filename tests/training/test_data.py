@@ -7,8 +7,9 @@ import pytest
 
 from numgpt.errors import InputError
 from numgpt.training import session
-from numgpt.training.data import Windows, read_source
+from numgpt.training.data import Windows
 from numgpt.training.evaluate import HeldOut
+from numgpt.training.source import read_source
 
 
 def test_text_is_split_by_characters(tmp_path):

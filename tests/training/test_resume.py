@@ -72,14 +72,14 @@ def test_resuming_before_the_first_step(begin, finish, newest, quiet, monkeypatc
 
 
 def test_the_model_of_a_run(begin, quiet, stop_after):
-    """numgpt.load takes the newest checkpoint of a run, which holds the averaged weights."""
+    """A checkpoint of a run holds the averaged weights."""
     begun = begin(save_every=5)
     train(begun, quiet, stop_after(10))
-    model, tokenizer = load(begun.run)
+    model, tokenizer = load(begun.run, checkpoint="latest")
     assert np.array_equal(model.values, begun.trainer.average)
     assert not np.array_equal(model.values, begun.trainer.model.values)
     assert tokenizer.decode(tokenizer.encode("7 times 8")) == "7 times 8"
-    assert model.config.dropout == 0
+    assert model.config.dropout == 0.3
 
 
 def test_latest_that_leads_nowhere(begin, quiet, stop_after):
@@ -113,7 +113,7 @@ def test_other_data(begin, quiet, stop_after, text_file):
     train(begun, quiet, stop_after(1))
     session.resume(begun.run, {}, text_file)
     text_file.write_text(text_file.read_text() + "x")
-    with pytest.raises(InputError, match="text.txt is not the file text.txt that it was begun with"):
+    with pytest.raises(InputError, match="text.txt is not the file 'text.txt' that it was begun with"):
         session.resume(begun.run, {}, text_file)
     session.resume(begun.run, {})
     tokens = np.load(begun.run / "data" / "train.npy")
@@ -129,7 +129,8 @@ def test_other_data(begin, quiet, stop_after, text_file):
         (state.STATE, b"{", "not usable JSON"),
         (state.STATE, b"[]", "expected a JSON object"),
         (state.STATE, b"{}", "not written by this version"),
-        (state.STATE, b'{"format": 1, "step": 1}', "does not hold the settings"),
+        (state.STATE, b'{"format": 1, "step": 1}', "the state of the generator for batches is None"),
+        (state.ARRAYS, None, "the model can be loaded, but its training cannot go on"),
         (state.STATE, None, "the model can be loaded, but its training cannot go on"),
         (state.ARRAYS, b"\0" * 8, "training.safetensors"),
     ],
@@ -150,7 +151,7 @@ def test_generators_that_are_none(begin, quiet, stop_after):
     fields = json.loads(path.read_text())
     for generator in None, {"bit_generator": "PCG64"}, {"bit_generator": "MT19937", "state": {}}:
         path.write_text(json.dumps({**fields, "batches": generator}))
-        with pytest.raises(InputError, match="does not tell where the run was"):
+        with pytest.raises(InputError, match="the state of the generator for batches"):
             session.resume(begun.run, {})
 
 
@@ -188,3 +189,14 @@ def test_fine_tuning_beyond_the_context(begin, tmp_path, byte_folder):
     shutil.copytree(byte_folder, tmp_path / "model", dirs_exist_ok=True)
     with pytest.raises(InputError, match="--context 9 is more than the 8"):
         begin("tuned", init=str(tmp_path / "model"), context=9)
+
+
+def test_checkpoints_without_latest(begin, quiet, stop_after):
+    begun = begin()
+    train(begun, quiet, stop_after(3))
+    (begun.run / LATEST).unlink()
+    shutil.rmtree(begun.run / "data")
+    (begun.run / metrics.NAME).unlink()
+    for opens in begin, lambda: session.resume(begun.run, {}):
+        with pytest.raises(InputError, match="no file latest: write step-00000003 into one to go on from that"):
+            opens()

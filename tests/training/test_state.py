@@ -6,8 +6,10 @@ import os
 import shutil
 import sys
 
+import numpy as np
 import pytest
 
+from numgpt import files, loading
 from numgpt.files import newest_checkpoint
 from numgpt.training import session, state
 from numgpt.training.loop import train
@@ -16,12 +18,12 @@ CHANGES_THE_DISK = ("os.mkdir", "os.rename", "os.remove", "os.rmdir")  # besides
 
 
 def names(run):
-    return sorted(path.name for path in run.iterdir() if path.name not in ("data", "metrics.jsonl"))
+    return sorted(path.name for path in run.iterdir() if path.name not in ("data", "metrics.jsonl", "best"))
 
 
 def test_the_newest_are_kept(begin, quiet):
     for keep, kept in (1, [20]), (3, [12, 16, 20]), (9, [0, 4, 8, 12, 16, 20]):
-        begun = begin(f"{keep}", save_every=4, keep=keep)
+        begun = begin(f"{keep}", save_every=4, keep=keep, eval_every=100)
         train(begun, quiet)
         assert names(begun.run) == ["latest", *(f"step-{n:08d}" for n in kept)]
 
@@ -46,7 +48,7 @@ def test_a_full_disk(begin, finish, newest, quiet, stop_after, monkeypatch, full
     with pytest.raises(OSError, match="No space left"):
         train(again, quiet)
     monkeypatch.undo()
-    assert names(begun.run) == ["latest", "step-00000000", "step-00000007"]
+    assert names(begun.run) == ["latest", "step-00000005", "step-00000007"]
     assert newest(begun.run) == before
     assert finish(session.resume(begun.run, {})) == straight
 
@@ -91,6 +93,57 @@ def test_a_death_before_any_change_of_the_disk(begin, finish, quiet, stop_after,
             break
         assert code == 77
     assert reached == {4, 5}
-    assert ("latest", "step-00000004", "step-00000005") in left
-    assert ("latest", "step-00000004", "step-00000005.tmp") in left
+    assert ("latest", "step-00000000", "step-00000004", "step-00000005") in left
+    assert ("latest", "step-00000000", "step-00000004", "step-00000005.tmp") in left
     assert n > 10
+
+
+def test_a_save_never_removes_itself_for_checkpoints_of_more_steps(begin, quiet, stop_after):
+    begun = begin(keep=1)
+    train(begun, quiet, stop_after(2))
+    for n in 7, 9:
+        shutil.copytree(begun.run / "step-00000002", begun.run / f"step-0000000{n}")
+    begun.trainer.step()
+    begun.save()
+    assert newest_checkpoint(begun.run).name == "step-00000003"
+    assert names(begun.run) == ["latest", "step-00000000", "step-00000003", "step-00000007", "step-00000009"]
+
+
+@pytest.mark.parametrize("moment", ["find_folder", "open_checkpoint", "GPT"])
+def test_a_model_is_read_whole_while_its_run_saves(begin, quiet, stop_after, monkeypatch, moment):
+    """The run removes the checkpoint that is being read, at whatever moment: then the next is read."""
+    begun = begin(keep=1, ema=0.0)
+    train(begun, quiet, stop_after(1))
+    left = [1, 2]
+    original = getattr(loading, moment)
+
+    def while_saving(*arguments, **settings):
+        found = original(*arguments, **settings)
+        if left:
+            left.pop()
+            begun.trainer.step()
+            begun.save()
+        return found
+
+    monkeypatch.setattr(loading, moment, while_saving)
+    model, tokenizer = loading.load(begun.run, checkpoint="latest")
+    assert not left
+    assert np.array_equal(model.values, begun.trainer.model.values)
+    assert tokenizer.n_vocab == 256
+
+
+def test_the_newest_checkpoint_is_named_while_the_run_saves(begin, quiet, stop_after, monkeypatch):
+    begun = begin(keep=1)
+    train(begun, quiet, stop_after(1))
+    read = files._read_latest
+
+    def while_saving(run):
+        name = read(run)
+        if begun.trainer.steps == 1:
+            begun.trainer.step()
+            monkeypatch.setattr(files, "_read_latest", read)
+            begun.save()
+        return name
+
+    monkeypatch.setattr(files, "_read_latest", while_saving)
+    assert newest_checkpoint(begun.run).name == "step-00000002"

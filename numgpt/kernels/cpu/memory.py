@@ -13,7 +13,8 @@ import numpy as np
 KEPT = 2**30  # bytes kept at most while no array uses them
 SMALL = 2**16  # bytes below which an array may as well have fresh memory
 
-_free = {}  # bytes -> blocks of that many bytes that no array uses, the size used last at the end
+# bytes -> blocks of that many bytes that no array uses, the size used last at the end
+_free: dict[int, list[memoryview]] = {}
 
 
 def empty(shape, dtype):

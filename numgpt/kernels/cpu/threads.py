@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from threading import Lock
 
@@ -28,7 +29,32 @@ def helpers():
     return ThreadPoolExecutor(n_cores() - 1), ThreadpoolController().select(user_api="blas").lib_controllers
 
 
-_one_at_a_time = Lock()
+class Turn:
+    """Whose turn it is to run side by side, one caller at a time: it holds `lock`, and BLAS had `limits` before."""
+
+    def __init__(self):
+        self.lock = Lock()
+        self.limits = None
+
+
+_turn = Turn()
+
+
+def start_anew():
+    """In the child of a fork, which has none of its parent's threads: forget the pool and whose turn it was.
+
+    A parent that was in the middle of its work had BLAS at one thread; nobody gives the child its threads back.
+    """
+    global _turn
+    limits, _turn = _turn.limits, Turn()
+    if limits is not None:
+        for library, limit in zip(helpers()[1], limits, strict=True):
+            library.set_num_threads(limit)
+    helpers.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=start_anew)
 
 
 def run_side_by_side(work, items):
@@ -38,10 +64,13 @@ def run_side_by_side(work, items):
     of work goes on asking for more for some 25 milliseconds, and takes a core from Python's threads all that time.
     So what a training step multiplies is multiplied here; BLAS's threads serve the products of generation, which
     are too short for Python's.
+
+    The threads are told what NumPy is to do about an overflow (np.errstate) as the caller was.
     """
     pool, blas = helpers()
+    turn = _turn
     limits = [library.num_threads for library in blas]
-    if pool is None or max(limits) == 1 or not _one_at_a_time.acquire(blocking=False):
+    if pool is None or max(limits) == 1 or not turn.lock.acquire(blocking=False):
         for item in items:
             work(item)
         return
@@ -56,9 +85,10 @@ def run_side_by_side(work, items):
             work(item)
 
     try:
+        turn.limits = limits
         for library in blas:
             library.set_num_threads(1)
-        others = [pool.submit(work_off) for _ in range(min(max(limits), n_cores(), len(items)) - 1)]
+        others = [pool.submit(copy_context().run, work_off) for _ in range(min(max(limits), n_cores(), len(items)) - 1)]
         try:
             work_off()
         finally:
@@ -68,4 +98,5 @@ def run_side_by_side(work, items):
     finally:
         for library, limit in zip(blas, limits, strict=True):
             library.set_num_threads(limit)
-        _one_at_a_time.release()
+        turn.limits = None
+        turn.lock.release()

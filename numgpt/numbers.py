@@ -1,0 +1,55 @@
+"""The one check of every number that comes from outside: an argument, an option, a field of a file."""
+
+import math
+from numbers import Integral, Real
+
+from numgpt.errors import InputError
+from numgpt.files import quoted
+
+LARGEST = 1 << 63  # what no whole number reaches, where nothing smaller is asked: NumPy's integers end there
+LARGEST_SEED = 1 << 128  # what no seed reaches
+
+
+def check_number(value, name, whole=False, low=None, above=None, high=None, below=None, note=""):
+    """`value`, which a message calls `name`: an int or a float, finite, low <= value <= high, above < value < below.
+
+    NumPy's numbers become Python's. whole=True: an int, and below 2^63 where nothing less is asked. note: what the
+    message adds about the limits. Raises InputError for anything else, True and False among it; the message does not
+    repeat a long value at length.
+    """
+    number = _plain(value, whole)
+    note = f" ({note})" if note else ""
+    if number is None:
+        raise InputError(f"{name} must be a {'whole ' if whole else ''}number{note}, not {quoted(value)}")
+    if whole and below is None and high is None and number >= LARGEST:
+        raise InputError(f"{name} must be below 2^63, not {quoted(value)}")
+    if (
+        (low is not None and number < low)
+        or (above is not None and number <= above)
+        or (high is not None and number > high)
+        or (below is not None and number >= below)
+    ):
+        limits = ("at least", low), ("above", above), ("at most", high), ("below", below)
+        parts = [f"{word} {limit}" for word, limit in limits if limit is not None]
+        raise InputError(f"{name} must be {' and '.join(parts)}{note}, not {quoted(value)}")
+    return number
+
+
+def check_size(value, name):
+    """`value`, a whole number of at least 1, as an int. Raises InputError for anything else."""
+    return check_number(value, name, whole=True, low=1)
+
+
+def check_seed(seed):
+    """`seed`, None or a whole number of at least 0, below 2^128. Raises InputError for anything else."""
+    return None if seed is None else check_number(seed, "seed", whole=True, low=0, below=LARGEST_SEED)
+
+
+def _plain(value, whole):
+    """`value` as a finite Python number, an int if `whole`; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
+        return None
+    if isinstance(value, int):
+        return value if whole or value.bit_length() < 1024 else None  # beyond that, an int is beyond all floats
+    number = int(value) if whole else float(value)
+    return number if math.isfinite(number) else None
