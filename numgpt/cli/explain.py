@@ -4,7 +4,7 @@ import json
 from argparse import RawDescriptionHelpFormatter
 from functools import partial
 
-from numgpt.cli.arguments import add_model_arguments, check_utf8, text_or_stdin
+from numgpt.cli.arguments import add_model_arguments, decode_argument, text_or_stdin
 from numgpt.errors import InputError
 
 EPILOG = """examples:
@@ -47,7 +47,7 @@ def run(args):
     if not (args.output or args.text or args.json):
         raise InputError("where to? give -o FILE for the page, --text for the terminal, or --json for the numbers")
     prompt = text_or_stdin(args.prompt, "the prompt")
-    target = None if args.target is None else check_utf8(args.target, "the target")
+    target = None if args.target is None else decode_argument(args.target, "the target")
 
     from numgpt.explain import gather, page, read_subject, text
     from numgpt.explain.learning import checkpoints_of

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from numgpt.layers.base import Array, inferring
+from numgpt.model import GPT
 from numgpt.tracing.result import Trace
 from numgpt.tracing.walk import Walk
 
@@ -29,15 +30,15 @@ def losses_with(whole: Trace, first: int, changes: Sequence[Mapping[str, Change]
     return losses
 
 
-def side_by_side(whole, first, changes):
+def side_by_side(whole: Trace, first: int, changes: Sequence[Mapping[str, Change]]) -> list[float]:
     """The losses of runs that are rows of one batch."""
     model, (B, T), R = whole.model, whole.ids.shape, len(changes)
     x = whole.stream[first]
     x = np.broadcast_to(x, (R, *x.shape)).reshape(R * B, T, -1)
     names = {name for change in changes for name in change}
 
-    def changed(name):
-        def change(value):
+    def changed(name: str) -> Change:
+        def change(value: Array) -> Array:
             runs = value.reshape(R, B, *value.shape[1:]).copy()
             for run, change in zip(runs, changes, strict=True):
                 if name in change:
@@ -46,13 +47,14 @@ def side_by_side(whole, first, changes):
 
         return change
 
+    assert whole.targets is not None
     walk = Walk(model, np.zeros((R * B, T), int), [], {name: changed(name) for name in names})
     with inferring():
         nll = surprises(model, walk.rise(x, first), np.broadcast_to(whole.targets, (R, B, T)).reshape(-1))
     return np.nanmean(nll.reshape(R, B * T), -1).tolist()
 
 
-def surprises(model, x, targets):
+def surprises(model: GPT, x: Array, targets: np.ndarray) -> np.ndarray:
     """-log p of every target, (N,) float64, nan where one does not count; x is what the output head reads."""
     rows, nll = x.reshape(len(targets), -1), np.full(len(targets), np.nan)
     step = max(1, LOGITS // model.config.n_vocab)
