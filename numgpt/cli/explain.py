@@ -51,15 +51,15 @@ def run(args):
 
     from numgpt.explain import gather, page, read_subject, text
     from numgpt.explain.learning import checkpoints_of
-    from numgpt.explain.numbers import unpack_to_lists
+    from numgpt.explain.packing import unpack_to_lists
     from numgpt.explain.page import read_strings
     from numgpt.files import atomic_write
-    from numgpt.generation.rules import check_whole
     from numgpt.loading import load
+    from numgpt.numbers import check_number
     from numgpt.tokenizer import no_vocabulary
 
     read_strings(args.language)  # a wrong one is told before any work
-    check_whole(args.steps, "--steps", "0 takes none")
+    check_number(args.steps, "--steps", whole=True, low=0, note="0 takes none")
     fetch = partial(load, dtype=args.dtype, device=args.device, offline=args.offline)
     model, tokenizer = fetch(args.model)
     if tokenizer is None:

@@ -9,7 +9,7 @@ import numpy as np
 from numgpt.backend import to_host
 from numgpt.errors import InputError
 from numgpt.explain.forward import triangle
-from numgpt.explain.numbers import Picture, losses_of, single, softmax
+from numgpt.explain.packing import Picture, losses_of, single, softmax
 from numgpt.explain.proof import PROMISED, add_scaled
 from numgpt.explain.subject import Subject
 from numgpt.explain.tokens import Vocabulary
