@@ -51,7 +51,7 @@ def run(args):
 
     from numgpt.explain import gather, page, read_subject, text
     from numgpt.explain.learning import checkpoints_of
-    from numgpt.explain.numbers import unpack_to_lists
+    from numgpt.explain.packing import unpack_to_lists
     from numgpt.explain.page import read_strings
     from numgpt.files import atomic_write
     from numgpt.loading import load

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from numgpt.explain.numbers import Picture, single
+from numgpt.explain.packing import Picture, single
 from numgpt.explain.subject import Subject
 from numgpt.explain.tokens import Vocabulary
 from numgpt.model import GPT

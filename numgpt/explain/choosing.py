@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from numgpt.backend import to_host
-from numgpt.explain.numbers import single, softmax
+from numgpt.explain.packing import single, softmax
 from numgpt.explain.subject import Subject
 from numgpt.explain.tokens import Vocabulary
 from numgpt.generation.rules import Rules

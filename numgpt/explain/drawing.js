@@ -95,9 +95,10 @@ function squares(rows, columns, cell, value, left = 0, top = 0) {
 // column needs, so that the points stand under each other. A row that is selected is marked.
 function table(caption, columns, rows, selected = () => false) {
   const aligned = columns.map((_, column) => decimalsOf(rows.map((row) => row[column])));
-  const head = columns.map(([name, numeric]) =>
-    element("th", { scope: "col", class: numeric ? "number" : undefined }, name),
-  );
+  const head = columns.map(([name, numeric]) => {
+    const place = name ? { scope: "col", class: numeric ? "number" : undefined } : {};
+    return element(name ? "th" : "td", place, name);
+  });
   const body = rows.map((row, n) =>
     element(
       "tr",

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from numgpt.backend import to_host
-from numgpt.explain.numbers import Picture, single
+from numgpt.explain.packing import Picture, single
 from numgpt.explain.tokens import Vocabulary
 from numgpt.tracing import Trace
 from numgpt.tracing.result import largest

@@ -6,8 +6,8 @@ import numpy as np
 
 import numgpt
 from numgpt.backend import to_host
-from numgpt.explain import backward, choosing, forward, learning, proof
-from numgpt.explain.numbers import losses_of, single, softmax
+from numgpt.explain import backward, choosing, forward, learning, proof, stepping
+from numgpt.explain.packing import losses_of, single, softmax
 from numgpt.explain.sources import sources
 from numgpt.explain.subject import Subject
 from numgpt.explain.tokens import Vocabulary, token_part
@@ -23,7 +23,7 @@ def gather(
     checkpoints: learning.Models | None = None,
     other: tuple[str, GPT] | None = None,
 ) -> dict[str, Any]:
-    """Everything about `subject`: dicts, lists and arrays, for `numbers.pack` or `numbers.unpack_to_lists`.
+    """Everything about `subject`: dicts, lists and arrays, for `packing.pack` or `packing.unpack_to_lists`.
 
     name: what the model is called. steps: of SGD in part 10, where there are fewer than two checkpoints, (label,
     function that loads one). other: (name, model) to compare with.
@@ -43,12 +43,13 @@ def gather(
         "generation": choosing.generation_part(subject, (focus["layer"], focus["head"]), vocabulary),
         "weights": backward.weights_part(exact, subject.layers),
         "proof": proof.proof_part(found, focus),
-        "steps": proof.step_part(found, to_host(model.values)),
     }
     if other is not None:
         data["compare"] = compare(subject, *other, vocabulary)
     at = focus["layer"], focus["head"]
-    data["learning"] = learning.learning_part(subject, at, vocabulary, checkpoints or [], steps)
+    copy = learning.copy_traced(subject, at)
+    data["steps"] = stepping.step_part(copy, to_host(model.values))
+    data["learning"] = learning.learning_part(subject, copy, at, vocabulary, checkpoints or [], steps)
     return data | {"vocabulary": {str(i): text for i, text in sorted(vocabulary.mentioned.items())}}
 
 

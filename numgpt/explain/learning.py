@@ -9,13 +9,13 @@ import numpy as np
 from numgpt.backend import to_host
 from numgpt.errors import InputError
 from numgpt.explain.forward import triangle
-from numgpt.explain.numbers import Picture, losses_of, single, softmax
-from numgpt.explain.proof import PROMISED, add_scaled
+from numgpt.explain.packing import Picture, losses_of, single, softmax
+from numgpt.explain.stepping import PROMISED, add_scaled, squared_norm
 from numgpt.explain.subject import Subject
 from numgpt.explain.tokens import Vocabulary
 from numgpt.files import CHECKPOINT
 from numgpt.model import GPT
-from numgpt.tracing import trace
+from numgpt.tracing import Trace, trace
 from numgpt.tracing.result import largest
 
 Models = list[tuple[Any, Callable[[], GPT]]]
@@ -35,30 +35,41 @@ def checkpoints_of(name_or_folder: str) -> list[Path]:
     return [found[i * (len(found) - 1) // max(1, n - 1)] for i in range(n)]
 
 
+def copy_traced(subject: Subject, opened: tuple[int, int]) -> Trace:
+    """A trace of a copy of the model, for steps to be taken with; its gradients are those of the text."""
+    model = GPT(subject.model.config, seed=None, dtype=subject.model.dtype.name)
+    model.values[...] = to_host(subject.model.values)
+    return trace(model, *subject.batch, names_of_frame(opened))
+
+
+def names_of_frame(opened: tuple[int, int]) -> list[str]:
+    """The values that a frame of the film shows."""
+    return [f"h.{opened[0]}.attn.p", "logits"]
+
+
 def learning_part(
-    subject: Subject, opened: tuple[int, int], vocabulary: Vocabulary, models: Models, steps: int
+    subject: Subject, copy: Trace, opened: tuple[int, int], vocabulary: Vocabulary, models: Models, steps: int
 ) -> dict[str, Any]:
     """Frames: of each the losses, what would come next, and the opened head's attention.
 
-    models: (label, function that loads) of a run's checkpoints. With fewer than two, a copy of the model takes `steps`
-    steps of SGD on this text; lr is such that the first promises to take away a tenth of the loss.
+    models: (label, function that loads) of a run's checkpoints. With fewer than two, the copy that `copy_traced` made
+    takes `steps` steps of SGD on this text; lr is such that the first promises to take away a tenth of the loss.
     """
-    names = [f"h.{opened[0]}.attn.p", "logits"]
-    film, lr = len(models) > 1, None
-    if film:
-        traces = ((label, trace(load(), subject.batch[0], None, names)) for label, load in models)
-        frames = [frame(subject, label, found, opened, vocabulary) for label, found in traces]
+    names, frames, lr = names_of_frame(opened), [], None
+    if len(models) > 1:
+        for label, load in models:
+            found = trace(load(), subject.batch[0], None, names)
+            frames.append(frame(subject, label, found, opened, vocabulary))
     else:
-        model, frames = GPT(subject.model.config, seed=None, dtype=subject.model.dtype.name), []
-        model.values[...] = to_host(subject.model.values)
-        for step in range(steps):
-            model.zero_grad()
-            found = trace(model, *subject.batch, names)
-            frames.append(frame(subject, step, found, opened, vocabulary))
-            lr = lr or PROMISED[0] * frames[0]["loss"] / float(np.vdot(model.grads, model.grads))
+        model, found = copy.model, copy
+        frames.append(frame(subject, 0, found, opened, vocabulary))
+        lr = PROMISED[0] * frames[0]["loss"] / squared_norm(model)
+        for step in range(1, steps + 1):
             add_scaled(model, -lr)
-        frames.append(frame(subject, steps, trace(model, subject.batch[0], None, names), opened, vocabulary))
-    return {"film": film, "layer": opened[0], "head": opened[1], "lr": lr, "frames": frames}
+            model.zero_grad()
+            found = trace(model, subject.batch[0], subject.batch[1] if step < steps else None, names)
+            frames.append(frame(subject, step, found, opened, vocabulary))
+    return {"film": lr is None, "layer": opened[0], "head": opened[1], "lr": lr, "frames": frames}
 
 
 def frame(subject, label, found, opened, vocabulary):

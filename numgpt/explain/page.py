@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from numgpt.errors import InputError
-from numgpt.explain.numbers import pack
+from numgpt.explain.packing import pack
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "de")

@@ -55,7 +55,7 @@ def test_json(explain):
         (["Hi", "--text", "--language", "fr"], "'fr'; there are en, de"),
         (["Hi", "--text", "--layers", "7"], "layers 0 to 0"),
         (["x" * 65, "--text"], "but the model reads 64"),
-        (["Hi", "--text", "--steps", "-1"], "--steps must be a whole number"),
+        (["Hi", "--text", "--steps", "-1"], "--steps must be at least 0 (0 takes none)"),
     ],
 )
 def test_mistakes_are_one_line(explain, arguments, message):

@@ -9,7 +9,7 @@ import numgpt
 from numgpt import InputError, explain
 from numgpt.explain import learning
 from numgpt.explain.forward import triangle
-from numgpt.explain.numbers import unpack_to_lists
+from numgpt.explain.packing import unpack_to_lists
 from numgpt.explain.subject import DOUBLE, exact_copy
 
 PROMPT = "To be, or not to be"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numgpt import InputError, explain
-from numgpt.explain.numbers import Picture, pack, unpack_to_lists
+from numgpt.explain.packing import Picture, pack, unpack_to_lists
 from numgpt.explain.page import FOLDER, SCRIPTS, in_a_tag, read_strings
 from numgpt.explain.sources import FORMULAS, ROOT, sources
 
