@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "checkpoint": BASE,
     "loading": BASE | {"model", "tokenizer", "checkpoint"},
     "generation": BASE | {"layers", "model"},
+    "evaluation": BASE | {"layers", "model", "tokenizer", "generation"},
     "gradcheck": BASE | {"kernels", "layers", "model", "training"},
     "textbook": {"layers", "training"},  # only the template, which is read and not imported
     "training": BASE | {"kernels", "layers", "model", "tokenizer", "checkpoint", "loading", "generation"},

@@ -7,6 +7,7 @@ import sys
 from numgpt import __version__
 from numgpt.cli import (
     download,
+    evaluate,
     explain,
     generate,
     gradcheck,
@@ -73,7 +74,7 @@ def build_parser():
     )
     parser.add_argument("--version", action="version", version=f"numgpt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (generate, train, explain, loss, download, verify, tokenizer, gradcheck, textbook, info):
+    for command in (generate, train, explain, loss, evaluate, download, verify, tokenizer, gradcheck, textbook, info):
         command.add_parser(subparsers)
     return parser
 
