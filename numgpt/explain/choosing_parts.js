@@ -167,7 +167,7 @@ function generationPart() {
   const n = attention.length;
   const S = attention.length ? attention[n - 1].shape[0] : 0;
   const cell = cellSize(S);
-  const left = 60;
+  const left = 14 + 7.5 * Math.max(...range(n, 1).map((i) => word("step_n", { n: i }).length));
   const top = 14 + 7.5 * Math.max(...keys.map((id) => Math.min(12, [...seen(id)].length)));
   const value = (i, j) => (j < attention[i].shape[0] ? attention[i].at(j) : 0);
   drawn.fill(
