@@ -29,6 +29,7 @@ LAYERS = [
     "tests/layers/test_promises.py",
     "tests/kernels/test_definitions.py",
     "tests/layers/test_layer_by_itself.py",
+    "tests/model/test_family.py",
     "tests/test_loading.py",
     "tests/layers/test_gradients.py",
     "tests/cli/test_gradcheck_table.py",
