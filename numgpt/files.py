@@ -17,6 +17,7 @@ from numgpt.errors import InputError
 LONGEST_INTEGER = 40  # digits; a random generator's state has 39, and thousands would keep int() busy for minutes
 LATEST = "latest"  # in the folder of a training run: the name of its newest whole checkpoint
 BEST = "best"  # the same for the one with the lowest loss on held-out text
+LONGEST_PATH, LONGEST_NAME = 4096, 255  # bytes, in most systems
 LONGEST_VALUE = 80  # characters of a value in a message
 CHECKPOINT = re.compile(r"step-(\d{8,18})")
 
@@ -81,11 +82,12 @@ def check_path(path: object, name: str) -> Path:
     if not isinstance(text, str):
         raise InputError(f"{name} must be a text or a Path, not {quoted(path)}")
     try:
-        possible = b"\0" not in os.fsencode(text)
+        raw = os.fsencode(text)
+        possible = b"\0" not in raw and len(raw) < LONGEST_PATH and max(map(len, raw.split(b"/"))) <= LONGEST_NAME
     except UnicodeEncodeError:
         possible = False
     if not possible:
-        raise InputError(f"{name} {quoted(text)} has a character that no file's name can have")
+        raise InputError(f"{name} {quoted(text)} cannot be that of a file: it is too long, or has odd characters")
     return Path(text)
 
 

@@ -51,5 +51,8 @@ def _plain(value, whole):
         return None
     if isinstance(value, int):
         return value if whole or value.bit_length() < 1024 else None  # beyond that, an int is beyond all floats
-    number = int(value) if whole else float(value)
+    try:
+        number = int(value) if whole else float(value)
+    except OverflowError:  # a fraction beyond all floats
+        return None
     return number if math.isfinite(number) else None

@@ -52,12 +52,12 @@ def evaluate(model, tokenizer, task, file=None, limit=None, batch_size=8, protoc
 
 
 def read_task_file(name, task, file):
-    """(bytes, path) of the text. Raises InputError for one that is missing, naming the command that fetches it."""
+    """(bytes, path) of the text. Raises InputError for one that is missing, saying which text it is."""
     if file is None and task.file is None:
         raise InputError(f"{name} needs a text: give one with --file")
     path = task.file if file is None else file
     if path != "-" and not Path(path).exists() and task.file is not None:
-        raise InputError(f"{path} is not there: scripts/fetch-texts fetches {task.file}, or name it with --file")
+        raise InputError(f"{path} is not there: fetch {task.file}, WikiText-2's raw test text, or name it with --file")
     data = read_bytes(path)
     if not data.strip():
         raise InputError(f"{path} is empty: there is no text in it")

@@ -15,7 +15,7 @@ class Task:
 
     prepare(text, tokenizer, n_ctx) -> (Units, totals); record(unit, scores) -> dict for JSON; reduce(records, totals)
     -> figures, totals being {} where only some of the Units were scored. protocol: one line for the reader. file: the
-    name under which scripts/fetch-texts stores the text, None where the user brings one. n_ctx: the context that the
+    usual name of the text, None where the user brings one. n_ctx: the context that the
     protocol asks for; None is the model's own. headline: the figure whose standard error `stderr` is.
     """
 

@@ -77,7 +77,7 @@ def as_tuple(several: Any) -> tuple[Any, ...]:
     """Several things, or one, as a tuple, which can be read more than once."""
     try:
         return tuple(several)
-    except TypeError:
+    except (TypeError, NotImplementedError):
         return (several,)
 
 

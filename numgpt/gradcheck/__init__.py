@@ -11,12 +11,14 @@ import numpy as np
 
 from numgpt.backend import check_device
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.gradcheck.cases import CASES
 from numgpt.gradcheck.definitions import hold, hold_optimizer, prove
 from numgpt.gradcheck.derivatives import complex_step, differences
 from numgpt.gradcheck.layer import Rows, check_layer
 from numgpt.gradcheck.rows import Row, compare
 from numgpt.gradcheck.whole import SENTENCE, WHOLES, check_checkpoint, with_random_weights
+from numgpt.numbers import LARGEST_SEED, check_number
 
 __all__ = [
     "CHECKS",
@@ -40,8 +42,9 @@ def check(name: str, seed: int = 0, device: str = "cpu") -> Iterator[Row]:
 
     Raises InputError for a name that is not in CHECKS and a device that cannot be used.
     """
-    if name not in CHECKS:
-        raise InputError(f"there is no gradient check called {name!r}: choose from {', '.join(CHECKS)}")
+    seed = check_number(seed, "seed", whole=True, low=0, below=LARGEST_SEED)
+    if not isinstance(name, str) or name not in CHECKS:
+        raise InputError(f"there is no gradient check called {quoted(name)}: choose from {', '.join(CHECKS)}")
     check_device(device)
     if name in WHOLES:
         return WHOLES[name](np.random.default_rng(seed))(device)

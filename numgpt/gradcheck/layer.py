@@ -103,7 +103,10 @@ def check_inputs(layer, inputs):
         given = f"{len(inputs)} input{'s' * (len(inputs) != 1)}"
         raise InputError(f"{kind_of(layer)}.forward cannot be called with {given}: {error}") from None
     for i, x in enumerate(inputs):
-        array = np.asarray(x)
+        try:
+            array = np.asarray(x)
+        except ValueError as error:
+            raise InputError(f"input {i} must be an array of one shape: {error}") from None
         if isinstance(x, np.ndarray | list) and (not array.size or array.dtype.kind not in "fiub"):
             raise InputError(f"input {i} must be an array of real numbers or integers, and not be empty")
         if array.dtype.kind == "f" and not np.isfinite(array).all():

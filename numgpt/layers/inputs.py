@@ -26,10 +26,14 @@ def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray
 
 
 def check_input(x: Any, C: int | None = None, name: str = "x") -> None:
-    """Raise InputError unless `x` is an array of numbers, (..., C) where C is given."""
-    if not hasattr(x, "dtype") or not hasattr(x, "shape"):
-        raise InputError(f"{name} must be an array of numbers, not {quoted(x)}")
-    if x.dtype.kind not in "fciu":
-        raise InputError(f"{name} must be an array of numbers, not of {quoted(x.dtype)}")
-    if C is not None and (len(x.shape) == 0 or x.shape[-1] != C):
+    """Raise InputError unless `x` is an array of floats (or complex, as in the proof), (..., C) where C is given."""
+    if not hasattr(x, "__array_ufunc__") or not hasattr(x, "dtype") or isinstance(x, np.generic):
+        raise InputError(f"{name} must be an array of floats, not {quoted(x)}")
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise InputError(f"{name} must be a plain array, not {type(x).__name__}: convert it with np.asarray")
+    if x.dtype.kind not in "fc":
+        raise InputError(f"{name} must be an array of floats, not of {quoted(x.dtype)}: convert it with astype")
+    if x.size == 0 or len(x.shape) == 0:
+        raise InputError(f"{name} must have an axis, and numbers along it, but has shape {quoted(tuple(x.shape))}")
+    if C is not None and x.shape[-1] != C:
         raise InputError(f"{name} must be (..., {C}), but has shape {quoted(tuple(x.shape))}")

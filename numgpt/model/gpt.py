@@ -173,3 +173,9 @@ class GPT(Layer):
         if targets.shape != ids.shape:
             raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")
         return targets
+
+
+def check_model(model: Any) -> None:
+    """Raise InputError unless `model` is a GPT."""
+    if not isinstance(model, GPT):
+        raise InputError(f"model must be a GPT, not {quoted(model)}")

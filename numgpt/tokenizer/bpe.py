@@ -179,7 +179,7 @@ class BPETokenizer:
             allowed = self.special if allowed == "all" else [allowed]
         try:
             allowed = set(allowed)
-        except TypeError:
+        except (TypeError, ValueError, NotImplementedError):  # not iterable, or not hashable
             raise InputError(f"allowed_special must be 'all' or a set of texts, not {quoted(allowed)}") from None
         unknown = sorted(map(quoted, allowed - set(self.special)))
         if unknown:

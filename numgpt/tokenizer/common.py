@@ -28,7 +28,7 @@ def check_ids(ids, n_vocab):
     """The ids as a list of int; InputError for one that is no whole number or outside 0 <= id < n_vocab."""
     try:
         ids = list(ids.tolist() if hasattr(ids, "tolist") else ids)
-    except TypeError:
+    except (TypeError, NotImplementedError):  # the latter from a memoryview of what it cannot read
         raise InputError(f"token ids must be a sequence of whole numbers, not {quoted(ids)}") from None
     try:
         numbers = np.asarray(array("q", ids))  # refuses what is no whole number, faster than a loop would
@@ -40,11 +40,13 @@ def check_ids(ids, n_vocab):
 
 def check_id(token, n_vocab):
     """The id as an int; InputError if it is no whole number or outside 0 <= id < n_vocab."""
-    if not hasattr(token, "__index__"):
-        raise InputError(f"a token id must be a whole number from 0 to {n_vocab - 1}, not {quoted(token)}")
-    if not 0 <= operator.index(token) < n_vocab:
-        raise InputError(f"token id {quoted(token)} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")
-    return operator.index(token)
+    try:
+        number = operator.index(token)
+    except TypeError:
+        raise InputError(f"a token id must be a whole number from 0 to {n_vocab - 1}, not {quoted(token)}") from None
+    if not 0 <= number < n_vocab:
+        raise InputError(f"token id {quoted(number)} is out of range: this vocabulary has the ids 0 to {n_vocab - 1}")
+    return number
 
 
 def tokens_by_id(vocabulary, path):

@@ -30,7 +30,7 @@ class TableTokenizer:
         """`strings` as a list. Raises InputError unless they are different texts, each of which can be a token."""
         try:
             strings = list(strings)
-        except TypeError:
+        except (TypeError, NotImplementedError):
             raise InputError(f"strings must be a list of texts, not {quoted(strings)}") from None
         for i, string in enumerate(strings):
             if not isinstance(string, str) or not self.is_token(string):

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.model import GPT
+from numgpt.model.gpt import check_model
 from numgpt.tracing.rerun import losses_with
 from numgpt.tracing.result import Trace
-from numgpt.tracing.walk import trace
+from numgpt.tracing.walk import texts, trace
 
 PART = re.compile(r"h\.(\d+)(?:\.(attn|mlp)(?:\.(\d+))?)?")
 
@@ -39,7 +41,8 @@ def ablate(model: GPT, ids: Any, targets: Any, what: str | Iterable[str]) -> lis
     feed-forward network is meant. The model's gradients are as they were afterwards. Raises InputError for a part
     that is not there.
     """
-    parts = [what] if isinstance(what, str) else list(what)
+    check_model(model)
+    parts = texts(what, "what")
     places = {part: places_of(model, part) for part in parts}
     gradients = model.grads.copy()
     names = sorted({name for found in places.values() for name, _ in found})
@@ -87,10 +90,10 @@ def zeroed(here: Any) -> Callable[[Any], Any]:
 
 def places_of(model: GPT, part: str) -> list[tuple[str, Any]]:
     """(name of a value, index of the part in it) of what a part writes."""
-    match = PART.fullmatch(part) if isinstance(part, str) else None
+    match = PART.fullmatch(part)
     if not match:
         raise InputError(
-            f"{part!r} is no part: they are called h.0, h.0.attn, h.0.mlp, h.0.attn.3 (head) and h.0.mlp.3"
+            f"{quoted(part)} is no part: they are called h.0, h.0.attn, h.0.mlp, h.0.attn.3 (head) and h.0.mlp.3"
         )
     block, branch, number = int(match[1]), match[2], match[3]
     if block >= len(model.h):

@@ -27,12 +27,14 @@ import numpy as np
 
 from numgpt.backend import to_host
 from numgpt.errors import InputError
+from numgpt.files import quoted
 from numgpt.layers import Attention
 from numgpt.layers.attention import Attended, attention, attention_backward, heads, merge, visible
 from numgpt.layers.base import Array, inferring
 from numgpt.layers.dropout import drop
 from numgpt.layers.loss import cross_entropy, cross_entropy_backward
 from numgpt.model import GPT, Block
+from numgpt.model.gpt import check_model
 from numgpt.tracing.result import Trace
 
 Replacement = Any | Callable[[Any], Any]
@@ -54,6 +56,7 @@ def trace(
 
     Raises InputError as `GPT.loss` does, for a pattern or a name that fits nothing, and for an array of another shape.
     """
+    check_model(model)
     ids = model.check_ids(ids)
     walk = Walk(model, ids, names, replace or {})
     if targets is None:
@@ -208,17 +211,31 @@ def thirds(qkv: Array) -> tuple[Array, Array, Array]:
 
 def chosen(names: list[str], patterns: Iterable[str] | None, replace: Mapping[str, Any]) -> set[str]:
     """The names that fit one of the patterns. Raises InputError for a pattern or a replaced name that fits none."""
+    if not isinstance(replace, Mapping):
+        raise InputError(f"replace must be a dict, {{name: array}}, not {quoted(replace)}")
     for name in replace:
         if name not in names:
-            raise InputError(f"replace: there is no value {name!r}; there are {examples(names)}")
+            raise InputError(f"replace: there is no value {quoted(name)}; there are {examples(names)}")
     if patterns is None:
         return set(names)
     found: set[str] = set()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        fitting = [name for name in names if fnmatchcase(name, str(pattern))]
+    for pattern in texts(patterns, "names"):
+        fitting = [name for name in names if fnmatchcase(name, pattern)]
         if not fitting:
-            raise InputError(f"names: {pattern!r} fits no value; there are {examples(names)}")
+            raise InputError(f"names: {quoted(pattern)} fits no value; there are {examples(names)}")
         found.update(fitting)
+    return found
+
+
+def texts(several: Any, what: str) -> list[str]:
+    """`several`, a text or some, as a list. Raises InputError for what is none."""
+    try:
+        found = [several] if isinstance(several, str) else list(several)
+    except (TypeError, NotImplementedError):
+        found = [several]
+    for text in found:
+        if not isinstance(text, str):
+            raise InputError(f"{what} must be texts, not {quoted(text)}")
     return found
 
 
