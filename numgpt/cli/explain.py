@@ -61,7 +61,7 @@ def run(args):
     read_strings(args.language)  # a wrong one is told before any work
     check_number(args.steps, "--steps", whole=True, low=0, note="0 takes none")
     fetch = partial(load, dtype=args.dtype, device=args.device, offline=args.offline)
-    model, tokenizer = fetch(args.model)
+    model, tokenizer = fetch(args.model, checkpoint=args.checkpoint)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
     subject = read_subject(model, tokenizer, prompt, target, args.layers, args.heads)

@@ -39,6 +39,23 @@ def test_a_terminal_gets_no_control_characters(explain):
     assert not {"\x1b", "\x07", "\u202e"} & set(out)
 
 
+def test_a_run_is_a_film_of_its_checkpoints_and_one_of_them_is_explained(text_file, tmp_path, capsys):
+    run = str(tmp_path / "run")
+    shape = ["--n-layer", "1", "--n-head", "2", "--n-embd", "8", "--context", "8", "--batch-size", "2"]
+    train = ["train", "--data", str(text_file), "--out", run, "--tokenizer", "char", *shape]
+    assert main([*train, "--max-steps", "4", "--save-every", "1", "--keep", "9"]) == 0
+    capsys.readouterr()
+    data = []
+    for which in "1", "latest":
+        assert main(["explain", "3 tim", "--model", run, "--checkpoint", which, "--json"]) == 0
+        data.append(json.loads(capsys.readouterr().out))
+    assert data[0]["learning"]["film"]
+    losses = {frame["label"]: frame["loss"] for frame in data[0]["learning"]["frames"]}
+    assert list(losses)[-4:] == [f"step-{step:08d}" for step in range(1, 5)]
+    assert data[0]["loss"]["loss"] == pytest.approx(losses["step-00000001"], rel=1e-4)
+    assert data[1]["loss"]["loss"] == pytest.approx(losses["step-00000004"], rel=1e-4)
+
+
 def test_json(explain):
     status, out, _ = explain("Hi there", "--json", "--heads", "0.1")
     data = json.loads(out)
