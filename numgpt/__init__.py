@@ -13,6 +13,7 @@ from numgpt.training import AdamW
 
 if TYPE_CHECKING:
     from numgpt import gradcheck
+    from numgpt.evaluation import evaluate
     from numgpt.gradcheck import check_layer
     from numgpt.tracing import ablate, trace
 
@@ -25,6 +26,7 @@ __all__ = [
     "InputError",
     "ablate",
     "check_layer",
+    "evaluate",
     "generate",
     "gradcheck",
     "load",
@@ -35,11 +37,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load what looks inside a model when it is asked for: sampling and training need nothing of it."""
+    """Load what looks at a model when it is asked for: sampling and training need nothing of it."""
     if name == "gradcheck":
         return import_module("numgpt.gradcheck")
     if name == "check_layer":
         return import_module("numgpt.gradcheck").check_layer
+    if name == "evaluate":
+        return import_module("numgpt.evaluation").evaluate
     if name in ("ablate", "trace"):
         return getattr(import_module("numgpt.tracing"), name)
     raise AttributeError(f"module 'numgpt' has no attribute {name!r}")

@@ -5,8 +5,20 @@ import os
 import sys
 
 from numgpt import __version__
-from numgpt.cli import download, generate, gradcheck, info, loss, textbook, tokenizer, train, verify
-from numgpt.cli.system_errors import explain
+from numgpt.cli import (
+    download,
+    evaluate,
+    explain,
+    generate,
+    gradcheck,
+    info,
+    loss,
+    system_errors,
+    textbook,
+    tokenizer,
+    train,
+    verify,
+)
 from numgpt.cli.train import STATUS_INTERRUPTED
 from numgpt.errors import LONGEST, InputError, shorten
 from numgpt.kernels import kernels_in_use
@@ -45,7 +57,7 @@ def main(argv=None):
     except InputError as error:
         return complain(error)
     except OSError as error:
-        return complain(explain(error))
+        return complain(system_errors.explain(error))
     except MemoryError as error:
         return complain(f"there is not enough memory: {error}")
     finally:
@@ -62,7 +74,7 @@ def build_parser():
     )
     parser.add_argument("--version", action="version", version=f"numgpt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (generate, train, loss, download, verify, tokenizer, gradcheck, textbook, info):
+    for command in (generate, train, explain, loss, evaluate, download, verify, tokenizer, gradcheck, textbook, info):
         command.add_parser(subparsers)
     return parser
 

@@ -14,8 +14,9 @@ EPILOG = """examples:
 
 Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
 would have been as unsure. The first token is not predicted, as nothing comes before it. A text longer than the
-context is read in pieces that do not overlap. With --json perplexity is null where it is beyond all floating-point
-numbers, from 1.8e308 up: Infinity is not JSON.
+context is read in pieces that do not overlap, but each token is predicted: a piece's first from the last of the piece
+before it. That is no published protocol: for numbers to compare with others', see `numgpt evaluate`.
+With --json perplexity is null where it is beyond all floating-point numbers, from 1.8e308 up: Infinity is not JSON.
 """
 LONGEST_TABLE = 200  # tokens
 

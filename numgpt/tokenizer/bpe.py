@@ -9,8 +9,8 @@ the 256 bytes are tokens too, any text can be encoded, and no token of GPT-2's r
     pieces           "then" and " hens"
     tokens           t h e n -> t he n -> the n        _ h e n s -> _ he n s
 
-`find_pieces`, `merge` and `encode` are all of it, and run after `use_kernels("plain")`. Otherwise `BPETokenizer` asks
-fast.py, which the tests hold to them. How merges are learnt is in trainer.py.
+`find_pieces`, `merge`, `next_merge` and `encode` are all of it, and run after `use_kernels("plain")`. Otherwise
+`BPETokenizer` asks fast.py, which the tests hold to them. How merges are learnt is in trainer.py.
 """
 
 from functools import cache
@@ -63,10 +63,15 @@ def merge(ids, rank, made):
     pair with it; there one by one, as here and in Hugging Face's tokenizers, is not all at once.
     """
     ids = list(ids)
-    while found := [(rank[pair], place) for place, pair in enumerate(pairwise(ids)) if pair in rank]:
-        first, place = min(found)
+    while found := next_merge(ids, rank):
+        first, place = found
         ids[place : place + 2] = [made[first]]
     return ids
+
+
+def next_merge(ids, rank):
+    """(rank, place) of the pair that becomes one token next; None where no pair has a merge."""
+    return min(((rank[pair], place) for place, pair in enumerate(pairwise(ids)) if pair in rank), default=None)
 
 
 def encode(text, byte_ids, rank, made):
@@ -94,7 +99,8 @@ class BPETokenizer:
         >>> tokenizer.decode([15496, 995])
         'Hello world'
 
-    These are attributes too; `n_vocab` is the number of ids, `end_of_text` the id of <|endoftext|> or None.
+    These are attributes too; `n_vocab` is the number of ids, `end_of_text` the id of <|endoftext|> or None, `algorithm`
+    what `encode` takes behind the text.
     """
 
     def __init__(self, tokens, merges, special=None, added=()):
@@ -105,8 +111,8 @@ class BPETokenizer:
         self.added = {text: AddedToken(text) for text in self.special} | {token.text: token for token in added}
         self.n_vocab = len(tokens)
         self.end_of_text = self.special.get(END_OF_TEXT)
-        self._algorithm = self._find_byte_ids(), {pair: n for n, pair in enumerate(merges)}, list(merges.values())
-        self._fast = FastEncoder(*self._algorithm, self.n_vocab, compiled_pattern().findall)
+        self.algorithm = self._find_byte_ids(), {pair: n for n, pair in enumerate(merges)}, list(merges.values())
+        self._fast = FastEncoder(*self.algorithm, self.n_vocab, compiled_pattern().findall)
 
     def encode(self, text, allowed_special=()):
         """str -> list of int.
@@ -156,7 +162,7 @@ class BPETokenizer:
     def _encode_ordinary(self, text):
         """The ids of a text in which no special token is to be seen."""
         if plain():
-            return encode(text, *self._algorithm)
+            return encode(text, *self.algorithm)
         return self._fast.encode(text)
 
     def _find_byte_ids(self):

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from numgpt.errors import InputError
 from numgpt.files import quoted
 from numgpt.model import GPT
 from numgpt.model.gpt import check_model
+from numgpt.tracing.rerun import losses_with
+from numgpt.tracing.result import Trace
 from numgpt.tracing.walk import texts, trace
 
 PART = re.compile(r"h\.(\d+)(?:\.(attn|mlp)(?:\.(\d+))?)?")
@@ -48,20 +48,33 @@ def ablate(model: GPT, ids: Any, targets: Any, what: str | Iterable[str]) -> lis
     names = sorted({name for found in places.values() for name, _ in found})
     whole = trace(model, ids, targets, names or ["embed"])
     model.grads[...] = gradients
-    loss = float(np.nanmean(whole.nll))  # summed as `loss_with` sums, so that rounding does not pass for a change
-    rows = []
-    for part, found in places.items():
-        estimate = -sum(float((whole.gradients[name][here] * whole.values[name][here]).sum()) for name, here in found)
-        without = loss_with(model, ids, targets, {name: zeroed(here) for name, here in found})
-        rows.append(Ablation(part, loss, without, estimate))
-    return rows
+    loss = without_change(whole)
+    without = losses_without(whole, parts)
+    return [Ablation(part, loss, without[part], estimate(whole, part)) for part in parts]
 
 
-def loss_with(model: GPT, ids: Any, targets: Any, replace: dict[str, Callable[[Any], Any]]) -> float:
-    """The loss with values replaced, without a backward pass."""
-    found = trace(model, ids, None, ["embed"], replace)
-    found.targets = model.check_targets(targets, found.ids)
-    return float(np.nanmean(found.nll))
+def estimate(whole: Trace, part: str) -> float:
+    """The change of the loss without a part, to first order, from the values and gradients of what it writes."""
+    places = places_of(whole.model, part)
+    return -sum(float((whole.gradients[name][here] * whole.values[name][here]).sum()) for name, here in places)
+
+
+def without_change(whole: Trace) -> float:
+    """The loss with every part, summed as `losses_without` sums, so that rounding does not pass for a change."""
+    (loss,) = losses_with(whole, len(whole.model.h), [{}])
+    return loss
+
+
+def losses_without(whole: Trace, parts: Iterable[str]) -> dict[str, float]:
+    """The loss without each of the parts, one at a time; those of a block side by side, and from that block on."""
+    by_block: dict[int, list[str]] = {}
+    for part in parts:
+        by_block.setdefault(int(part.split(".")[1]), []).append(part)
+    losses: dict[str, float] = {}
+    for block, found in by_block.items():
+        changes = [{name: zeroed(here) for name, here in places_of(whole.model, part)} for part in found]
+        losses |= dict(zip(found, losses_with(whole, block, changes), strict=True))
+    return losses
 
 
 def zeroed(here: Any) -> Callable[[Any], Any]:

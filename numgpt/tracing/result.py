@@ -71,7 +71,7 @@ class Trace:
         targets = np.zeros_like(self.ids) if self.targets is None else np.maximum(self.targets, 0)
         for i, x in enumerate(self.stream):
             for rows, log_p in self._log_probabilities(x):
-                order = np.argsort(-log_p, axis=-1, kind="stable")[:, :top]
+                order = largest(log_p, top)
                 of_target = np.take_along_axis(log_p, targets.reshape(-1)[rows, None], -1)
                 p = np.exp(log_p)
                 tokens[i].reshape(-1, top)[rows] = order
@@ -113,6 +113,12 @@ class Trace:
         loss = "no targets" if self.loss is None else f"loss {self.loss:.4f}"
         return f"Trace of {self.ids.shape} ids, {loss}: {len(self.values)} values, {len(self.gradients)} gradients"
 
+    def _repr_html_(self) -> str:
+        """The trace as a notebook shows it."""
+        from numgpt.explain.notebook import notebook
+
+        return notebook(self)
+
     def _log_probabilities(self, x: Array) -> Iterator[tuple[slice, np.ndarray]]:
         """(slice of rows, log softmax of their logits, float64 on the host) for the stream x, some rows at a time."""
         rows = x.reshape(-1, x.shape[-1])
@@ -129,3 +135,12 @@ class Trace:
             what = "gradient" if found is self.gradients else "value"
             raise InputError(f"the trace has no {what} {name!r}: name it in names= (and give targets for gradients)")
         return found[name]
+
+
+def largest(rows: np.ndarray, n: int) -> np.ndarray:
+    """The places of the n largest of each row of (N, V), largest first; of equals those further left come first."""
+    found = np.empty((len(rows), n), np.int64)
+    for row, places in zip(rows, found, strict=True):
+        candidates = np.flatnonzero(row >= np.partition(row, len(row) - n)[len(row) - n])
+        places[...] = candidates[np.argsort(-row[candidates], kind="stable")[:n]]
+    return found

@@ -106,12 +106,7 @@ class Walk:
         """From ids to logits, and to the loss where there are targets."""
         model = self.model
         x = model.wte.forward(self.ids) + model.wpe.forward(np.arange(self.ids.shape[1]))
-        x = self.note("embed", model.drop.forward(x))
-        self.trace.stream.append(x)
-        for i, block in enumerate(model.h):
-            x = self.block(f"h.{i}", block, x)
-            self.trace.stream.append(x)
-        x = self.note("ln_f", model.ln_f.forward(x))
+        x = self.rise(model.drop.forward(x))
         if targets is None:
             if self.touches("logits"):
                 self.note("logits", model.head.forward(x))
@@ -122,6 +117,15 @@ class Walk:
             self.trace.loss = float(loss)
         else:
             self.trace.loss = model.criterion.forward(x, targets)
+
+    def rise(self, x: Array, first: int = 0) -> Array:
+        """From the residual stream x below block `first` to what the output head reads."""
+        x = self.note("embed" if first == 0 else f"h.{first - 1}", x)
+        self.trace.stream.append(x)
+        for i, block in enumerate(self.model.h[first:], first):
+            x = self.block(f"h.{i}", block, x)
+            self.trace.stream.append(x)
+        return self.note("ln_f", self.model.ln_f.forward(x))
 
     def block(self, at: str, block: Block, x: Array) -> Array:
         """`Block.forward`."""

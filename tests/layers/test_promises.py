@@ -1,4 +1,4 @@
-"""What layers and the optimizer promise in words: defaults, refusals, what dropout rounds to."""
+"""What layers and models promise in words: defaults, refusals, what dropout rounds to, what they start from."""
 
 import math
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from numgpt import GPT, AdamW, GPTConfig, InputError, gradcheck, use_kernels
+from numgpt import GPT, GPTConfig, InputError, gradcheck, use_kernels
 from numgpt.layers import Attention, CrossEntropy, Dropout, Embedding, FeedForward, Linear, ReLU, TiedHead
 from numgpt.layers.dropout import draw_dropped
 from numgpt.layers.gelu_erf import gelu_erf
@@ -62,11 +62,6 @@ def test_attention_by_itself_scales_by_the_root_of_its_heads_width():
     assert Attention(12, 3).scale == 0.5
     assert Attention(12, 3, scale=0.1).scale == 0.1
     assert Attention(1, 1).scale == 1
-
-
-def test_adamw_has_the_published_defaults():
-    steps = AdamW(GPT(CONFIG))
-    assert (steps.lr, steps.betas, steps.eps, steps.weight_decay) == (3e-4, (0.9, 0.999), 1e-8, 0.0)
 
 
 def test_a_cache_makes_room_for_as_much_again_up_to_the_context_and_moves_nothing_while_there_is_room():
@@ -185,7 +180,7 @@ def test_the_head_by_itself():
 @pytest.mark.parametrize("kind", ["plain", "fast"])
 def test_the_exact_gelu_of_what_is_far_from_0(kind):
     with use_kernels(kind), np.errstate(over="raise", invalid="raise"):
-        assert gelu_erf(np.array([-100.0, -9.0, 9.0, 100.0])).tolist() == [0, 0, 9, 100]
+        assert gelu_erf(np.array([-1e10, -9.0, 9.0, 1e10])).tolist() == [0, 0, 9, 1e10]
 
 
 def test_relu_stops_the_gradient_at_0():

@@ -72,6 +72,11 @@ def test_matrices_decay_and_vectors_do_not():
         assert value.flat[-1] == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_published_defaults():
+    steps = AdamW(GPT(CONFIG))
+    assert (steps.lr, steps.betas, steps.eps, steps.weight_decay) == (3e-4, (0.9, 0.999), 1e-8, 0.0)
+
+
 def test_the_learning_rate_may_change_between_steps():
     model = GPT(CONFIG, dtype="float64")
     optimizer = AdamW(model, lr=0.1)

@@ -1,0 +1,88 @@
+"""`numgpt evaluate`: a number with the name of the protocol that made it."""
+
+import json
+import sys
+from argparse import RawDescriptionHelpFormatter
+
+from numgpt.cli.arguments import add_model_arguments
+from numgpt.cli.progress import units_bar
+
+EPILOG = """examples:
+  numgpt evaluate --list                                                what there is
+  numgpt evaluate wikitext-hf-1024 --model 124M --file wikitext-2-raw.test.txt
+  numgpt evaluate text --file book.txt --protocol strided --stride 256  any text
+  numgpt evaluate text --file book.txt --protocol rolling --limit 20    a part, with its standard error
+
+A perplexity means nothing without its protocol: how the text is cut, what a token sees before it, and what the sum is
+divided by. On a terminal the figures come as a table, elsewhere, or with --json, as a line of JSON.
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="compute a model's figures by a published protocol",
+        description="Compute a model's perplexity or accuracy by the protocol TASK.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("task", metavar="TASK", nargs="?", help="a protocol's name, or text for any text")
+    parser.add_argument("--list", action="store_true", help="list the tasks and their protocols")
+    parser.add_argument("--file", metavar="F", help="the text; - is standard input")
+    parser.add_argument("--protocol", help="for text: strided (default) or rolling")
+    parser.add_argument("--stride", type=int, metavar="N", help="for text, strided: tokens from window to window")
+    parser.add_argument("--limit", type=int, metavar="N", help="score only the first N windows, pages or lines")
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="windows read together (default 8)")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    add_model_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from numgpt.errors import InputError
+    from numgpt.evaluation import evaluate
+    from numgpt.evaluation.tasks import find_task
+    from numgpt.loading import load
+    from numgpt.tokenizer import no_vocabulary
+
+    if args.list:
+        return list_tasks()
+    if args.task is None:
+        raise InputError("which task? `numgpt evaluate --list` has them")
+    find_task(args.task, args.protocol, args.stride)  # a wrong name is told before a model is loaded
+    model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+    if tokenizer is None:
+        raise InputError(no_vocabulary(args.model))
+    with units_bar() as progress:
+        result = evaluate(
+            model,
+            tokenizer,
+            args.task,
+            file=args.file,
+            limit=args.limit,
+            batch_size=args.batch_size,
+            protocol=args.protocol,
+            stride=args.stride,
+            progress=progress,
+        )
+    show({"model": args.model, **result}, as_json=args.json or not sys.stdout.isatty())
+    return 0
+
+
+def list_tasks():
+    """Print every task with its protocol."""
+    from numgpt.evaluation import TASKS
+
+    for name, task in TASKS.items():
+        print(f"{name:20} {task.protocol}")
+    print(f"{'text':20} any text, --protocol strided --stride N or --protocol rolling")
+    return 0
+
+
+def show(result, as_json):
+    """Print the figures: a line of JSON, or a row each."""
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+        return
+    for name, value in result.items():
+        print(f"{name:18} {format(value, ',.6g') if isinstance(value, float) else '-' if value is None else value}")

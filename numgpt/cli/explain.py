@@ -1,0 +1,80 @@
+"""`numgpt explain`: a text's way through a model and back, as a page, as text or as numbers."""
+
+import json
+from argparse import RawDescriptionHelpFormatter
+from functools import partial
+
+from numgpt.cli.arguments import add_model_arguments, decode_argument, text_or_stdin
+from numgpt.errors import InputError
+
+EPILOG = """examples:
+  numgpt explain "To be, or not to be" -o page.html
+  numgpt explain "The capital of France is" --target " Paris" --model 124M -o page.html
+  numgpt explain "ROMEO:" --text                      the same for a terminal
+  numgpt explain "ROMEO:" --model run -o film.html    a run's folder: part 10 goes through its checkpoints
+  numgpt explain "ROMEO:" --heads 0.3,2.1 --json      the numbers
+
+Everything is shown of up to 64 tokens, up to 256 in --layers that were chosen. The ablation goes through the heads of
+the layers that are shown: fewer layers are faster. The page is one file and asks the network for nothing.
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "explain",
+        help="show what happens inside, forward and backward, as one page",
+        description="Show a text's way through a model and back: tokens, attention, neurons, the logit lens, "
+        "sampling, the loss, every gradient and its proof, as one HTML file that works offline.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text; without it, standard input")
+    add_model_arguments(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it there")
+    parser.add_argument("--target", metavar="TEXT", help="what is to come after PROMPT (default: its own next tokens)")
+    parser.add_argument("--layers", metavar="LIST", help="layers to show, such as 0,5 (default all)")
+    parser.add_argument("--heads", metavar="LIST", help="heads to open, such as 0.3,5.1 (default: one of each layer)")
+    parser.add_argument("--steps", type=int, default=4, metavar="N", help="steps of SGD on the text (default 4)")
+    parser.add_argument("--compare", metavar="MODEL", help="show the losses of another model beside")
+    parser.add_argument("--language", default="en", metavar="NAME", help="of the page and the text: en or de")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--text", action="store_true", help="plain text in place of a page")
+    kind.add_argument("--json", action="store_true", help="one JSON object with the numbers in place of a page")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    if not (args.output or args.text or args.json):
+        raise InputError("where to? give -o FILE for the page, --text for the terminal, or --json for the numbers")
+    prompt = text_or_stdin(args.prompt, "the prompt")
+    target = None if args.target is None else decode_argument(args.target, "the target")
+
+    from numgpt.explain import gather, page, read_subject, text
+    from numgpt.explain.learning import checkpoints_of
+    from numgpt.explain.packing import unpack_to_lists
+    from numgpt.explain.page import read_strings
+    from numgpt.files import atomic_write
+    from numgpt.loading import load
+    from numgpt.numbers import check_number
+    from numgpt.tokenizer import no_vocabulary
+
+    read_strings(args.language)  # a wrong one is told before any work
+    check_number(args.steps, "--steps", whole=True, low=0, note="0 takes none")
+    fetch = partial(load, dtype=args.dtype, device=args.device, offline=args.offline)
+    model, tokenizer = fetch(args.model)
+    if tokenizer is None:
+        raise InputError(no_vocabulary(args.model))
+    subject = read_subject(model, tokenizer, prompt, target, args.layers, args.heads)
+    checkpoints = [(path.name, lambda path=path: fetch(path)[0]) for path in checkpoints_of(args.model)]
+    other = (args.compare, fetch(args.compare)[0]) if args.compare else None
+    data = gather(subject, args.model, args.steps, checkpoints, other)
+    if args.json:
+        shown = json.dumps(unpack_to_lists(data), allow_nan=False) + "\n"
+    else:
+        shown = (text if args.text else page)(data, args.language)
+    if args.output is None:
+        print(shown, end="")
+        return 0
+    with atomic_write(args.output, "w") as file:
+        file.write(shown)
+    return 0

@@ -1,0 +1,47 @@
+"""From the records of a run's units to the figures that are printed: the reducers."""
+
+import math
+import sys
+
+
+def of_text(records, totals):
+    """Of log-probabilities of a text: per token, per word and per byte.
+
+    totals: {"words", "bytes"} of the whole text, or {} where only a part of it was scored, which has neither figure.
+    """
+    nats = sum(record["nats"] for record in records)
+    tokens = sum(record["tokens"] for record in records)
+    figures = {
+        "sum_logprob_nats": nats,
+        "tokens_scored": tokens,
+        "nats_per_token": -nats / tokens,
+        "token_perplexity": exp(-nats / tokens),
+    }
+    if totals:
+        figures["word_perplexity"] = exp(-nats / totals["words"])
+        figures["byte_perplexity"] = exp(-nats / totals["bytes"])
+        figures["bits_per_byte"] = -nats / totals["bytes"] / math.log(2)
+    return figures
+
+
+def stderr_of_ratio(pairs):
+    """The standard error of sum(s) / sum(w) over n independent (s, w); None for fewer than two.
+
+    With every w = 1 that is the standard error of a mean.
+    """
+    n, weight = len(pairs), sum(w for _, w in pairs)
+    if n < 2:
+        return None
+    ratio = sum(s for s, _ in pairs) / weight
+    return math.sqrt(n / (n - 1) * sum((s - ratio * w) ** 2 for s, w in pairs)) / weight
+
+
+def exp(nats):
+    """e^nats; None where that is beyond all floating-point numbers, since Infinity is not JSON."""
+    return math.exp(nats) if nats < math.log(sys.float_info.max) else None
+
+
+def exp_stderr(nats, stderr):
+    """The standard error of e^nats, to first order; None where either is unknown."""
+    value = exp(nats)
+    return None if value is None or stderr is None else value * stderr

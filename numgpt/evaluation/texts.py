@@ -1,0 +1,63 @@
+"""The protocols for running text: what is read, how it is cut, and what the sum is divided by."""
+
+from numgpt.errors import InputError
+from numgpt.evaluation import figures
+from numgpt.evaluation.unit import Unit
+from numgpt.evaluation.windows import rolling, strided
+
+
+def join_rows(text):
+    """WikiText's raw file as Hugging Face's guide has it: a row a line, each with its line break, joined by two more.
+
+    A heading's and a paragraph's row end in a line break, an empty row has none.
+    """
+    rows = [line + "\n" if line.strip() else "" for line in text.removesuffix("\n").split("\n")]
+    return "\n\n".join(rows)
+
+
+def strided_units(text, tokenizer, n_ctx, stride):
+    """(Units, totals): a Unit a window."""
+    if not 0 < stride <= n_ctx:
+        raise InputError(f"the stride must be from 1 to the context of {n_ctx} tokens, not {stride}")
+    windows = strided(encode(text, tokenizer), n_ctx, stride)
+    return [Unit([window]) for window in windows], totals(text)
+
+
+def rolling_units(text, tokenizer, n_ctx):
+    """(Units, totals): a Unit a window."""
+    windows = rolling(encode(text, tokenizer), n_ctx, first_token(tokenizer))
+    return [Unit([window]) for window in windows], totals(text)
+
+
+def totals(text):
+    """How many words, between blanks, and bytes a text has."""
+    return {"words": len(text.split()), "bytes": len(text.encode("utf-8"))}
+
+
+def encode(text, tokenizer):
+    """The ids of a text; raises InputError where there are fewer than two, and so nothing to predict."""
+    ids = tokenizer.encode(text)
+    if len(ids) < 2 or not text.strip():
+        raise InputError(f"the text has only {len(ids)} tokens, and {len(text.split())} words: give a longer one")
+    return list(ids)
+
+
+def first_token(tokenizer):
+    """<|endoftext|>, which stands before a text. Raises InputError for a tokenizer without it."""
+    if tokenizer.end_of_text is None:
+        raise InputError("this protocol puts <|endoftext|> before the text, and the model's vocabulary has none")
+    return tokenizer.end_of_text
+
+
+def record(unit, scores):
+    """What is kept of a scored Unit."""
+    return {"nats": sum(score.nats for score in scores), "tokens": sum(len(score.logprobs) for score in scores)}
+
+
+def reduce(records, totals):
+    """The figures, with the standard error of nats per token over the windows."""
+    found = figures.of_text(records, totals)
+    found["stderr"] = figures.exp_stderr(
+        found["nats_per_token"], figures.stderr_of_ratio([(r["nats"], r["tokens"]) for r in records])
+    )
+    return found

@@ -1,0 +1,13 @@
+"""What is scored, written down and, with --limit, counted as one."""
+
+from dataclasses import dataclass, field
+
+from numgpt.evaluation.windows import Window
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Windows that belong together, a passage or a page say, and what the protocol knows of them besides."""
+
+    windows: list[Window]
+    about: dict = field(default_factory=dict)

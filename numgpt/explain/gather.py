@@ -1,0 +1,125 @@
+"""All numbers of a page, in one dict: the ten parts, and what each of them begins with."""
+
+from typing import Any
+
+import numpy as np
+
+import numgpt
+from numgpt.backend import to_host
+from numgpt.explain import backward, choosing, forward, learning, proof, stepping
+from numgpt.explain.packing import losses_of, single, softmax
+from numgpt.explain.sources import sources
+from numgpt.explain.subject import Subject
+from numgpt.explain.tokens import Vocabulary, token_part
+from numgpt.model import GPT
+from numgpt.tracing import Trace, trace
+from numgpt.tracing.result import largest
+
+
+def gather(
+    subject: Subject,
+    name: str = "",
+    steps: int = 4,
+    checkpoints: learning.Models | None = None,
+    other: tuple[str, GPT] | None = None,
+) -> dict[str, Any]:
+    """Everything about `subject`: dicts, lists and arrays, for `packing.pack` or `packing.unpack_to_lists`.
+
+    name: what the model is called. steps: of SGD in part 10, where there are fewer than two checkpoints, (label,
+    function that loads one). other: (name, model) to compare with.
+    """
+    model, exact = subject.model, subject.exact
+    found = trace(exact, *subject.batch)
+    vocabulary = Vocabulary(subject.tokenizer)
+    heads = backward.heads_part(subject, found)
+    opened = subject.asked or most_effective(heads)
+    data = from_trace(found, subject.layers, opened, vocabulary)
+    focus = data["focus"]
+    data |= {
+        "about": about(exact, model.dtype.name, name, subject.prompt, len(subject.ids), subject.layers),
+        "tokens": token_part(subject, vocabulary),
+        "heads": heads,
+        "choosing": choosing.choosing_part(model, subject.ids[: subject.n_prompt], vocabulary),
+        "generation": choosing.generation_part(subject, (focus["layer"], focus["head"]), vocabulary),
+        "weights": backward.weights_part(exact, subject.layers),
+        "proof": proof.proof_part(found, focus),
+    }
+    if other is not None:
+        data["compare"] = compare(subject, *other, vocabulary)
+    at = focus["layer"], focus["head"]
+    copy = learning.copy_traced(subject, at)
+    data["steps"] = stepping.step_part(copy, to_host(model.values))
+    data["learning"] = learning.learning_part(subject, copy, at, vocabulary, checkpoints or [], steps)
+    return data | {"vocabulary": {str(i): text for i, text in sorted(vocabulary.mentioned.items())}}
+
+
+def from_trace(
+    found: Trace, layers: list[int], opened: list[tuple[int, int]], vocabulary: Vocabulary
+) -> dict[str, Any]:
+    """The parts that a trace of one text, with all names and with targets, has in itself."""
+    channels = forward.chosen_channels(found)
+    return {
+        "sources": sources(),
+        "focus": focus_of(found, opened[0], int(channels[0])),
+        "embedding": forward.embedding_part(found, channels),
+        "stream": forward.stream_part(found, channels),
+        "attention": forward.attention_part(found, layers, opened, channels),
+        "mlp": forward.mlp_part(found, layers),
+        "lens": forward.lens_part(found, vocabulary),
+        "loss": backward.loss_part(found, vocabulary),
+        "shares": backward.shares_part(found),
+    }
+
+
+def about(exact: GPT, model_dtype: str, name: str, prompt: str | None, T: int, layers: list[int]) -> dict[str, Any]:
+    """What the head of the page says."""
+    sizes = {field: getattr(exact.config, field) for field in ("n_layer", "n_head", "n_embd", "n_vocab", "n_ctx")}
+    return sizes | {
+        "version": numgpt.__version__,
+        "model": name,
+        "parameters": int(exact.values.size),
+        "dtype": exact.dtype.name,
+        "model_dtype": model_dtype,
+        "prompt": prompt,
+        "T": T,
+        "layers": layers,
+    }
+
+
+def most_effective(heads: dict[str, Any]) -> list[tuple[int, int]]:
+    """Of each layer the head without which the loss changes most; first the layer where that is most of all."""
+    change = np.abs(heads["change"])
+    best = [(float(row.max()), layer, int(row.argmax())) for layer, row in zip(heads["layers"], change, strict=True)]
+    return [(layer, head) for _, layer, head in sorted(best, key=lambda found: -found[0])]
+
+
+def focus_of(found: Trace, opened: tuple[int, int], channel: int) -> dict[str, int]:
+    """The number that the page follows: position t, key u, channel, and in the head (layer, head) the component d.
+
+    t is the position with the largest dL/ds of the head, u its key, d the largest |q dL/dq| there, neuron the largest
+    |activation x gradient|.
+    """
+    layer, head = opened
+    at, mlp = f"h.{layer}.attn", f"h.{layer}.mlp.act"
+    size = np.abs(found.gradients[f"{at}.s"][0, head])
+    size = np.where(np.asarray(found.targets)[0][:, None] >= 0, size, -1)  # a number on the way to a loss of its own
+    t, u = (int(i) for i in np.unravel_index(size.argmax(), size.shape))
+    q = found.values[f"{at}.q"][0, head, t] * found.gradients[f"{at}.q"][0, head, t]
+    act = found.values[mlp][0, t] * found.gradients[mlp][0, t]
+    numbers = {"layer": layer, "head": head, "t": t, "u": u, "channel": channel}
+    return numbers | {"d": int(np.abs(q).argmax()), "neuron": int(np.abs(act).argmax())}
+
+
+def compare(subject: Subject, name: str, other: GPT, vocabulary: Vocabulary) -> dict[str, Any]:
+    """The same text in another model: its losses, and what it would say next."""
+    learning.check_same_shape(subject.model, other, name)
+    logits = trace(other, subject.batch[0], None, ["logits"]).values["logits"][0]
+    nll, p = losses_of(logits, subject.targets), softmax(logits[subject.n_prompt - 1])
+    top = largest(p[None], min(5, len(p)))[0]
+    return {
+        "model": name,
+        "loss": float(np.nanmean(nll)),
+        "nll": single(nll),
+        "top": vocabulary.mention(top),
+        "probabilities": single(p[top]),
+    }
