@@ -134,6 +134,8 @@ def real(loss):
 
 def check_targets(targets: Any, shape: tuple[int, ...], V: int) -> np.ndarray:
     """`targets` as ints of that shape in [-1, V). Raises InputError for others, and where none counts."""
+    if not shape:
+        raise InputError("there must be an axis of positions: a loss is of one target a position")
     targets = check_integers(targets, "targets", IGNORE, V)
     if targets.shape != tuple(shape):
         raise InputError(
