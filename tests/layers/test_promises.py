@@ -202,7 +202,7 @@ def test_the_loss_by_itself():
 
 @pytest.mark.parametrize(
     ("x", "says"),
-    [([[1.0]], "array of numbers"), (np.ones((2, 3, 11)), r"\(\.\.\., 12\)"), (np.ones((2, 12)), r"\(B, T, C\)")],
+    [([[1.0]], "array of floats"), (np.ones((2, 3, 11)), r"\(\.\.\., 12\)"), (np.ones((2, 12)), r"\(B, T, C\)")],
 )
 def test_attention_is_told_what_it_cannot_read(x, says):
     with pytest.raises(InputError, match=says):
