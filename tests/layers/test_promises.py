@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from numgpt import GPT, GPTConfig, InputError, gradcheck, use_kernels
+from numgpt import GPT, GPTConfig, InputError, backend, gradcheck, use_kernels
 from numgpt.layers import Attention, CrossEntropy, Dropout, Embedding, FeedForward, Linear, ReLU, TiedHead
 from numgpt.layers.dropout import draw_dropped
 from numgpt.layers.gelu_erf import gelu_erf
@@ -198,3 +198,19 @@ def test_the_loss_by_itself():
     assert np.allclose(layer.backward(), expected, rtol=1e-13, atol=0)
     with pytest.raises(InputError, match="every one is -1"):
         layer.forward(logits, np.array([[-1, -1, -1]]))
+
+
+@pytest.mark.parametrize(
+    ("x", "says"),
+    [([[1.0]], "array of floats"), (np.ones((2, 3, 11)), r"\(\.\.\., 12\)"), (np.ones((2, 12)), r"\(B, T, C\)")],
+)
+def test_attention_is_told_what_it_cannot_read(x, says):
+    with pytest.raises(InputError, match=says):
+        Attention(12, 3).forward(x)
+
+
+def test_a_layer_larger_than_memory_is_refused_before_anything_is_allocated(monkeypatch):
+    monkeypatch.setattr(backend, "memory_of", lambda device: 400)
+    assert Linear(9, 10).values.nbytes == 400
+    with pytest.raises(InputError, match="this Linear takes"):
+        Linear(10, 10)
