@@ -107,15 +107,31 @@ def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
     model.end_of_text = tuple(i for i in end_of_text if i < model.n_tokens) or (() if own is None else (own,))
 
 
+def find_repository(name: str, offline: bool) -> Path:
+    """The folder of the repository "org/name", which is downloaded unless it is there."""
+    from numgpt.checkpoint import repository
+
+    folder = repository.find(name)
+    if folder is None and offline:
+        raise InputError(
+            f"{name} is no folder here and not downloaded, and offline: `numgpt download {name}` fetches it"
+        )
+    return folder or repository.download(name)
+
+
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoint: str | None = None) -> Path:
     """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
 
+    "org/name" is a repository of Hugging Face's, unless there is a file or folder of that name or of the name org.
+
     Of a training run it is a checkpoint, as `load` says. Raises InputError where one is named and there is no run.
     """
-    from numgpt.checkpoint import hub
+    from numgpt.checkpoint import hub, repository
 
     check_path(name_or_folder, "a model's name or folder")
     text = os.fspath(name_or_folder)
+    if isinstance(name_or_folder, str) and repository.is_name(text):
+        return find_repository(text, offline)
     if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
         folder = Path(os.path.expanduser(text))
         found = choose_checkpoint(folder, BEST if checkpoint is None else checkpoint)
