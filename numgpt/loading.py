@@ -29,8 +29,9 @@ def load(
 ) -> "tuple[GPT, Tokenizer]":
     """(model, tokenizer) of a folder, of the model that comes with numgpt, "shakespeare", or of a published one.
 
-    Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not
-    on this machine yet is downloaded, which offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
+    Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...), and as "org/name"
+    the repositories of Hugging Face's that hold a GPT-2; one that is not on this machine yet is downloaded, which
+    offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
     without vocabulary files gives the tokenizer None. checkpoint: which one of a training run's folder: "best", as
     None, is that of the lowest loss on held-out text; or "latest", or a number of steps in digits.
     dtype: "float32" or "float64", whatever the file has. device: "cpu" or "cuda", whatever wrote the file. Raises
@@ -130,9 +131,9 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoin
 
     check_path(name_or_folder, "a model's name or folder")
     text = os.fspath(name_or_folder)
-    if isinstance(name_or_folder, str) and repository.is_name(text):
-        return find_repository(text, offline)
-    if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
+    remote = isinstance(name_or_folder, str) and repository.is_name(text)
+    is_path = isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\")
+    if Path(text).is_dir() or (is_path and not remote):
         folder = Path(os.path.expanduser(text))
         found = choose_checkpoint(folder, BEST if checkpoint is None else checkpoint)
         if found is None and checkpoint is not None:
@@ -140,6 +141,8 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoin
         return found or folder
     if checkpoint is not None:
         raise InputError(f"{text} is not the folder of a training run: leave out the checkpoint")
+    if remote:
+        return find_repository(text, offline)
     shipped = hub.find_shipped(text)
     if shipped:
         return shipped

@@ -107,7 +107,9 @@ class _Transfer:
                 if fruitless == TRIES:
                     raise DownloadError(f"{self.url}: {error}, {TRIES} times in a row") from None
                 if error.wait > LONGEST_WAIT:
-                    raise DownloadError(f"{self.url}: {error}, and asks to wait {error.wait} s: try again then") from None
+                    raise DownloadError(
+                        f"{self.url}: {error}, and asks to wait {error.wait} s: try again then"
+                    ) from None
                 print(f"numgpt: {self.part.name}: {error}; trying again", file=sys.stderr)
                 wait = error.wait
             time.sleep(max(wait, PAUSE * 2 ** max(0, fruitless - 1)))
