@@ -109,7 +109,10 @@ def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
 
 
 def find_repository(name: str, offline: bool) -> Path:
-    """The folder of the repository "org/name", which is downloaded unless it is there."""
+    """The folder of the repository "org/name", which is downloaded unless it is there.
+
+    Raises InputError where it cannot be had, as a folder may have been meant.
+    """
     from numgpt.checkpoint import repository
 
     folder = repository.find(name)
@@ -117,7 +120,10 @@ def find_repository(name: str, offline: bool) -> Path:
         raise InputError(
             f"{name} is no folder here and not downloaded, and offline: `numgpt download {name}` fetches it"
         )
-    return folder or repository.download(name)
+    try:
+        return folder or repository.download(name)
+    except ConnectionError as error:
+        raise InputError(f"{name} does not exist as a folder, and as a repository: {error}") from None
 
 
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoint: str | None = None) -> Path:

@@ -24,7 +24,7 @@ LONGEST_WAIT = 300  # seconds that a server may ask for
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # status codes that another attempt may not meet
 
 
-class DownloadError(OSError):
+class DownloadError(ConnectionError):
     """A network or a server that does not deliver the file; the message is one line that says how.
 
     status: the server's status code, where that is the reason.

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from numgpt.checkpoint import hub
@@ -73,7 +74,11 @@ def download(name, mirror=None):
         if not find(name):
             parts.mkdir(exist_ok=True)
             print(f"numgpt: downloading {name} from {server} to {folder}", file=sys.stderr)
-            _move(_Repository(server, name, parts, token).fetch(), parts, folder)
+            try:
+                _move(_Repository(server, name, parts, token).fetch(), parts, folder)
+            finally:
+                with suppress(OSError):  # it is gone, or has something in it
+                    parts.rmdir()
     return folder
 
 

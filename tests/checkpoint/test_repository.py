@@ -114,6 +114,7 @@ def hub(golden, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     hub = Hub()
     monkeypatch.setattr(fetch, "PAUSE", 0)
+    monkeypatch.setattr(fetch, "CHUNK", 1000)
     monkeypatch.setenv("NUMGPT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_ENDPOINT", hub.server.url + "/")
     monkeypatch.chdir(tmp_path)
@@ -263,9 +264,16 @@ def test_refusals_say_what_to_do(hub, monkeypatch, code, token, words):
     assert len(hub.server.requests) == 1
 
 
-def test_no_such_repository(hub):
+def test_no_such_repository(hub, tmp_path):
     hub.files = {}
     refused("has no config.json", error=InputError)
+    assert not list((tmp_path / "home").glob("*"))
+
+
+def test_a_name_that_may_be_a_folder_s(hub):
+    hub.token = TOKEN
+    with pytest.raises(InputError, match="org/name does not exist as a folder, and as a repository: http.* 401"):
+        numgpt.load("org/name")
 
 
 def test_a_server_that_asks_to_wait(hub, monkeypatch):
