@@ -29,8 +29,9 @@ def load(
 ) -> "tuple[GPT, Tokenizer]":
     """(model, tokenizer) of a folder, of the model that comes with numgpt, "shakespeare", or of a published one.
 
-    Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...); one that is not
-    on this machine yet is downloaded, which offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
+    Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...), and as "org/name"
+    the repositories of Hugging Face's that hold a GPT-2; one that is not on this machine yet is downloaded, which
+    offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
     without vocabulary files gives the tokenizer None. checkpoint: which one of a training run's folder: "best", as
     None, is that of the lowest loss on held-out text; or "latest", or a number of steps in digits.
     dtype: "float32" or "float64", whatever the file has. device: "cpu" or "cuda", whatever wrote the file. Raises
@@ -107,16 +108,38 @@ def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
     model.end_of_text = tuple(i for i in end_of_text if i < model.n_tokens) or (() if own is None else (own,))
 
 
+def find_repository(name: str, offline: bool) -> Path:
+    """The folder of the repository "org/name", which is downloaded unless it is there.
+
+    Raises InputError where it cannot be had, as a folder may have been meant.
+    """
+    from numgpt.checkpoint import repository
+
+    folder = repository.find(name)
+    if folder is None and offline:
+        raise InputError(
+            f"{name} is no folder here and not downloaded, and offline: `numgpt download {name}` fetches it"
+        )
+    try:
+        return folder or repository.download(name)
+    except ConnectionError as error:
+        raise InputError(f"{name} does not exist as a folder, and as a repository: {error}") from None
+
+
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoint: str | None = None) -> Path:
     """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
 
+    "org/name" is a repository of Hugging Face's, unless there is a file or folder of that name or of the name org.
+
     Of a training run it is a checkpoint, as `load` says. Raises InputError where one is named and there is no run.
     """
-    from numgpt.checkpoint import hub
+    from numgpt.checkpoint import hub, repository
 
     check_path(name_or_folder, "a model's name or folder")
     text = os.fspath(name_or_folder)
-    if Path(text).is_dir() or isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\"):
+    remote = isinstance(name_or_folder, str) and repository.is_name(text)
+    is_path = isinstance(name_or_folder, Path) or any(separator in text for separator in "/\\")
+    if Path(text).is_dir() or (is_path and not remote):
         folder = Path(os.path.expanduser(text))
         found = choose_checkpoint(folder, BEST if checkpoint is None else checkpoint)
         if found is None and checkpoint is not None:
@@ -124,6 +147,8 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoin
         return found or folder
     if checkpoint is not None:
         raise InputError(f"{text} is not the folder of a training run: leave out the checkpoint")
+    if remote:
+        return find_repository(text, offline)
     shipped = hub.find_shipped(text)
     if shipped:
         return shipped

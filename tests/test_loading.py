@@ -26,6 +26,7 @@ def expected(golden):
 def empty_home(tmp_path, monkeypatch):
     """A machine without downloads, which must not make one."""
     monkeypatch.setenv("NUMGPT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(hub, "download", lambda *_: pytest.fail("downloads"))
 
 

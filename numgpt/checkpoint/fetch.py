@@ -1,9 +1,16 @@
 """Bring one file over HTTP: go on where an earlier attempt broke off, try again, compare with what is published."""
 
+import math
+import re
 import sys
 import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import requests
+from requests.auth import AuthBase
 from tqdm import tqdm
 from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 
@@ -13,19 +20,53 @@ CHUNK = 1 << 16  # bytes
 TIMEOUT = (15, 60)  # seconds until the connection stands, and between two arrivals of data
 TRIES = 5  # attempts in a row that bring no new byte
 PAUSE = 1.0  # seconds before the second attempt, doubled before each that follows
+LONGEST_WAIT = 300  # seconds that a server may ask for
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # status codes that another attempt may not meet
 
 
-class DownloadError(OSError):
-    """A network or a server that does not deliver the file; the message is one line that says how."""
+class DownloadError(ConnectionError):
+    """A network or a server that does not deliver the file; the message is one line that says how.
+
+    status: the server's status code, where that is the reason.
+    """
+
+    def __init__(self, message, status=None):
+        super().__init__(message)
+        self.status = status
 
 
 class Interrupted(Exception):
-    """An attempt that ended too early, where another one may go on."""
+    """An attempt that ended too early, where another one may go on, `wait` seconds later at the earliest."""
+
+    def __init__(self, message, wait=0):
+        super().__init__(message)
+        self.wait = wait
+
+
+class Bearer(AuthBase):
+    """Shows a token to the server that is asked, in a header that requests takes out where it is sent on to another."""
+
+    def __init__(self, token):
+        self.token = token
+
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+@dataclass
+class Published:
+    """What Hugging Face's server says of a file: its SHA-256, its size, and the commit that it belongs to."""
+
+    sha256: str | None = None
+    size: int | None = None
+    commit: str | None = None
 
 
 def fetch(session, url, part, size=None, sha256=None):
     """Make the file `part` what lies at `url`, of `size` bytes and with this `sha256` where they are given.
+
+    Returns the Published that the server says; its SHA-256 and size count where none is given.
 
     What `part` holds already is taken for the beginning of the file; what has arrived when an attempt breaks off is
     kept in it, also for the next call. session: a requests.Session.
@@ -33,13 +74,16 @@ def fetch(session, url, part, size=None, sha256=None):
     Raises DownloadError: nobody answers, the server refuses, the connection breaks TRIES times without a new byte, or
     what the server sends is not the published file, in which case `part` is deleted. Raises OSError as the disk does.
     """
-    _Transfer(session, url, part, size).run()
+    transfer = _Transfer(session, url, part, size)
+    transfer.run()
+    sha256 = sha256 or transfer.published.sha256
     if sha256 is not None and (found := file_sha256(part)) != sha256:
         part.unlink()
         raise DownloadError(
             f"{url} is not the published file: its SHA-256 is {found[:12]}..., published is {sha256[:12]}... "
             "(what had arrived is deleted)"
         )
+    return transfer.published
 
 
 class _Transfer:
@@ -49,10 +93,11 @@ class _Transfer:
         self.session, self.url, self.part, self.size = session, url, part, size
         self.etag = None  # the server's name for the version of the file that `part` holds the beginning of
         self.answered = False
+        self.published = Published()
 
     def run(self):
         """Attempt until the file is whole, as long as each attempt brings something."""
-        longest, fruitless = self.held(), 0
+        longest, fruitless, wait = self.held(), 0, 0
         while self.size is None or self.held() != self.size:
             try:
                 return self.attempt()
@@ -61,8 +106,13 @@ class _Transfer:
                 longest = max(longest, self.held())
                 if fruitless == TRIES:
                     raise DownloadError(f"{self.url}: {error}, {TRIES} times in a row") from None
+                if error.wait > LONGEST_WAIT:
+                    raise DownloadError(
+                        f"{self.url}: {error}, and asks to wait {error.wait} s: try again then"
+                    ) from None
                 print(f"numgpt: {self.part.name}: {error}; trying again", file=sys.stderr)
-            time.sleep(PAUSE * 2 ** max(0, fruitless - 1))
+                wait = error.wait
+            time.sleep(max(wait, PAUSE * 2 ** max(0, fruitless - 1)))
         return None
 
     def attempt(self):
@@ -76,6 +126,7 @@ class _Transfer:
         try:
             with self.session.get(self.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
                 self.answered = True
+                self.note_what_is_published(response)
                 self.accept(response, held)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             if isinstance(error.args[0] if error.args else None, MaxRetryError) and not self.answered:
@@ -92,9 +143,9 @@ class _Transfer:
                 return
             self.start_over("the server has nothing that follows what had arrived earlier")
         if status in PASSING:
-            raise Interrupted(f"the server answers {status} {response.reason}")
+            raise Interrupted(f"the server answers {status} {response.reason}", _retry_after(response))
         if status not in (200, 206):
-            raise DownloadError(f"{self.url}: the server answers {status} {response.reason}")
+            raise DownloadError(f"{self.url}: the server answers {status} {response.reason}", status)
 
         start, total = (0, _content_length(response)) if status == 200 else _content_range(response)
         if self.size is not None and total not in (None, self.size):
@@ -108,6 +159,17 @@ class _Transfer:
             self.start_over("the file changed on the server")
         self.etag = etag
         self.write(response, start, total if self.size is None else self.size)
+
+    def note_what_is_published(self, response):
+        """Hugging Face's server says it before it sends the client on to where large files lie."""
+        for hop in (*response.history, response):
+            sha256 = hop.headers.get("X-Linked-ETag", "").strip('"').lower()
+            if self.published.sha256 is None and re.fullmatch("[0-9a-f]{64}", sha256):
+                self.published.sha256 = sha256
+                self.published.size = _number(hop.headers.get("X-Linked-Size", ""))
+                self.size = self.published.size if self.size is None else self.size
+            if self.published.commit is None and re.fullmatch("[0-9a-f]{40}", hop.headers.get("X-Repo-Commit", "")):
+                self.published.commit = hop.headers["X-Repo-Commit"]
 
     def write(self, response, start, total):
         """Append the answer's body to the first `start` bytes; `total` is the whole file's size or None."""
@@ -151,6 +213,15 @@ def _content_range(response):
     """(first byte, size of the whole file) from "bytes 10-99/100" or "bytes */100", None for what is not said."""
     span, _, total = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     return _number(span.partition("-")[0]), _number(total)
+
+
+def _retry_after(response):
+    """How many seconds the server asks to wait, in either of the two forms of the header."""
+    text = response.headers.get("Retry-After", "")
+    with suppress(TypeError, ValueError):
+        until = parsedate_to_datetime(text)
+        return max(0, math.ceil((until - datetime.now(until.tzinfo)).total_seconds()))
+    return _number(text) or 0
 
 
 def _number(text):

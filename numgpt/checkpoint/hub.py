@@ -149,7 +149,7 @@ def _download(release, folder, parts, source, mirror):
     parts.mkdir(exist_ok=True)
     missing = _missing(release, folder)
     _check_space(release, missing, parts)
-    base = (mirror or release.base).rstrip("/")
+    base = (mirror or (source == "hf" and os.environ.get("HF_ENDPOINT")) or release.base).rstrip("/")
     if missing:
         print(f"numgpt: downloading {release.folder} ({release.gigabytes} GB) from {base} to {folder}", file=sys.stderr)
     with requests.Session() as session:

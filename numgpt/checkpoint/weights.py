@@ -49,19 +49,23 @@ def read_weights(path):
     """
     if path.suffix != ".json":
         return read_header(path)
-    tensors, where = [], read_index(path)
+    found, where = {}, read_index(path)
     missing = [name for name in dict.fromkeys(where.values()) if not (path.parent / name).is_file()]
     if missing:
         raise InputError(f"{path} names {missing[0]}, which is missing ({len(missing)} in all): fetch it again")
     for name in dict.fromkeys(where.values()):
-        tensors += read_header(path.parent / name)
-    found = {tensor.name: tensor.path.name for tensor in tensors}
+        for tensor in read_header(path.parent / name):
+            if tensor.name in found:
+                raise InputError(
+                    f"{path}: tensor {quoted(tensor.name)} is in {found[tensor.name].path.name} and in {name}"
+                )
+            found[tensor.name] = tensor
     for name, file in where.items():
-        if found.get(name) != file:
+        if name not in found or found[name].path.name != file:
             raise InputError(
                 f"{path}: tensor {quoted(name)} is not in {file}: index and shards are of different models"
             )
-    return tensors
+    return [*found.values()]
 
 
 def read_index(path):

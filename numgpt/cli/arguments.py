@@ -15,7 +15,8 @@ def add_model_arguments(parser):
         "--model",
         default=DEFAULT_MODEL,
         metavar="NAME",
-        help="shakespeare, which comes with numgpt (default), a published name (124M, 355M, 774M, 1558M) or a folder",
+        help="shakespeare, which comes with numgpt (default), a published name (124M, 355M, 774M, 1558M), a folder, or "
+        "a repository of Hugging Face's (org/name)",
     )
     add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")

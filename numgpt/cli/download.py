@@ -3,14 +3,19 @@
 from argparse import RawDescriptionHelpFormatter
 
 DESCRIPTION = """Download a published GPT-2: 124M, 355M, 774M or 1558M (0.5, 1.4, 3.1, 6.2 GB), also by the names gpt2,
-gpt2-medium, gpt2-large, gpt2-xl, 117M and 345M. Prints the folder that it is in.
+gpt2-medium, gpt2-large, gpt2-xl, 117M and 345M; or any repository of Hugging Face's with a GPT-2 in safetensors, by its
+name org/name. Prints the folder that it is in.
 
 The files land in $NUMGPT_HOME, else in weights/ of a source checkout, else in the user's cache folder. Each is compared
-with its published size and SHA-256 before it gets its name. A download that broke off goes on where it stopped."""
+with its published size and SHA-256 before it gets its name. A download that broke off goes on where it stopped.
+
+For a repository, HF_ENDPOINT names another server than https://huggingface.co, and HF_TOKEN holds a token, for one that
+is not open to everyone; it is shown to that server alone."""
 
 EPILOG = """examples:
   numgpt download 124M                    from OpenAI's storage
   numgpt download gpt2-medium --source hf
+  numgpt download distilbert/distilgpt2   any repository of Hugging Face's, also as --model
   numgpt download 124M --mirror https://f001.backblazeb2.com/file/LLMs-from-scratch/gpt2
   numgpt download 124M --source hf --mirror https://hf-mirror.com
 
@@ -26,7 +31,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", metavar="NAME", help="124M, 355M, 774M, 1558M or another of their names")
+    parser.add_argument("name", metavar="NAME", help="124M, 355M, 774M, 1558M or another of their names; or org/name")
     parser.add_argument(
         "--source",
         default="openai",
@@ -38,7 +43,10 @@ def add_parser(subparsers):
 
 
 def run(args):
-    from numgpt.checkpoint.hub import download
+    from numgpt.checkpoint import hub, repository
 
-    print(download(args.name, args.source, args.mirror))
+    if "/" in args.name:
+        print(repository.download(args.name, args.mirror))
+    else:
+        print(hub.download(args.name, args.source, args.mirror))
     return 0

@@ -6,11 +6,13 @@ from argparse import RawDescriptionHelpFormatter
 from dataclasses import asdict
 from pathlib import Path
 
+from numgpt.errors import InputError
+
 EPILOG = """examples:
   numgpt info                     versions, threads, and where models are looked for
   numgpt info 124M                a published model, downloaded or not
   numgpt info shakespeare         the model that comes along
-  numgpt info path/to/folder      a model on disk
+  numgpt info path/to/folder      a model on disk, or what a folder lacks to be one
 """
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -20,7 +22,8 @@ def add_parser(subparsers):
         "info",
         help="show versions, threads and folders, and what a model is",
         description="Show what numgpt runs on and where it looks for models; of a MODEL, its configuration, how many "
-        "parameters it has and the memory it takes. Nothing is downloaded.",
+        "parameters it has and the memory it takes; of a folder that is no model, what is there and what is missing. "
+        "Nothing is downloaded.",
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -29,11 +32,31 @@ def add_parser(subparsers):
 
 
 def run(args):
-    lines = system() if args.model is None else model(args.model)
-    width = max(len(name) for name, _ in lines)
+    if args.model is None:
+        print_lines(system())
+        return 0
+    try:
+        lines = model(args.model)
+    except InputError:
+        print_lines(contents(args.model))
+        raise
+    print_lines(lines)
+    return 0
+
+
+def print_lines(lines):
+    """Print (name, value) pairs, the values below each other."""
+    width = max((len(name) for name, _ in lines), default=0)
     for name, value in lines:
         print(f"{name:{width}}  {value}")
-    return 0
+
+
+def contents(name):
+    """(name, value) of what lies in a folder that is no model: its files. Nothing of what is no folder."""
+    from numgpt.checkpoint.contents import describe
+
+    folder = Path(name).expanduser()
+    return [("folder", folder), *describe(folder)] if folder.is_dir() else []
 
 
 def system():
@@ -73,12 +96,16 @@ def blas_threads():
 
 def model(name):
     """(name, value) of a model: its configuration and sizes."""
-    from numgpt.checkpoint import hub, open_checkpoint
+    from numgpt.checkpoint import hub, open_checkpoint, repository
     from numgpt.config import OFFICIAL_SIZES
     from numgpt.loading import find_folder
 
     folder = hub.find_shipped(name)
-    if Path(name).is_dir() or any(separator in name for separator in "/\\"):
+    if repository.is_name(name):
+        folder = repository.find(name)
+        if folder is None:
+            return [("folder", f"not downloaded (numgpt download {name})")]
+    elif Path(name).is_dir() or any(separator in name for separator in "/\\"):
         folder = find_folder(name, offline=True)
     if folder is not None:
         config = open_checkpoint(folder).config

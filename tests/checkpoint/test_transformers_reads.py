@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import family
 from numgpt.checkpoint import open_checkpoint
 from numgpt.config import GPTConfig
 from numgpt.model import GPT
@@ -55,3 +56,21 @@ def test_numgpt_loads_what_transformers_saved(golden, tmp_path, ids, precision):
     model = theirs(golden / "tiny-gpt2" / "hf").to(getattr(torch, precision))
     model.save_pretrained(tmp_path)
     assert np.allclose(ours(tmp_path, "float64").forward(ids), logits_of(model.double(), ids), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("max_shard_size", [None, "3KB"])
+@pytest.mark.parametrize("name", family.OWN.split())
+def test_transformers_loads_every_configuration(golden, tmp_path, name, max_shard_size):
+    model = ours(golden / "family" / name)
+    model.save(tmp_path, max_shard_size=max_shard_size)
+    loaded, report = transformers.GPT2LMHeadModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())
+    expected = np.load(golden / "family" / name / "expected.npz")
+    assert np.allclose(logits_of(loaded.eval().double(), expected["ids"]), expected["logits"], rtol=0, atol=1e-12)
+
+
+def test_several_ids_that_end_a_text(tmp_path):
+    model = GPT(GPTConfig(n_vocab=20, n_ctx=8, n_embd=4, n_head=2, n_layer=1))
+    model.end_of_text = (3, 5)
+    model.save(tmp_path)
+    assert theirs(tmp_path).generation_config.eos_token_id == [3, 5]

@@ -71,3 +71,34 @@ def test_what_is_no_model(model, message, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_folder_that_is_no_model(tmp_path, capsys):
+    """What is there on standard output, what is missing as the one line of an error."""
+    for name in "config.json", "vocab.json", "pytorch_model.bin", "notes.txt", "model.ckpt.data-00000-of-00001":
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "runs").mkdir()
+    assert main(["info", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    lines = dict(line.split("  ", 1) for line in out.splitlines())
+    assert {name.strip(): value.strip() for name, value in lines.items()} == {
+        "folder": str(tmp_path),
+        "config.json": "the configuration, as Hugging Face writes it, 2 bytes",
+        "model.ckpt.data-00000-of-00001": "weights, as TensorFlow writes them, 2 bytes",
+        "notes.txt": "not read by numgpt, 2 bytes",
+        "pytorch_model.bin": "never opened: it can run code, 2 bytes",
+        "vocab.json": "the vocabulary, 2 bytes",
+        "runs": "a folder",
+    }
+    assert err.count("\n") == 1
+    assert "pytorch_model.bin can run code and is never opened; convert it: in that folder, python -c" in err
+
+
+def test_a_folder_of_very_many_files(tmp_path, capsys):
+    for n in range(99):
+        (tmp_path / f"{n}.txt").touch()
+    assert main(["info", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 32
+    assert "and 69 more" in out
+    assert "no model here" in err
