@@ -1,6 +1,7 @@
 """The one check of every number that comes from outside: an argument, an option, a field of a file."""
 
 import math
+import operator
 from numbers import Integral, Real
 
 from numgpt.errors import InputError
@@ -49,10 +50,10 @@ def _plain(value, whole):
     """`value` as a finite Python number, an int if `whole`; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
         return None
-    if isinstance(value, int):
-        return value if whole or value.bit_length() < 1024 else None  # beyond that, an int is beyond all floats
     try:
-        number = int(value) if whole else float(value)
-    except OverflowError:  # a fraction beyond all floats
+        number = operator.index(value) if isinstance(value, Integral) else float(value)
+    except (TypeError, OverflowError):  # a span of time, which NumPy takes for an integer; a fraction beyond all floats
         return None
+    if isinstance(number, int):
+        return number if whole or number.bit_length() < 1024 else None  # beyond that, an int is beyond all floats
     return number if math.isfinite(number) else None

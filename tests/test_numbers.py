@@ -1,7 +1,9 @@
 """The check of every number that comes from outside."""
 
 import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from numgpt.errors import InputError
@@ -21,6 +23,16 @@ def test_numbers_within_their_limits():
         assert check_number(value, "x", **limits) is value
 
 
+def test_numbers_of_numpy_become_python_s():
+    for value, whole, kind in [
+        (np.int8(3), True, int),
+        (np.float32(0.5), False, float),
+        (Fraction(1, 2), False, float),
+    ]:
+        number = check_number(value, "x", whole=whole)
+        assert (number, type(number)) == (value, kind)
+
+
 @pytest.mark.parametrize(
     ("value", "limits", "reason"),
     [
@@ -36,6 +48,12 @@ def test_numbers_within_their_limits():
         (1 << 128, {"whole": True, "low": 0, "below": 1 << 128}, "must be at least 0 and below 340"),
         (2.0, {"whole": True}, "must be a whole number, not 2.0"),
         (-1, {"whole": True, "low": 0}, "must be at least 0, not -1"),
+        (-1, {"low": 0, "note": "0 is greedy"}, r"must be at least 0 \(0 is greedy\), not -1"),
+        (2, {"low": 0, "high": 1}, "must be at least 0 and at most 1, not 2"),
+        (0, {"below": 0}, "must be below 0, not 0"),
+        (np.timedelta64(3), {"whole": True}, "must be a whole number, not np.timedelta64"),
+        (np.bool_(True), {}, "must be a number"),
+        (Fraction(10**400, 3), {}, "must be a number"),
         (0, {"above": 0}, "must be above 0, not 0"),
         (1, {"above": 0, "below": 1}, "must be above 0 and below 1, not 1"),
     ],

@@ -6,7 +6,8 @@ from pathlib import Path
 from numgpt.errors import InputError
 from numgpt.evaluation.scorer import score_windows
 from numgpt.evaluation.tasks import find_task
-from numgpt.files import decode_utf8, read_bytes
+from numgpt.files import check_path, decode_utf8, quoted, read_bytes
+from numgpt.model.gpt import check_model
 from numgpt.numbers import check_number
 
 BATCHES = 4  # in a chunk, so that windows of like length find each other
@@ -21,12 +22,15 @@ def evaluate(model, tokenizer, task, file=None, limit=None, batch_size=8, protoc
     together. progress: called as progress(done, total, figures so far) after every few units. Raises InputError for a
     wrong argument, a text that does not fit the task, and a model that cannot do it; OSError as the disk does.
     """
+    check_model(model)
     chosen = find_task(task, protocol, stride)
     check_number(batch_size, "the batch size", whole=True, low=1)
     if limit is not None:
         check_number(limit, "the limit", whole=True, low=1)
     if tokenizer is None:
         raise InputError("the model has no tokenizer, without which no text can be scored")
+    if not hasattr(tokenizer, "encode") or isinstance(tokenizer, str):
+        raise InputError(f"tokenizer must be one of numgpt's, not {quoted(tokenizer)}")
     data, path = read_task_file(task, chosen, file)
     n_ctx = min(chosen.n_ctx or model.config.n_ctx, model.config.n_ctx)
     units, totals = chosen.prepare(decode_utf8(data, path), tokenizer, n_ctx)
@@ -56,6 +60,7 @@ def read_task_file(name, task, file):
     if file is None and task.file is None:
         raise InputError(f"{name} needs a text: give one with --file")
     path = task.file if file is None else file
+    check_path(path, "the file")
     if path != "-" and not Path(path).exists() and task.file is not None:
         raise InputError(f"{path} is not there: fetch {task.file}, WikiText-2's raw test text, or name it with --file")
     data = read_bytes(path)

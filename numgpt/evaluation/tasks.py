@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from numgpt.errors import InputError
 from numgpt.evaluation import texts
+from numgpt.files import quoted
+from numgpt.numbers import check_number
 
 WIKITEXT = "wikitext-2-raw.test.txt"
 
@@ -30,6 +32,8 @@ class Task:
 
 def hf(stride):
     """WikiText as in Hugging Face's guide; stride None is the context, so that windows do not overlap."""
+    if stride is not None:
+        stride = check_number(stride, "the stride", whole=True)
 
     def prepare(text, tokenizer, n_ctx):
         return texts.strided_units(texts.join_rows(text), tokenizer, n_ctx, min(stride or n_ctx, n_ctx))
@@ -47,13 +51,15 @@ TASKS = {
 
 def text_task(protocol, stride):
     """The Task for any text: protocol "strided" with a stride, None being the context, or "rolling"."""
+    if not isinstance(protocol, str) or protocol not in ("strided", "rolling"):
+        raise InputError(f"there is no protocol {quoted(protocol)} for a text: there are strided and rolling")
     if protocol == "rolling":
         if stride is not None:
             raise InputError("rolling windows have no stride: leave --stride out, or say --protocol strided")
         how = "rolling: <|endoftext|> first, every token scored once, one token of context before each window"
         return Task(how, texts.rolling_units, texts.record, texts.reduce, "token_perplexity")
-    if protocol != "strided":
-        raise InputError(f"there is no protocol {protocol!r} for a text: there are strided and rolling")
+    if stride is not None:
+        stride = check_number(stride, "the stride", whole=True)
 
     def prepare(text, tokenizer, n_ctx):
         return texts.strided_units(text, tokenizer, n_ctx, n_ctx if stride is None else stride)
@@ -64,10 +70,10 @@ def text_task(protocol, stride):
 
 def find_task(name, protocol=None, stride=None):
     """The Task of a name. Raises InputError for an unknown one, and for a choice that it does not leave."""
+    if not isinstance(name, str) or name not in (*TASKS, "text"):
+        raise InputError(f"there is no task {quoted(name)}: there are {', '.join([*TASKS, 'text'])}")
     if name == "text":
-        return text_task(protocol or "strided", stride)
-    if name not in TASKS:
-        raise InputError(f"there is no task {name!r}: there are {', '.join([*TASKS, 'text'])}")
+        return text_task("strided" if protocol is None else protocol, stride)
     if protocol is not None or stride is not None:
         raise InputError(f"{name} has its protocol: --protocol and --stride are for the task text")
     return TASKS[name]

@@ -42,6 +42,8 @@ def ablate(model: GPT, ids: Any, targets: Any, what: str | Iterable[str]) -> lis
     that is not there.
     """
     check_model(model)
+    if targets is None:
+        raise InputError("targets are missing: it is their loss that changes")
     parts = texts(what, "what")
     places = {part: places_of(model, part) for part in parts}
     gradients = model.grads.copy()

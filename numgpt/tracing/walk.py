@@ -58,7 +58,7 @@ def trace(
     """
     check_model(model)
     ids = model.check_ids(ids)
-    walk = Walk(model, ids, names, replace or {})
+    walk = Walk(model, ids, names, {} if replace is None else replace)
     if targets is None:
         with inferring():
             walk.forward(None)
@@ -247,7 +247,10 @@ def examples(names: list[str]) -> str:
 def replaced(name: str, value: Array, replacement: Replacement) -> Array:
     """What is put in the place of `value`. Raises InputError where it has another shape."""
     new = replacement(value) if callable(replacement) else replacement
-    new = np.asarray(new, dtype=value.dtype, like=value)
+    try:
+        new = np.asarray(new, dtype=value.dtype, like=value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"replace: what is to replace {name} is no array of numbers: {error}") from None
     if new.shape != value.shape:
         raise InputError(f"replace: {name} has shape {value.shape}, and what is to replace it {new.shape}")
     return new

@@ -218,3 +218,22 @@ def test_a_model_that_is_not_here_while_offline(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("NUMGPT_HOME", str(tmp_path))
     assert main(["generate", "a", "--model", "124M", "--offline"]) == 2
     assert "numgpt download 124M" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["-"]])
+def test_a_byte_order_mark_is_no_character(run, monkeypatch, words):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: False, buffer=io.BytesIO("\ufeffHi\n".encode())))
+    assert as_json(run(*words, "--max-new-tokens", "0", "--json"))["prompt"] == "Hi"
+
+
+def test_a_bias(run):
+    result = as_json(run("Hi", "--logit-bias", "65=99, 66=98.5", "--max-new-tokens", "20", "--json", "--top-k", "0"))
+    assert result["settings"]["logit_bias"] == {"65": 99, "66": 98.5}
+    assert set(result["samples"][0]["ids"]) <= {65, 66}
+
+
+@pytest.mark.parametrize("bias", ["", "65", "65=", "=1", "a=1", "65=x", "65=inf", "65=1,,66=1", "65=1=2", "999=1"])
+def test_a_bias_that_is_none(run, bias):
+    status, out, err = run("Hi", "--logit-bias", bias)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "logit" in err

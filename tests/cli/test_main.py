@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import re
 import signal
@@ -129,8 +130,17 @@ def test_a_full_disk_is_one_line(tiny_model):
         arguments = command("generate", "--model", tiny_model, "Hi")
         done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=60)
     assert done.returncode == 2
-    assert done.stderr.startswith(b"numgpt: ")
+    assert done.stderr.startswith(b"numgpt: standard output cannot be written: No space left on device; make room")
     assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments are bytes on POSIX only")
+@pytest.mark.parametrize("settings", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "POSIX"}])
+def test_an_argument_is_utf_8_whatever_the_locale(tiny_model, settings):
+    arguments = command("generate", "--model", tiny_model, "--max-new-tokens", "0", "--json", "caf\u00e9 \u65e5")
+    done = subprocess.run(arguments, capture_output=True, env=environment(**settings), timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["prompt"] == "caf\u00e9 \u65e5"
 
 
 def test_a_terminal_that_has_few_characters(tiny_model):

@@ -8,6 +8,7 @@ import contextlib
 import os
 import random
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,21 @@ IDS = [[1, 2, 3], [4, 5, 6]]
 @pytest.fixture(scope="module")
 def model():
     return GPT(GPTConfig(**SIZES))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_memory():
+    """A long run may have 2 GB more than the process has now: what asked for too much would end in MemoryError."""
+    if CASES <= 1000 or not Path("/proc/self/statm").exists():
+        yield
+        return
+    import resource
+
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size + 2**31, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def config(rng, model):
@@ -199,13 +215,23 @@ def looking_inside(rng, model):
     """trace, ablate, check_layer and gradcheck.check."""
     kind = rng.randrange(4)
     if kind == 0:
-        numgpt.trace(**misused(rng, model=model, ids=IDS, targets=IDS))
+        words = {"names": ["logits"], "replace": {"embed": np.ones((2, 3, 4))}}
+        numgpt.trace(**misused(rng, model=model, ids=IDS, targets=IDS, **words))
     elif kind == 1:
         numgpt.ablate(**misused(rng, model=model, ids=IDS, targets=IDS, what="h.0.attn"))
     elif kind == 2:
         numgpt.check_layer(rng.choice([layers.Linear(4, 3), layers.GELU(), odd(rng)]), odd(rng))
     else:
         numgpt.gradcheck.check(**misused(rng, name="none such", seed=0, device="cpu"))
+
+
+def evaluation(rng, model):
+    """evaluate."""
+    Path("text.txt").write_text("abcab" * 5, "utf-8")
+    words = {"task": "text", "file": "text.txt", "limit": 2, "batch_size": 2, "protocol": "strided", "stride": 2}
+    with contextlib.suppress(OSError):  # where there is no such file
+        figures = numgpt.evaluate(**misused(rng, model=model, tokenizer=CharTokenizer("abc"), **words))
+        assert figures["units"] > 0
 
 
 def kernels(rng, model):
@@ -216,7 +242,7 @@ def kernels(rng, model):
 
 SURFACES = [
     *(config, construction, call_of_a_model, generation, loading, layer, forward_of_a_layer, losses, optimizer),
-    *(tokenizers, looking_inside, kernels),
+    *(tokenizers, looking_inside, evaluation, kernels),
 ]
 
 

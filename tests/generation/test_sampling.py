@@ -199,3 +199,21 @@ def test_settings_outside_their_range_are_refused_by_name(setting, values):
 
 def test_numpy_numbers_are_numbers():
     Rules(np.float32(0.5), np.int64(3), np.float64(0.9), np.float32(0.1), np.float64(1.1))
+
+
+def test_a_bias_comes_before_all_other_rules():
+    scores = LOGITS[None]
+    biased = sampling.add_bias(scores, {4: -100.0, 5: 7.5})
+    assert (biased - scores)[0].nonzero()[0].tolist() == [4, 5]
+    assert (biased[0, 4], biased[0, 5]) == (3.1 - 100, 5.5)
+    assert scores[0, 4] == 3.1  # what is given is not written to
+    assert sampling.choose(scores, [[]], Rules(temperature=0, logit_bias={5: 7.5}), []) == [5]
+    # 5.5 of the bias is halved by the penalty, to below 3.1: were the penalty first, -2.0 would be doubled, to 3.5
+    penalised = Rules(temperature=0, logit_bias={5: 7.5}, repetition_penalty=2.0)
+    assert sampling.choose(scores, [[5]], penalised, []) == [4]
+
+
+@pytest.mark.parametrize("bias", [3, [1], "1=2", {"a": 1}, {1: "x"}, {1: math.inf}, {-1: 1}, {1.5: 1}, {1: 10**400}])
+def test_a_bias_that_is_none(bias):
+    with pytest.raises(InputError, match="logit_bias"):
+        Rules(logit_bias=bias)
