@@ -18,14 +18,13 @@ class Task:
     prepare(text, tokenizer, n_ctx) -> (Units, totals); record(unit, scores) -> dict for JSON; reduce(records, totals)
     -> figures, totals being {} where only some of the Units were scored. protocol: one line for the reader. file: the
     usual name of the text, None where the user brings one. n_ctx: the context that the
-    protocol asks for; None is the model's own. headline: the figure whose standard error `stderr` is.
+    protocol asks for; None is the model's own.
     """
 
     protocol: str
     prepare: Callable
     record: Callable
     reduce: Callable
-    headline: str
     file: str | None = None
     n_ctx: int | None = None
 
@@ -40,7 +39,7 @@ def hf(stride):
 
     how = "disjoint windows" if stride is None else f"windows {stride} tokens apart"
     protocol = f"Hugging Face's guide: rows joined by two line breaks, {how} of 1024, a window's first token not scored"
-    return Task(protocol, prepare, texts.record, texts.reduce, "token_perplexity", WIKITEXT, 1024)
+    return Task(protocol, prepare, texts.record, texts.reduce, WIKITEXT, 1024)
 
 
 TASKS = {
@@ -57,7 +56,7 @@ def text_task(protocol, stride):
         if stride is not None:
             raise InputError("rolling windows have no stride: leave --stride out, or say --protocol strided")
         how = "rolling: <|endoftext|> first, every token scored once, one token of context before each window"
-        return Task(how, texts.rolling_units, texts.record, texts.reduce, "token_perplexity")
+        return Task(how, texts.rolling_units, texts.record, texts.reduce)
     if stride is not None:
         stride = check_number(stride, "the stride", whole=True)
 
@@ -65,7 +64,7 @@ def text_task(protocol, stride):
         return texts.strided_units(text, tokenizer, n_ctx, n_ctx if stride is None else stride)
 
     how = f"strided: windows {stride or 'of the context'} tokens apart, a window's first token not scored"
-    return Task(how, prepare, texts.record, texts.reduce, "token_perplexity")
+    return Task(how, prepare, texts.record, texts.reduce)
 
 
 def find_task(name, protocol=None, stride=None):

@@ -1,13 +1,12 @@
 """What is scored, written down and, with --limit, counted as one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from numgpt.evaluation.windows import Window
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Windows that belong together, a passage or a page say, and what the protocol knows of them besides."""
+    """Windows that belong together, a passage or a page say."""
 
     windows: list[Window]
-    about: dict = field(default_factory=dict)

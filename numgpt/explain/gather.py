@@ -7,13 +7,11 @@ import numpy as np
 import numgpt
 from numgpt.backend import to_host
 from numgpt.explain import backward, choosing, forward, learning, proof, stepping
-from numgpt.explain.packing import losses_of, single, softmax
 from numgpt.explain.sources import sources
 from numgpt.explain.subject import Subject
 from numgpt.explain.tokens import Vocabulary, token_part
 from numgpt.model import GPT
 from numgpt.tracing import Trace, trace
-from numgpt.tracing.result import largest
 
 
 def gather(
@@ -114,12 +112,4 @@ def compare(subject: Subject, name: str, other: GPT, vocabulary: Vocabulary) -> 
     """The same text in another model: its losses, and what it would say next."""
     learning.check_same_shape(subject.model, other, name)
     logits = trace(other, subject.batch[0], None, ["logits"]).values["logits"][0]
-    nll, p = losses_of(logits, subject.targets), softmax(logits[subject.n_prompt - 1])
-    top = largest(p[None], min(5, len(p)))[0]
-    return {
-        "model": name,
-        "loss": float(np.nanmean(nll)),
-        "nll": single(nll),
-        "top": vocabulary.mention(top),
-        "probabilities": single(p[top]),
-    }
+    return {"model": name, **learning.says(logits, subject, vocabulary)}

@@ -75,17 +75,22 @@ def learning_part(
 def frame(subject, label, found, opened, vocabulary):
     """One frame of the film."""
     layer, head = opened
-    logits = found.values["logits"][0]
-    nll = losses_of(logits, subject.targets)
-    p = softmax(logits[subject.n_prompt - 1])
-    top = largest(p[None], min(5, len(p)))[0]
     return {
         "label": label,
+        **says(found.values["logits"][0], subject, vocabulary),
+        "attention": Picture(triangle(found.values[f"h.{layer}.attn.p"][0, head : head + 1])[0]),
+    }
+
+
+def says(logits: np.ndarray, subject: Subject, vocabulary: Vocabulary) -> dict[str, Any]:
+    """What a model makes of the text, from its logits (T, V): its losses, and its likeliest next tokens."""
+    nll, p = losses_of(logits, subject.targets), softmax(logits[subject.n_prompt - 1])
+    top = largest(p[None], min(5, len(p)))[0]
+    return {
         "loss": float(np.nanmean(nll)),
         "nll": single(nll),
         "top": vocabulary.mention(top),
         "probabilities": single(p[top]),
-        "attention": Picture(triangle(found.values[f"h.{layer}.attn.p"][0, head : head + 1])[0]),
     }
 
 
