@@ -51,7 +51,7 @@ def run(args):
     if args.json:
         print(json.dumps({"rows": [as_json(row) for row in rows]}))
     else:
-        print(f"{len(rows)} tensors checked, {f'{wrong} wrong' if wrong else 'all right'}")
+        print(f"{len(rows)} tensor{'s' * (len(rows) != 1)} checked, {f'{wrong} wrong' if wrong else 'all right'}")
     return 1 if wrong else 0
 
 

@@ -13,7 +13,7 @@ from numgpt.backend import check_device
 from numgpt.errors import InputError
 from numgpt.files import quoted
 from numgpt.gradcheck.cases import CASES
-from numgpt.gradcheck.definitions import hold, hold_optimizer, prove
+from numgpt.gradcheck.definitions import hold, hold_optimizer, prove, prove_draw
 from numgpt.gradcheck.derivatives import complex_step, differences
 from numgpt.gradcheck.layer import Rows, check_layer
 from numgpt.gradcheck.rows import Row, compare
@@ -34,7 +34,7 @@ __all__ = [
     "with_random_weights",
 ]
 
-CHECKS = (*CASES, *WHOLES, "adamw")
+CHECKS = (*CASES, "dropout-draw", *WHOLES, "adamw")
 
 
 def check(name: str, seed: int = 0, device: str = "cpu") -> Iterator[Row]:
@@ -48,6 +48,8 @@ def check(name: str, seed: int = 0, device: str = "cpu") -> Iterator[Row]:
     check_device(device)
     if name in WHOLES:
         return WHOLES[name](np.random.default_rng(seed))(device)
+    if name == "dropout-draw":
+        return prove_draw(seed)
     if name == "adamw":
         return hold_optimizer(seed, device)
     return _prove_and_hold(name, seed, device)

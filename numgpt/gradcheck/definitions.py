@@ -10,6 +10,7 @@ from numgpt.gradcheck.cases import LARGE, SMALL, Arrays, Case, Sizes
 from numgpt.gradcheck.derivatives import complex_step, differences
 from numgpt.gradcheck.rows import Row, compare
 from numgpt.kernels import kernel_of, use_kernels
+from numgpt.layers.dropout import draw_dropped
 from numgpt.training.optimizer import adamw_update, squared_norm
 
 COMPLEX_STEP = 1e-13
@@ -76,6 +77,23 @@ def gradients_of(case: Case, arrays: Arrays, dy: Any, rng: np.random.Generator) 
     _, kept = case.forward(arrays)
     returned = case.backward(beside(like, dy) if np.ndim(dy) else dy, kept, arrays, added)
     return {name: host(returned[name] if name in returned else added[name] - before[name]) for name in arrays}
+
+
+class EveryWord:
+    """In the place of a random generator, draws each of the 65536 words of two bytes once, in order."""
+
+    def integers(self, low, high, size, dtype, endpoint):
+        words = np.arange(65536, dtype=np.uint16).view(np.uint64)
+        return np.clip(words, low, high, dtype=dtype)[:size]
+
+
+def prove_draw(seed: int) -> Iterator[Row]:
+    """The row of dropout's draw, which has no gradient: of all words, those below p drop, each its own element."""
+    k = int(np.random.default_rng(seed).integers(1, 65536))
+    with use_kernels("plain"):
+        found = draw_dropped(EveryWord(), (16, 4096), k / 65536, np.empty(0))
+    expected = (np.arange(65536) < k).reshape(16, 4096)
+    yield compare("dropped", found.astype(float), expected.astype(float), "definition", "every word", 0.0)
 
 
 def beside(like: Any, array: np.ndarray) -> Any:

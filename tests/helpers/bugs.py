@@ -121,6 +121,9 @@ DROPOUT = [
         "layers.dropout:Dropout.backward", "self.take()", "self.draw(dy.shape, dy)", "feedforward", "c_proj.bias, input"
     ),
     Bug("layers.dropout:Dropout.backward", "drop(dy, self.take(), self.p)", "dy", "feedforward", "c_proj.bias, input"),
+    Bug("layers.dropout:draw_dropped", "p * 65536", "p * 32768", "dropout-draw", "dropped"),
+    Bug("layers.dropout:draw_dropped", "65536)).reshape", "65536))[::-1].reshape", "dropout-draw", "dropped"),
+    Bug("layers.dropout:draw_dropped", "< round", "> round", "dropout-draw", "dropped"),
 ]
 
 ATTENTION = [
@@ -328,9 +331,6 @@ ONLY_SEEN_BY_OTHERS = [
     Bug("config:GPTConfig.attention_scale", "if self.scale_attn_weights", "if not self.scale_attn_weights"),
     Bug("layers.layernorm:LayerNorm.__init__", "self.eps = eps", "self.eps = 1e-6"),
     Bug("model.gpt:GPT.final_states", "np.arange(T)", "np.arange(T)[::-1]"),
-    Bug("layers.dropout:draw_dropped", "p * 65536", "p * 32768"),
-    Bug("layers.dropout:draw_dropped", "65536)).reshape", "65536))[::-1].reshape"),
-    Bug("layers.dropout:draw_dropped", "< round", "> round"),
 ]
 
 BUGS = [
