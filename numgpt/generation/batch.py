@@ -6,6 +6,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numgpt.backend import check_memory
+from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 from numgpt.files import quoted
 from numgpt.generation.rules import Rules
@@ -56,6 +58,7 @@ def read_prompts(model: GPT, ids: Ids) -> Batch:
     """`ids`, (B, T) or B sequences of different lengths, as a Batch; raises InputError as `generate` does."""
     if not all(hasattr(model, name) for name in ("config", "check_ids", "next_logits")):
         raise InputError(f"model must be a GPT, not {quoted(model)}")
+    check_batch(model.config, ids)
     if not is_ragged(ids):
         return Batch(model.check_ids(ids))
     rows = []
@@ -65,6 +68,13 @@ def read_prompts(model: GPT, ids: Ids) -> Batch:
         except InputError as error:
             raise InputError(f"prompt {b} of {len(ids)}: {error}") from None
     return Batch(rows)
+
+
+def check_batch(config: GPTConfig, ids: Ids) -> None:
+    """Raise InputError where not even one position of every text, keys, values and logits, fits the memory."""
+    n_bytes = 4 * (2 * config.n_layer * config.n_embd + config.n_vocab)  # at least: float32
+    if hasattr(ids, "__len__"):
+        check_memory(len(ids) * n_bytes, f"a batch of {len(ids)} texts")
 
 
 def is_flat(ids: Ids) -> bool:

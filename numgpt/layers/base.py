@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -178,6 +178,17 @@ class Layer:
             setattr(layer, name, self.values[here].reshape(shape))
             setattr(layer, "d" + name, self.grads[here].reshape(shape))
             start = here.stop
+
+    if not TYPE_CHECKING:  # which would take it for a declaration of every name
+
+        def __getattr__(self, name):
+            """Reached where there is no attribute: a parameter has no memory before the outermost layer's `start`."""
+            if vars(self).get("_shapes", {}).keys() & {name, name.removeprefix("d")}:
+                raise AttributeError(
+                    f"this {type(self).__name__} has no {name} yet, as it was made with seed=None, to be part of "
+                    "another layer: give it a seed, or call allocate()"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy, by `copy.deepcopy` or `pickle`, is a whole model: its parameters are views of its own buffers."""

@@ -109,3 +109,15 @@ def test_a_copy_of_a_part_stands_by_itself():
     part = copy.deepcopy(model.h[0].attn)
     part.c_attn.weight[...] = 7
     assert not np.any(model.values == 7)
+
+
+def test_a_part_without_weights_says_what_it_lacks():
+    part = Linear(3, 4, seed=None)
+    with pytest.raises(AttributeError, match="this Linear has no weight yet, as it was made with seed=None"):
+        part.forward(np.ones((2, 3)))
+    with pytest.raises(AttributeError, match="this Linear has no dbias yet"):
+        _ = part.dbias
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'wieght'"):
+        _ = part.wieght
+    assert not hasattr(part, "weight")
+    assert part.allocate().weight.shape == (3, 4)

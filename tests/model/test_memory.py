@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from numgpt import GPT, AdamW, GPTConfig, InputError, backend, layers
+from numgpt import GPT, AdamW, GPTConfig, InputError, backend, generate, layers
 from numgpt.config import OFFICIAL_SIZES
 
 TINY = {"n_vocab": 7, "n_ctx": 5, "n_embd": 4, "n_head": 2, "n_layer": 1}
@@ -71,3 +71,11 @@ def test_a_limit_of_the_process_counts():
 def test_sizes_that_are_none(name, size):
     with pytest.raises(InputError, match=f"^{name} must be "):
         GPTConfig(**TINY | {name: size})
+
+
+def test_a_batch_that_cannot_fit_is_refused_before_it_is_read(monkeypatch):
+    model = GPT(GPTConfig(**TINY))
+    monkeypatch.setattr(backend, "memory_of", lambda device: 4 * (2 * 4 + 7) * 100)
+    assert generate(model, [[1]] * 100, 1).shape == (100, 2)
+    with pytest.raises(InputError, match="a batch of 101 texts takes 0.0 GB"):
+        generate(model, [[1]] * 101, 1)
