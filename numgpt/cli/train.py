@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
+from shlex import quote
 
 from numgpt.cli.arguments import add_checkpoint_argument
 from numgpt.errors import InputError
@@ -104,7 +105,7 @@ def go_on(session):
         return 0
     if session.trainer.finished:
         n = session.settings.max_steps
-        more = f"numgpt train --resume {session.run} --max-steps {2 * n}"
+        more = f"{resuming(session.run)} --max-steps {2 * n}"
         print(f"{session.run} is finished: all {n} steps are made; for more: {more}")
         return 0
     try:
@@ -119,10 +120,15 @@ def go_on(session):
         print(f"{session.run} {patience_ended(session)}")
         return 0
     if finished:
-        print(f'finished; try it: numgpt generate --model {session.run} "..."')
+        print(f'finished; try it: numgpt generate --model {quote(str(session.run))} "..."')
         return 0
-    print(f"stopped after step {session.trainer.steps}, saved; go on with: numgpt train --resume {session.run}")
+    print(f"stopped after step {session.trainer.steps}, saved; go on with: {resuming(session.run)}")
     return status
+
+
+def resuming(run):
+    """The command that goes on with a run, for any name of its folder."""
+    return f"numgpt train --resume {quote(str(run))}"
 
 
 def patience_ended(session):
@@ -131,14 +137,14 @@ def patience_ended(session):
     return (
         f"has ended after step {session.trainer.steps}: {n} evaluations in a row were no better than "
         f"{best.val_loss:.4f} of step {best.step}, which generate and loss read; "
-        f"for more: numgpt train --resume {session.run} --patience {2 * n}"
+        f"for more: {resuming(session.run)} --patience {2 * n}"
     )
 
 
 def what_is_left(run):
     """What to say of the run after the disk failed."""
     good = newest_checkpoint(run)
-    return f"; {good.name} is whole, go on from it then: numgpt train --resume {run}" if good else ""
+    return f"; {good.name} is whole, go on from it then: {resuming(run)}" if good else ""
 
 
 def begun(args, settings):

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from numgpt.backend import to_device
 from numgpt.checkpoint import open_checkpoint
@@ -172,7 +173,9 @@ def check_vacant(run):
     """Raise InputError where a run, or anything else that is no folder, stands at `run` already."""
     check_no_file(run)
     if (run / LATEST).exists():
-        raise InputError(f"{run} already holds a run: go on with it (--resume {run}), or give another folder")
+        raise InputError(
+            f"{run} already holds a run: go on with it (--resume {quote(str(run))}), or give another folder"
+        )
     if state.checkpoints(run):
         raise InputError(f"{without_latest(run)}, or give another folder for the new run")
     if (run / METRICS).exists() or (run / DATA).exists():

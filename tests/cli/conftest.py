@@ -1,8 +1,18 @@
-"""A model that answers at once."""
+"""A model that answers at once, and a training run that takes milliseconds."""
 
 import json
 
 import pytest
+
+SIZES = {"n-layer": 1, "n-head": 2, "n-embd": 8, "context": 8, "batch-size": 2, "dropout": 0.2, "vocab-size": 300}
+TIMES = {"eval-every": 5, "eval-batches": 1, "save-every": 5, "max-steps": 10}
+TINY = [f"--{name}={value}" for name, value in {**SIZES, **TIMES}.items()]
+
+
+@pytest.fixture
+def command(text_file, tmp_path):
+    """The words of a run that takes milliseconds."""
+    return ["train", "--data", str(text_file), "--out", str(tmp_path / "run"), *TINY]
 
 
 @pytest.fixture(scope="session")

@@ -26,15 +26,6 @@ from numgpt.training import state
 from numgpt.training.settings import Settings, option
 
 ROOT = Path(__file__).parents[2]
-SIZES = {"n-layer": 1, "n-head": 2, "n-embd": 8, "context": 8, "batch-size": 2, "dropout": 0.2, "vocab-size": 300}
-TIMES = {"eval-every": 5, "eval-batches": 1, "save-every": 5, "max-steps": 10}
-TINY = [f"--{name}={value}" for name, value in {**SIZES, **TIMES}.items()]
-
-
-@pytest.fixture
-def command(text_file, tmp_path):
-    """The words of a run that takes milliseconds."""
-    return ["train", "--data", str(text_file), "--out", str(tmp_path / "run"), *TINY]
 
 
 def checkpoint(run):
@@ -270,10 +261,10 @@ def test_a_disk_that_is_full(command, monkeypatch, capsys):
     assert "step-00000000.tmp/training.safetensors cannot be written: No space left on device; make room" in error
 
 
-def test_tokens_without_a_tokenizer(tmp_path, capsys):
+def test_tokens_without_a_tokenizer(command, tmp_path, capsys):
     np.save(tmp_path / "tokens.npy", np.arange(600) % 7)
     data = ["--data", str(tmp_path / "tokens.npy"), "--out", str(tmp_path / "run")]
-    assert main(["train", *data, *TINY]) == 0
+    assert main(["train", *data, *command[5:]]) == 0
     out = capsys.readouterr().out
     assert "ln(7) = 1.95" in out
     assert "a character" not in out
