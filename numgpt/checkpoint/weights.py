@@ -50,9 +50,10 @@ def read_weights(path):
     if path.suffix != ".json":
         return read_header(path)
     found, where = {}, read_index(path)
-    missing = [name for name in dict.fromkeys(where.values()) if not (path.parent / name).is_file()]
+    there = os.listdir(path.parent)  # a damaged name may be one that the system refuses to look for
+    missing = [name for name in dict.fromkeys(where.values()) if name not in there]
     if missing:
-        raise InputError(f"{path} names {missing[0]}, which is missing ({len(missing)} in all): fetch it again")
+        raise InputError(f"{path} names {quoted(missing[0])}, which is missing ({len(missing)} in all): fetch it again")
     for name in dict.fromkeys(where.values()):
         for tensor in read_header(path.parent / name):
             if tensor.name in found:

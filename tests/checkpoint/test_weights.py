@@ -45,7 +45,7 @@ def edit_index(folder, edit):
 
 def test_a_shard_that_is_missing(shards):
     (shards / "model-00002-of-00002.safetensors").unlink()
-    assert "names model-00002-of-00002.safetensors, which is missing" in refusal(shards)
+    assert "names 'model-00002-of-00002.safetensors', which is missing" in refusal(shards)
 
 
 def test_an_index_of_another_model(shards):
@@ -250,3 +250,11 @@ def test_notices_are_lines_on_standard_error(tiny, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "resid_pdrop 0.3, embd_pdrop 0.0, attn_pdrop 0.0: training with numgpt has one dropout" in err
+
+
+def test_a_shard_with_a_name_that_no_disk_takes(shards):
+    path = shards / "model.safetensors.index.json"
+    path.write_text(path.read_text().replace("model-00002", "x" * 5000))
+    said = refusal(shards)
+    assert "which is missing" in said
+    assert len(said) <= 500
