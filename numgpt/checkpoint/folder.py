@@ -16,7 +16,7 @@ from numgpt.checkpoint.tensors import CHUNK_BYTES, StoredTensor, read_tensors
 from numgpt.checkpoint.weights import INDEX, WEIGHTS, find_weights, read_weights, write_weights
 from numgpt.config import GPTConfig
 from numgpt.errors import InputError
-from numgpt.files import flush, naming
+from numgpt.files import flush, naming, quoted
 
 HF_CONFIG, HF_GENERATION = "config.json", "generation_config.json"
 OPENAI_CONFIG, OPENAI_STATE = "hparams.json", "checkpoint"
@@ -110,7 +110,7 @@ def find_openai(folder):
             return folder / name
         if name:
             raise InputError(
-                f"{state} names {name}, but {name}.index is not there; there is {', '.join(found) or 'none'}"
+                f"{state} names {quoted(name)}, whose .index is not there; there is {', '.join(found) or 'none'}"
             )
     if "model.ckpt" in found or len(found) < 2:
         return folder / ("model.ckpt" if "model.ckpt" in found else found[0]) if found else None

@@ -187,7 +187,7 @@ def test_the_one_that_checkpoint_names(tensorflow, tiny):
     (tensorflow / "checkpoint").write_text('model_checkpoint_path: "/home/she/run1/model-1000"\n')
     assert np.array_equal(values(tensorflow), values(tiny))
     (tensorflow / "checkpoint").write_text('model_checkpoint_path: "model-1100"\n')
-    assert "names model-1100, but model-1100.index is not there; there is model-1000, model-900" in refusal(tensorflow)
+    assert "names 'model-1100', whose .index is not there; there is model-1000, model-900" in refusal(tensorflow)
 
 
 def test_without_checkpoint_there_must_be_one(tensorflow, tiny):
