@@ -1,6 +1,5 @@
 """The page in a browser: whole, silent, exact, reachable by keyboard, and fit for readers of all kinds."""
 
-import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +10,6 @@ import numgpt
 from numgpt import explain
 from numgpt.generation import sampling
 
-ROOT = Path(__file__).parents[2]
 PARTS = [
     *("tokens", "embedding", "attention", "mlp", "lens", "choosing", "generation", "loss", "backward", "learning"),
     *("way", "glossary"),
@@ -163,9 +161,8 @@ def test_every_figure_is_saved_as_svg(shakespeare, opened):
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
 def test_axe_finds_nothing_serious(shakespeare, opened, width, scheme):
-    axe = Path(os.environ.get("NUMGPT_AXE", ROOT / "node_modules/axe-core/axe.min.js"))
-    if not axe.is_file():
-        pytest.skip(f"no axe-core at {axe}: npm install --no-save axe-core")
+    package = pytest.importorskip("axe_playwright_python", reason="no axe-core: pip install 'numgpt[browser]'")
+    axe = Path(package.__file__).with_name("axe.min.js")
     page = opened(explain.page(shakespeare), width, scheme)
     page.evaluate("document.querySelectorAll('details').forEach((node) => (node.open = true))")
     page.evaluate(axe.read_text("utf-8"))
