@@ -3,12 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from numgpt.config import GPTConfig
+from numgpt.config import GPTConfig, TransformerConfig
 from numgpt.errors import InputError
 from numgpt.generation import generate, stream
 from numgpt.kernels import use_kernels
 from numgpt.loading import load
-from numgpt.model import GPT
+from numgpt.model import GPT, Transformer
 from numgpt.training import AdamW
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ __all__ = [
     "AdamW",
     "GPTConfig",
     "InputError",
+    "Transformer",
+    "TransformerConfig",
     "ablate",
     "check_layer",
     "evaluate",

@@ -1,4 +1,4 @@
-"""The shape of a model, in the field names of OpenAI's `hparams.json` and Hugging Face's `config.json`."""
+"""The shapes of models, in the field names of the files that they come in."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,18 @@ from numgpt.numbers import check_number, check_size
 SIZES = ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer")
 SWITCHES = ("tie_word_embeddings", "scale_attn_weights", "scale_attn_by_inverse_layer_idx")
 ACTIVATIONS = ("gelu_new", "gelu", "relu", "silu", "quick_gelu")
+
+
+def check_activation(name: object) -> None:
+    """Raise InputError unless `name` is an activation's."""
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {quoted(name)}")
+
+
+def check_switch(value: object, name: str) -> None:
+    """Raise InputError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be True or False, not {quoted(value)}")
 
 
 @dataclass(frozen=True)
@@ -54,11 +66,9 @@ class GPTConfig:
             )
         self._set("dropout", check_number(self.dropout, "dropout", low=0, below=1))
         self._set("layer_norm_epsilon", check_number(self.layer_norm_epsilon, "layer_norm_epsilon", above=0))
-        if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
-            raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {quoted(self.activation)}")
+        check_activation(self.activation)
         for name in SWITCHES:
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name} must be True or False, not {quoted(getattr(self, name))}")
+            check_switch(getattr(self, name), name)
 
     def _set(self, name: str, value: float) -> None:
         """Put a plain Python number in the place of the one that was given: NumPy's cannot be written as JSON."""
@@ -86,3 +96,55 @@ OFFICIAL_SIZES = {
     "774M": GPTConfig(n_embd=1280, n_head=20, n_layer=36),
     "1558M": GPTConfig(n_embd=1600, n_head=25, n_layer=48),
 }
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """The shape of an encoder and decoder (Vaswani et al. 2017, table 3); the defaults are the paper's base model.
+
+    vocab: number of token ids, of both texts (V). d_model: channels (C). heads: attention heads (H), a divisor of
+    d_model. d_ff: width of the feed-forward networks. layers: blocks of the encoder, and as many of the decoder.
+    norm_first: whether LayerNorm stands before attention and feed-forward network, as in GPT-2, or after them.
+    activation: their bend, in the names of `GPTConfig`. final_norm: whether encoder and decoder end in a LayerNorm, as
+    they should where norm_first. eps: what LayerNorm adds to a variance. dropout: probability of dropping an activation
+    while training.
+
+    Raises InputError as `GPTConfig` does.
+    """
+
+    vocab: int
+    d_model: int = 512
+    heads: int = 8
+    d_ff: int = 2048
+    layers: int = 6
+    norm_first: bool = False
+    activation: str = "relu"
+    final_norm: bool = False
+    eps: float = 1e-5
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("vocab", "d_model", "heads", "d_ff", "layers"):
+            self._set(name, check_size(getattr(self, name), name))
+        if self.d_model % self.heads:
+            raise InputError(
+                f"d_model ({quoted(self.d_model)}) must be divisible by heads ({quoted(self.heads)}): "
+                "every head gets an equal share"
+            )
+        self._set("dropout", check_number(self.dropout, "dropout", low=0, below=1))
+        self._set("eps", check_number(self.eps, "eps", above=0))
+        check_activation(self.activation)
+        for name in ("norm_first", "final_norm"):
+            check_switch(getattr(self, name), name)
+
+    def _set(self, name: str, value: float) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers the weights of such a model are."""
+        C = self.d_model
+        attention = 4 * C * (C + 1)
+        feed_forward = (C + 1) * self.d_ff + (self.d_ff + 1) * C
+        blocks = self.layers * (3 * attention + 2 * feed_forward + 5 * 2 * C)
+        return self.vocab * C + blocks + (4 * C if self.final_norm else 0)

@@ -4,11 +4,12 @@ A transposed or swapped axis cannot go unnoticed where B, T, H, D and V all diff
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 
+from numgpt.gradcheck.case import Case, Sizes, normal, some_targets
 from numgpt.layers.attention import attention, attention_backward, heads
+from numgpt.layers.cross_attention import cross_attention, cross_attention_backward
 from numgpt.layers.dropout import drop
 from numgpt.layers.embedding import embedding, embedding_backward, tied_head, tied_head_backward
 from numgpt.layers.gelu import gelu, gelu_backward
@@ -17,38 +18,8 @@ from numgpt.layers.layernorm import layernorm, layernorm_backward
 from numgpt.layers.linear import linear, linear_backward
 from numgpt.layers.loss import cross_entropy, cross_entropy_backward, tied_cross_entropy, tied_cross_entropy_backward
 from numgpt.layers.relu import relu, relu_backward
+from numgpt.layers.smoothing import smoothed_cross_entropy, smoothed_cross_entropy_backward
 from numgpt.layers.swish import swish, swish_backward
-
-Arrays = dict[str, Any]
-
-
-class Sizes(NamedTuple):
-    """B sequences of T positions, H heads of D channels, V tokens."""
-
-    B: int = 2
-    T: int = 5
-    H: int = 3
-    D: int = 4
-    V: int = 7
-
-
-SMALL = Sizes()
-LARGE = Sizes(B=3, T=150, H=3, D=16, V=301)  # for kernels: several chunks and tiles
-
-
-class Case(NamedTuple):
-    """A definition with its backward.
-
-    definitions: the functions themselves. arrays: name -> array that the output depends on. forward(arrays) -> output
-    and what it keeps. backward(dy, kept, arrays, added) -> name -> gradient that is returned; gradients of the other
-    arrays are added to added[name]. A loss has an output that is a number, and dy is 1.
-    """
-
-    definitions: tuple[Callable[..., Any], ...]
-    arrays: Arrays
-    forward: Callable[[Arrays], tuple[Any, Any]]
-    backward: Callable[[Any, Any, Arrays, Arrays], Arrays]
-    analytic: bool = True  # whether the complex step can prove it
 
 
 def linear_case(rng, n):
@@ -193,6 +164,29 @@ def attention_one_head_case(rng, n):
     return attention_case(rng, n._replace(H=1))
 
 
+def cross_attention_case(rng, n, p_drop=0.0):
+    """The memory is longer than the text; of the first row some is padding, of the last row all."""
+    B, T, H, D, _ = n
+    S = T + 1
+    arrays = {name: normal(rng, B, H, size, D) for name, size in (("q", T), ("k", S), ("v", S))}
+    padding = np.arange(S) >= np.linspace(T - 1, 0, B).astype(int)[:, None]
+    dropped = rng.random((B, H, T, S)) < p_drop if p_drop else None
+
+    def forward(a):
+        hidden, lost = (x if x is None else np.asarray(x, like=a["q"]) for x in (padding, dropped))
+        return cross_attention(a["q"], a["k"], a["v"], D**-0.5, hidden, lost, p_drop)
+
+    def backward(do, kept, arrays, added):
+        dq, dkv = cross_attention_backward(do, kept)
+        return {"q": dq, "k": dkv[:, :H], "v": dkv[:, H:]}
+
+    return Case((cross_attention, cross_attention_backward), arrays, forward, backward)
+
+
+def cross_attention_dropout_case(rng, n):
+    return cross_attention_case(rng, n, p_drop=0.3)
+
+
 def cross_entropy_case(rng, n):
     """One target does not count."""
     targets = some_targets(rng, n)
@@ -214,14 +208,14 @@ def tied_cross_entropy_case(rng, n):
     )
 
 
-def normal(rng, *shape):
-    return rng.standard_normal(shape)
-
-
-def some_targets(rng, n):
-    targets = rng.integers(0, n.V, (n.B, n.T))
-    targets[0, 1] = -1
-    return targets
+def smoothed_cross_entropy_case(rng, n):
+    targets = some_targets(rng, n)
+    return Case(
+        (smoothed_cross_entropy, smoothed_cross_entropy_backward),
+        {"x": normal(rng, n.B, n.T, n.H * n.D), "weight": normal(rng, n.V, n.H * n.D)},
+        lambda a: smoothed_cross_entropy(a["x"], a["weight"], targets, 0.3),
+        lambda dy, kept, a, d: {"x": smoothed_cross_entropy_backward(kept, a["weight"], d["weight"])},
+    )
 
 
 CASES: dict[str, Callable[[np.random.Generator, Sizes], Case]] = {
@@ -238,6 +232,9 @@ CASES: dict[str, Callable[[np.random.Generator, Sizes], Case]] = {
     "attention": attention_case,
     "attention-one-head": attention_one_head_case,
     "attention-dropout": attention_dropout_case,
+    "cross-attention": cross_attention_case,
+    "cross-attention-dropout": cross_attention_dropout_case,
     "cross-entropy": cross_entropy_case,
     "tied-cross-entropy": tied_cross_entropy_case,
+    "smoothed-cross-entropy": smoothed_cross_entropy_case,
 }

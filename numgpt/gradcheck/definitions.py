@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from numgpt.backend import to_device, to_host
-from numgpt.gradcheck.cases import LARGE, SMALL, Arrays, Case, Sizes
+from numgpt.gradcheck.case import LARGE, SMALL, Arrays, Case, Sizes
 from numgpt.gradcheck.derivatives import complex_step, differences
 from numgpt.gradcheck.rows import Row, compare
 from numgpt.kernels import kernel_of, use_kernels

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from numgpt.backend import to_device, to_host
-from numgpt.config import GPTConfig
-from numgpt.gradcheck.cases import SMALL, normal, some_targets
+from numgpt.config import GPTConfig, TransformerConfig
+from numgpt.gradcheck.case import SMALL, normal, some_targets
 from numgpt.gradcheck.definitions import COMPLEX_STEP, KERNEL
 from numgpt.gradcheck.derivatives import TINY, complex_step
 from numgpt.gradcheck.rows import Row, compare
 from numgpt.kernels import use_kernels
 from numgpt.layers import Attention, Dropout, FeedForward, Layer
-from numgpt.model import GPT, Block
+from numgpt.model import GPT, Block, Transformer
 
 B, T, H, D, V = SMALL
 C = H * D
@@ -52,12 +52,30 @@ def model_dropout(rng):
     return model(rng, dropout=0.2)
 
 
+def transformer(rng, **changes):
+    """Two texts, each longer in another row; two blocks, so that the memory has two readers.
+
+    Its layers are proven number by number; put together, along directions, as there are some 6,000 numbers.
+    """
+    config = TransformerConfig(V, C, H, d_ff=5, layers=2, dropout=0.2, **changes)
+    src, tgt = rng.integers(3, V, (2, 4)), rng.integers(3, V, (2, 5))
+    src[0, 2:], tgt[1, 3:], tgt[:, 0] = 0, 0, 1
+    model = with_random_weights(Transformer(config, seed=None, dtype="float64"), rng).train()
+    return lambda device: along_directions(model, (src, tgt), rng, 3, COMPLEX_STEP)
+
+
+def transformer_pre_norm(rng):
+    return transformer(rng, norm_first=True, final_norm=True, activation="gelu")
+
+
 WHOLES: dict[str, Callable[[np.random.Generator], Callable[[str], Iterator[Row]]]] = {
     "attention-layer": attention_layer,
     "feedforward": feedforward,
     "block": block,
     "model": model,
     "model-dropout": model_dropout,
+    "transformer": transformer,
+    "transformer-pre-norm": transformer_pre_norm,
 }
 
 
@@ -134,11 +152,20 @@ def check_checkpoint(gpt: GPT, ids: np.ndarray, seed: int = 0, directions: int =
     direction d is the complex step with v + i h d; its expected value is the dot product of gradient and d.
     """
     rng = np.random.default_rng(seed)
-    inputs, targets = ids[:, :-1], ids[:, 1:]
-    gpt.zero_grad()
-    gpt.loss(inputs, targets)
-    gpt.backward()
-    for name, layer, parameter in gpt.slots():
+    return along_directions(gpt, (ids[:, :-1], ids[:, 1:]), rng, directions, CHECKPOINT)
+
+
+def along_directions(model, texts, rng, directions, tolerance):
+    """Rows for each parameter of a model, its loss being that of `texts`: what `check_checkpoint` says."""
+
+    def loss():
+        reset_dropout(model)
+        return model.loss(*texts)
+
+    model.zero_grad()
+    loss()
+    model.backward()
+    for name, layer, parameter in model.slots():
         value, gradient = getattr(layer, parameter), getattr(layer, "d" + parameter)
         found, expected = np.empty((2, directions))
         for k in range(directions):
@@ -147,10 +174,10 @@ def check_checkpoint(gpt: GPT, ids: np.ndarray, seed: int = 0, directions: int =
             setattr(layer, parameter, value + 1j * TINY * direction)
             try:
                 with use_kernels("plain"):
-                    expected[k] = gpt.loss(inputs, targets).imag / TINY
+                    expected[k] = loss().imag / TINY
             finally:
                 setattr(layer, parameter, value)
-        row = compare(name, found, expected, "model", "complex step", CHECKPOINT)
+        row = compare(name, found, expected, "model", "complex step", tolerance)
         yield row._replace(shape=value.shape)
 
 
@@ -159,7 +186,7 @@ def with_random_weights(layer: Any, rng: np.random.Generator) -> Any:
     layer.allocate("float64")
     for name, value, _ in layer.named_parameters():
         value[...] = rng.standard_normal(value.shape) / math.sqrt(value.shape[0] if value.ndim == 2 else 1)
-        if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight")):
+        if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight", "norm.weight")):
             value += 1
     return layer
 

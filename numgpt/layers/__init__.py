@@ -2,6 +2,7 @@
 
 from numgpt.layers.attention import Attention
 from numgpt.layers.base import Layer
+from numgpt.layers.cross_attention import CrossAttention
 from numgpt.layers.dropout import Dropout
 from numgpt.layers.embedding import Embedding, TiedHead
 from numgpt.layers.feedforward import FeedForward
@@ -11,10 +12,13 @@ from numgpt.layers.layernorm import LayerNorm
 from numgpt.layers.linear import Linear
 from numgpt.layers.loss import CrossEntropy, TiedCrossEntropy
 from numgpt.layers.relu import ReLU
+from numgpt.layers.sinusoids import PlacedEmbedding
+from numgpt.layers.smoothing import SmoothedCrossEntropy
 from numgpt.layers.swish import Swish
 
 __all__ = [
     "Attention",
+    "CrossAttention",
     "CrossEntropy",
     "Dropout",
     "Embedding",
@@ -24,7 +28,9 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Linear",
+    "PlacedEmbedding",
     "ReLU",
+    "SmoothedCrossEntropy",
     "Swish",
     "TiedCrossEntropy",
     "TiedHead",

@@ -69,11 +69,11 @@ def test_an_error_that_is_no_number_is_null(capsys, monkeypatch):
 
 
 def test_an_unknown_layer_is_one_line_that_names_those_that_exist(capsys):
-    assert main(["gradcheck", "--layer", "transformer"]) == 2
+    assert main(["gradcheck", "--layer", "perceptron"]) == 2
     out, err = capsys.readouterr()
     assert err.startswith("numgpt: ")
     assert err.count("\n") == 1
-    assert all(name in err for name in ("'transformer'", "attention", "tied-cross-entropy", "model", "adamw"))
+    assert all(name in err for name in ("'perceptron'", "attention", "tied-cross-entropy", "model", "adamw"))
 
 
 @pytest.mark.parametrize("text", [True, False])

@@ -326,15 +326,76 @@ KERNELS = [
     ),
 ]
 
+TRANSFORMER = [
+    Bug("layers.cross_attention:cross_attention", " * scale", "", "cross-attention", "q, k"),
+    Bug("layers.cross_attention:cross_attention", "np.where(total == 0, 1, total)", "5", "cross-attention", "q, k"),
+    Bug(
+        "layers.cross_attention:cross_attention_backward", ").swapaxes(-1, -2) @ do", ").swapaxes(-1, -2) @ abs(do)",
+        "cross-attention", "v",
+    ),
+    Bug(
+        "layers.cross_attention:cross_attention_backward", "drop(p, dropped, p_drop).swap", "p.swap",
+        "cross-attention-dropout", "v",
+    ),
+    Bug(
+        "layers.cross_attention:cross_attention_backward", "drop(do @ v.swapaxes(-1, -2), dropped, p_drop)",
+        "do @ v.swapaxes(-1, -2)", "cross-attention-dropout", "q, k",
+    ),
+    Bug(
+        "layers.cross_attention:cross_attention_backward", " - (dp * p).sum(-1, keepdims=True)", "",
+        "cross-attention", "q, k",
+    ),
+    Bug("layers.cross_attention:cross_attention_backward", "ds @ k * scale", "ds @ k", "cross-attention", "q"),
+    Bug("layers.cross_attention:cross_attention_backward", "[dk, dv]", "[dv, dk]", "cross-attention", "k, v"),
+    Bug(
+        "layers.smoothing:smoothed_cross_entropy", ".mean(-1).mean()", ".sum(-1).mean()",
+        "smoothed-cross-entropy", "x",
+    ),
+    Bug(
+        "layers.smoothing:smoothed_cross_entropy", "(1 - smoothing) * nll", "nll",
+        "smoothed-cross-entropy", "x, weight",
+    ),
+    Bug(  # padding is smoothed too
+        "layers.smoothing:smoothed_cross_entropy_backward", "dlogits[surprise.places] -=", "dlogits -=",
+        "smoothed-cross-entropy", "x, weight",
+    ),
+    Bug(
+        "layers.smoothing:smoothed_cross_entropy_backward", "smoothing / (V * N)", "smoothing / (V - 1) / N",
+        "smoothed-cross-entropy", "x, weight",
+    ),
+    Bug(
+        "layers.sinusoids:PlacedEmbedding.backward", " * math.sqrt(dy.shape[-1])", "", "transformer", "table.weight"
+    ),
+    Bug("model.transformer_blocks:EncoderBlock.backward", "dn + dmemory", "dn", "transformer", "table.weight"),
+    Bug("model.transformer_blocks:EncoderBlock.backward", "dn + dmemory", "dmemory", "transformer", "table.weight"),
+    Bug("model.transformer_blocks:PostNorm.enter_backward", "g + dn", "dn", "transformer", "table.weight"),
+    Bug(
+        "model.transformer_blocks:PreNorm.enter_backward", "g + self", "self", "transformer-pre-norm", "table.weight"
+    ),
+    Bug(  # only the first block's reading of the memory counts
+        "model.transformer:Transformer.backward", "dmemory + part", "part", "transformer", "encoder.1.mlp.c_proj.bias"
+    ),
+    Bug("model.transformer:Transformer.backward", "self.read.backward(dx)", "None", "transformer", "table.weight"),
+    Bug("model.transformer:Transformer.backward", "self.write.backward(dx)", "None", "transformer", "table.weight"),
+]  # fmt: skip
+
 ONLY_SEEN_BY_OTHERS = [
     Bug("config:GPTConfig.attention_scale", "self.n_embd // self.n_head", "self.n_embd"),
     Bug("config:GPTConfig.attention_scale", "if self.scale_attn_weights", "if not self.scale_attn_weights"),
     Bug("layers.layernorm:LayerNorm.__init__", "self.eps = eps", "self.eps = 1e-6"),
     Bug("model.gpt:GPT.final_states", "np.arange(T)", "np.arange(T)[::-1]"),
+    Bug("layers.cross_attention:cross_attention", "-np.inf, s)", "s, s)"),
+    Bug("layers.cross_attention:cross_attention", "padding[:, None", "~padding[:, None"),
+    Bug("layers.sinusoids:sinusoids", "channels // 2 * 2", "channels"),
+    Bug("layers.sinusoids:sinusoids", "channels % 2 == 0", "channels < C // 2"),
+    Bug("model.transformer:Transformer.loss", "== PAD", "== END"),
+    Bug("model.transformer:Transformer.loss", "tgt[:, :-1]", "tgt[:, 1:]"),
+    Bug("model.transformer_blocks:DecoderBlock.decode", "k, v, padding)", "k, v, None)"),
 ]
 
 BUGS = [
     *LINEAR, *EMBEDDING, *LAYERNORM, *ACTIVATIONS, *DROPOUT, *ATTENTION, *LOSS, *COMPOSITES, *OPTIMIZER, *KERNELS,
+    *TRANSFORMER,
     *ONLY_SEEN_BY_OTHERS,
 ]  # fmt: skip
 

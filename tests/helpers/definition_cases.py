@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from numgpt.layers.attention import attention, attention_backward, heads
+from numgpt.layers.cross_attention import cross_attention, cross_attention_backward
 from numgpt.layers.dropout import drop
 from numgpt.layers.embedding import embedding, embedding_backward, tied_head, tied_head_backward
 from numgpt.layers.gelu import gelu, gelu_backward
@@ -19,6 +20,7 @@ from numgpt.layers.layernorm import layernorm, layernorm_backward
 from numgpt.layers.linear import linear, linear_backward
 from numgpt.layers.loss import cross_entropy, cross_entropy_backward, tied_cross_entropy, tied_cross_entropy_backward
 from numgpt.layers.relu import relu, relu_backward
+from numgpt.layers.smoothing import smoothed_cross_entropy, smoothed_cross_entropy_backward
 from numgpt.layers.swish import sigmoid, swish, swish_backward
 from numgpt.training.optimizer import adamw_update, squared_norm
 
@@ -237,6 +239,37 @@ def cross_entropy_case(draw, n, spread=1):
     return run, arrays
 
 
+def cross_attention_case(draw, n):
+    """To a text of another length, of which some is padding: in the last row all."""
+    S = n.past
+    arrays = {"x": draw.rows(n.B, n.T, n.H * n.D), "kv": draw.rows(n.B, S, 2 * n.H * n.D)}
+    arrays |= {"do": draw.rows(n.B, n.T, n.H * n.D), "padding": draw.mask(0.3, n.B, S)}
+    arrays["padding"][-1] = True
+
+    def run(x, kv, do, padding=None, dropped=None):
+        kv = heads(kv, 2 * n.H)
+        o, kept = cross_attention(heads(x, n.H), kv[:, : n.H], kv[:, n.H :], 0.7, padding, dropped, 0.3)
+        return [o, *cross_attention_backward(heads(do, n.H), kept)]
+
+    return run, arrays
+
+
+def cross_attention_without_padding_case(draw, n):
+    run, arrays = cross_attention_case(draw, n)
+    del arrays["padding"]
+    return run, arrays | {"dropped": draw.mask(0.3, n.B, n.H, n.T, n.past)}
+
+
+def smoothed_cross_entropy_case(draw, n):
+    _, arrays = tied_cross_entropy_case(draw, n)
+
+    def run(x, targets, weight, dweight):
+        loss, kept = smoothed_cross_entropy(x, weight, targets, 0.3)
+        return [loss, smoothed_cross_entropy_backward(kept, weight, dweight)]
+
+    return run, arrays
+
+
 def tied_cross_entropy_case(draw, n, spread=1):
     arrays = {
         "x": spread * draw.numbers(n.B, n.T, n.D),
@@ -291,9 +324,12 @@ CASES = {
     "attention in other layouts": attention_in_other_layouts_case,
     "attention to a past": attention_to_a_past_case,
     "attention to a padded past": attention_to_a_padded_past_case,
+    "cross_attention": cross_attention_case,
+    "cross_attention without padding": cross_attention_without_padding_case,
     "cross_entropy": cross_entropy_case,
     "tied_cross_entropy": tied_cross_entropy_case,
     "tied_cross_entropy of large logits": tied_cross_entropy_of_large_logits_case,
+    "smoothed_cross_entropy": smoothed_cross_entropy_case,
     "adamw_update": adamw_update_case,
     "squared_norm": squared_norm_case,
 }

@@ -52,6 +52,17 @@ def attention(xs, p, prefix, n_head, drop=None):
     return ys
 
 
+def cross_attention(q, k, v, scale, padding, dropped, p_drop):
+    """q is (B, H, T, D), k and v (B, H, S, D), padding (B, S): the answer (B, H, T, D), query by query."""
+    o = np.zeros_like(q)
+    for b, h, t in np.ndindex(q.shape[:3]):
+        there = [u for u in range(k.shape[2]) if not padding[b, u]]
+        weights = softmax([q[b, h, t] @ k[b, h, u] * scale for u in there])
+        for u, weight in zip(there, weights, strict=True):
+            o[b, h, t] += weight * (1 - dropped[b, h, t, u]) / (1 - p_drop) * v[b, h, u]
+    return o
+
+
 def mlp(x, p, prefix):
     hidden = gelu(x @ p[prefix + "c_fc.weight"] + p[prefix + "c_fc.bias"])
     return hidden @ p[prefix + "c_proj.weight"] + p[prefix + "c_proj.bias"]

@@ -16,9 +16,10 @@ import pytest
 
 import numgpt
 import reference
+import translation
 from bugs import BUGS, ONLY_SEEN_BY_OTHERS, inject
 from numgpt import GPT, AdamW, GPTConfig, gradcheck, kernels, layers, use_kernels
-from numgpt.layers import dropout, gelu_erf, relu, swish
+from numgpt.layers import cross_attention, dropout, gelu_erf, relu, swish
 from numgpt.training import optimizer
 
 CONFIG = GPTConfig(n_vocab=5, n_ctx=5, n_embd=6, n_head=2, n_layer=2, dropout=0.2)
@@ -101,6 +102,8 @@ def disagreements(golden):
                 "dropout": dropout_agrees,
                 "adamw": lambda: adamw_agrees(golden),
                 "norm": norm_agrees,
+                "cross_attention": cross_attention_agrees,
+                "transformer": lambda: all(transformer_agrees(golden, name) for name in translation.NAMES),
             }
             found |= {f"{name}, {kind}" for name, agrees in checks.items() if not agrees()}
     return found
@@ -182,6 +185,32 @@ def adamw_agrees(golden):
 def norm_agrees():
     x = np.random.default_rng(0).standard_normal(50)
     return close(optimizer.squared_norm(x), math.fsum(v * v for v in x))
+
+
+def cross_attention_agrees():
+    """With dropout and padding, query by query; the gradient along a direction by differences of the plain twin."""
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.standard_normal((2, 3, size, 4)) for name, size in (("q", 5), ("k", 6), ("v", 6))}
+    do, padding, dropped = rng.standard_normal((2, 3, 5, 4)), rng.random((2, 6)) < 0.3, rng.random((2, 3, 5, 6)) < 0.3
+    direction = {name: rng.standard_normal(value.shape) for name, value in arrays.items()}
+
+    def plain(a):
+        return reference.cross_attention(a["q"], a["k"], a["v"], 0.5, padding, dropped / 1.0, 0.3)
+
+    o, kept = cross_attention.cross_attention(*arrays.values(), 0.5, padding, dropped, 0.3)
+    dq, dkv = cross_attention.cross_attention_backward(do, kept)
+    found = sum(np.vdot(g, direction[name]) for name, g in zip("qkv", (dq, *np.split(dkv, 2, axis=1)), strict=True))
+    expected = reference.slope(lambda a: (plain(a) * do).sum(), arrays, direction)
+    return close(o, plain(arrays)) and close(found, expected, 1e-8)
+
+
+def transformer_agrees(golden, name):
+    """What PyTorch computed of a whole one."""
+    try:
+        translation.check(golden / "transformer" / name)
+    except AssertionError:
+        return False
+    return True
 
 
 def close(found, expected, tolerance=1e-10):

@@ -1,0 +1,218 @@
+"""The first Transformer (Vaswani et al. 2017): an encoder reads one text, a decoder writes another."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from numgpt.backend import check_device, check_memory, float_type
+from numgpt.config import TransformerConfig
+from numgpt.errors import InputError
+from numgpt.files import quoted
+from numgpt.layers import Embedding, Layer, LayerNorm, Linear, PlacedEmbedding, SmoothedCrossEntropy, TiedHead
+from numgpt.layers.base import Array, draw_normal, inferring
+from numgpt.layers.inputs import check_integers
+from numgpt.layers.loss import IGNORE
+from numgpt.model.cache import LayerCache
+from numgpt.model.transformer_blocks import DecoderBlock, EncoderBlock
+from numgpt.numbers import check_seed
+
+PAD, BEGIN, END = 0, 1, 2  # ids: what fills a batch up, and what a text that is written begins and ends with
+
+
+class Transformer(Layer):
+    """Two texts share one table of tokens: `src`, (B, S) ids, is read; `tgt`, (B, T) ids, is written.
+
+        memory = encoder( embed(src) )                (B, S, C)    every position sees every other, but no padding
+        x      = decoder( embed(tgt), memory )        (B, T, C)    a position sees those before it, and the memory
+        logits = x @ table^T                          (B, T, V)    for the token after each position
+
+    Texts of a batch are filled up with the id 0; tgt begins with 1 and ends with 2. backward runs the decoder from the
+    top down; each of its blocks adds to the memory's gradient, which then runs down the encoder. The table collects
+    gradient at three places: the head, the text that was written, the text that was read.
+
+    config: a TransformerConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero.
+    dtype: "float32" or "float64". device: "cpu" or "cuda". A new model is in eval mode. Raises InputError for another
+    dtype or device, for a device that cannot be used, and for a model that does not fit its memory.
+    """
+
+    def __init__(
+        self, config: TransformerConfig, seed: int | None = 0, dtype: Any = "float32", device: str = "cpu"
+    ) -> None:
+        super().__init__()
+        if not isinstance(config, TransformerConfig):
+            raise InputError(f"config must be a TransformerConfig, not {quoted(config)}")
+        check_device(device)
+        dtype = float_type(dtype)
+        what = f"a model of {quoted(config.n_parameters)} parameters in {dtype}"
+        check_memory(config.n_parameters * dtype.itemsize, what, device)
+        self.config, self.device = config, device
+        self.rng = np.random.default_rng(check_seed(seed))
+        self.table = Embedding(config.vocab, config.d_model, seed=None)
+        self.read = PlacedEmbedding(self.table, config.dropout, self.rng)
+        self.write = PlacedEmbedding(self.table, config.dropout, self.rng)
+        self.encoder = [EncoderBlock(config, self.rng) for _ in range(config.layers)]
+        self.decoder = [DecoderBlock(config, self.rng) for _ in range(config.layers)]
+        self.encoder_norm = LayerNorm(config.d_model, config.eps, seed=None) if config.final_norm else None
+        self.decoder_norm = LayerNorm(config.d_model, config.eps, seed=None) if config.final_norm else None
+        self.head = TiedHead(self.table)
+        self.criterion = SmoothedCrossEntropy(self.table)
+        self.allocate(dtype, device)
+        if seed is not None:
+            self.initialise_all(self.rng)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The NumPy dtype of parameters, gradients and logits."""
+        return self.values.dtype
+
+    def initialise_all(self, rng: np.random.Generator) -> None:
+        """Draw starting weights that keep a unit variance (Glorot and Bengio 2010): N(0, 2 / (n_in + n_out)).
+
+        The table's rows get a length of about 1; biases start from 0, LayerNorm weights from 1.
+        """
+        super().initialise_all(rng)
+        for _, layer in self.named_layers():
+            if isinstance(layer, Linear):
+                draw_normal(rng, layer.weight, (2 / sum(layer.weight.shape)) ** 0.5)
+        draw_normal(rng, self.table.weight, self.config.d_model**-0.5)
+
+    def forward(self, src: Any, tgt: Any) -> Array:
+        """Logits (B, T, V) for the token after each of tgt; nothing is kept for backward.
+
+        Raises InputError for ids that are not whole numbers in [0, V), not (B, S) and (B, T), or none.
+        """
+        src, tgt = self.check_pair(src, tgt)
+        with inferring():
+            return self.head.forward(self.states(src, tgt))
+
+    def loss(self, src: Any, tgt: Any, label_smoothing: float = 0.1) -> float:
+        """Mean cross-entropy, in nats, of each token of tgt after the first, given src and the tokens before it.
+
+        tgt has its begin and end marks; padding does not count. Keeps what `backward` needs. Raises InputError as
+        `forward` does, and where no token counts.
+        """
+        src, tgt = self.check_pair(src, tgt)
+        targets = np.where(tgt[:, 1:] == PAD, IGNORE, tgt[:, 1:])
+        if not targets.size:
+            raise InputError("tgt must have a token after its begin mark: there is nothing to predict")
+        return self.criterion.forward(self.states(src, tgt[:, :-1]), targets, label_smoothing)
+
+    def backward(self) -> None:
+        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
+        dx = self.criterion.backward()  # adds to the table,
+        if self.decoder_norm:
+            dx = self.decoder_norm.backward(dx)
+        dmemory: Any = 0
+        for block in reversed(self.decoder):
+            dx, part = block.backward(dx)
+            dmemory = dmemory + part
+        self.write.backward(dx)  # and so does this,
+        dx = self.encoder_norm.backward(dmemory) if self.encoder_norm else dmemory
+        for encoder_block in reversed(self.encoder):
+            dx = encoder_block.backward(dx)
+        self.read.backward(dx)  # and this
+
+    def states(self, src: np.ndarray, tgt: np.ndarray) -> Array:
+        """The decoder's output, (B, T, C), before the head."""
+        memory, padding = self.memory_of(src)
+        x = self.write.forward(tgt)
+        for block in self.decoder:
+            x = block.forward(x, memory, padding)
+        return self.decoder_norm.forward(x) if self.decoder_norm else x
+
+    def memory_of(self, src: np.ndarray) -> tuple[Array, Array]:
+        """The encoder's output, (B, S, C), and where it is padding, (B, S) bool."""
+        x = self.read.forward(src)
+        padding = np.asarray(src == PAD, like=x)
+        for block in self.encoder:
+            x = block.forward(x, padding)
+        return (self.encoder_norm.forward(x) if self.encoder_norm else x), padding
+
+    def encode(self, src: Any) -> Array:
+        """The memory (B, S, C) of texts, ids (B, S). Raises InputError as `forward` does."""
+        src = self.check_ids(src, "src")
+        with inferring():
+            return self.memory_of(src)[0]
+
+    def decode(self, ids: Any, cache: "TransformerCache") -> Array:
+        """Logits (B, V) for the token after ids, (B, T), which follow what `cache` holds and are added to it.
+
+        Raises InputError as `forward` does, and for a cache of another batch.
+        """
+        ids = self.check_ids(ids, "ids")
+        if not isinstance(cache, TransformerCache) or len(ids) != len(cache.padding):
+            raise InputError("cache must be a TransformerCache of this model, and of as many texts as there are ids")
+        with inferring():
+            x = self.write.forward(ids, first=cache.length)
+            for block, written, (k, v) in zip(self.decoder, cache.written, cache.read, strict=True):
+                x = block.decode(x, k, v, cache.padding, written)
+            return self.head.forward(self.decoder_norm.forward(x) if self.decoder_norm else x)[:, -1]
+
+    @staticmethod
+    def from_pytorch(
+        config: TransformerConfig, weights: Mapping[str, Any], dtype: Any = "float32", device: str = "cpu"
+    ) -> "Transformer":
+        """A model with the weights of PyTorch's nn.TransformerEncoder and nn.TransformerDecoder: name -> array.
+
+        `numgpt.model.pytorch_names` has the names. Raises InputError where names or shapes are not the model's.
+        """
+        from numgpt.model.pytorch_names import fill
+
+        model = Transformer(config, seed=None, dtype=dtype, device=device)
+        fill(model, weights)
+        return model
+
+    def to_pytorch(self, gradients: bool = False) -> dict[str, np.ndarray]:
+        """name -> array on the host, as PyTorch has them: of every parameter, or of its gradient."""
+        from numgpt.model.pytorch_names import as_pytorch
+
+        return as_pytorch(self, gradients)
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero."""
+        self.grads.fill(0)
+
+    def check_pair(self, src: Any, tgt: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Both as int arrays; raises InputError where `forward` says so."""
+        src, tgt = self.check_ids(src, "src"), self.check_ids(tgt, "tgt")
+        if len(src) != len(tgt):
+            raise InputError(f"src holds {len(src)} texts, but tgt {len(tgt)}: there must be one for each")
+        return src, tgt
+
+    def check_ids(self, ids: Any, name: str) -> np.ndarray:
+        """`ids` as an int array; raises InputError where `forward` says so."""
+        ids = check_integers(ids, name, 0, self.config.vocab)
+        if ids.ndim != 2 or ids.size == 0:
+            raise InputError(f"{name} must be a batch of texts of at least one token, but has shape {ids.shape}")
+        return ids
+
+
+class TransformerCache:
+    """What decoding remembers: keys and values of texts that are read, made once, and of those written so far.
+
+    model: a Transformer. src: ids (B, S). Raises InputError as `Transformer.forward` does.
+    """
+
+    def __init__(self, model: Transformer, src: Any) -> None:
+        src = model.check_ids(src, "src")
+        with inferring():
+            memory, self.padding = model.memory_of(src)
+            self.read = [block.cross.keys_and_values(memory) for block in model.decoder]
+        H, D = model.config.heads, model.config.d_model // model.config.heads
+        empty = np.empty_like(memory, shape=(len(memory), H, 0, D))
+        self.written = [LayerCache(empty, empty, sys.maxsize, None) for _ in model.decoder]
+
+    @property
+    def length(self) -> int:
+        """How many tokens of each text are written."""
+        return self.written[0].length
+
+    def choose(self, rows: Any) -> None:
+        """Go on with these rows, (R,) ints, in the place of all: a row may be left out, or stand several times."""
+        rows = np.asarray(rows, like=self.padding)
+        self.padding = self.padding[rows]
+        self.read = [(k[rows], v[rows]) for k, v in self.read]
+        for cache in self.written:
+            cache.keys, cache.values = cache.keys[rows], cache.values[rows]

@@ -1,0 +1,123 @@
+"""The blocks of the first Transformer (Vaswani et al. 2017, section 3.1): of its encoder and of its decoder.
+
+Around each of their parts f lies a residual step, and LayerNorm stands in one of two places of it:
+
+    PostNorm, as in 2017    y = norm(x + f(x))       g = norm.backward(dy)    dx = g + f.backward(g)
+    PreNorm, as in GPT-2    y = x + f(norm(x))       g = dy                   dx = g + norm.backward(f.backward(g))
+
+Both are written as what is done before f (`enter`) and after it (`leave`), and the same of the gradients, in the other
+order. A PostNorm's stream is normalised at every step; a PreNorm's gradient meets no layer on its way down.
+"""
+
+import numpy as np
+
+from numgpt.config import TransformerConfig
+from numgpt.layers import Attention, CrossAttention, FeedForward, Layer, LayerNorm
+from numgpt.layers.base import Array
+from numgpt.model.block import ACTIVATIONS
+from numgpt.model.cache import LayerCache
+
+
+class PostNorm(Layer):
+    """A residual step that is normalised after its part."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.norm = LayerNorm(config.d_model, config.eps, seed=None)
+
+    def enter(self, x: Array) -> Array:
+        return x
+
+    def leave(self, x: Array, f: Array) -> Array:
+        return self.norm.forward(x + f)
+
+    def leave_backward(self, dy: Array) -> Array:
+        return self.norm.backward(dy)
+
+    def enter_backward(self, g: Array, dn: Array) -> Array:
+        return g + dn
+
+
+class PreNorm(Layer):
+    """A residual step whose part reads a normalised copy of the stream."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.norm = LayerNorm(config.d_model, config.eps, seed=None)
+
+    def enter(self, x: Array) -> Array:
+        return self.norm.forward(x)
+
+    def leave(self, x: Array, f: Array) -> Array:
+        return x + f
+
+    def leave_backward(self, dy: Array) -> Array:
+        return dy
+
+    def enter_backward(self, g: Array, dn: Array) -> Array:
+        return g + self.norm.backward(dn)
+
+
+def feed_forward(config: TransformerConfig, rng: np.random.Generator | None) -> FeedForward:
+    """The network that both blocks end in."""
+    return FeedForward(config.d_model, config.dropout, rng, ACTIVATIONS[config.activation](), config.d_ff, seed=None)
+
+
+class EncoderBlock(Layer):
+    """A text reads itself, all positions at once, then every position for itself. x, y are (B, S, C).
+
+    h = step(x, n -> attn(n, n))        y = step(h, mlp)
+    """
+
+    def __init__(self, config: TransformerConfig, rng: np.random.Generator | None = None) -> None:
+        super().__init__()
+        step = PreNorm if config.norm_first else PostNorm
+        self.attn_step, self.mlp_step = step(config), step(config)
+        self.attn = CrossAttention(config.d_model, config.heads, config.dropout, rng, seed=None)
+        self.mlp = feed_forward(config, rng)
+
+    def forward(self, x: Array, padding: Array | None) -> Array:
+        n = self.attn_step.enter(x)
+        h = self.attn_step.leave(x, self.attn.forward(n, n, padding))
+        return self.mlp_step.leave(h, self.mlp.forward(self.mlp_step.enter(h)))
+
+    def backward(self, dy: Array) -> Array:
+        g = self.mlp_step.leave_backward(dy)
+        dh = self.mlp_step.enter_backward(g, self.mlp.backward(g))
+        g = self.attn_step.leave_backward(dh)
+        dn, dmemory = self.attn.backward(g)  # the text is its own memory
+        return self.attn_step.enter_backward(g, dn + dmemory)
+
+
+class DecoderBlock(Layer):
+    """A text reads what it has so far, then the encoder's memory, then every position for itself. x, y are (B, T, C).
+
+    h = step(x, attn)        c = step(h, n -> cross(n, memory))        y = step(c, mlp)
+    """
+
+    def __init__(self, config: TransformerConfig, rng: np.random.Generator | None = None) -> None:
+        super().__init__()
+        step = PreNorm if config.norm_first else PostNorm
+        self.attn_step, self.cross_step, self.mlp_step = step(config), step(config), step(config)
+        self.attn = Attention(config.d_model, config.heads, config.dropout, rng, seed=None)
+        self.cross = CrossAttention(config.d_model, config.heads, config.dropout, rng, seed=None)
+        self.mlp = feed_forward(config, rng)
+
+    def forward(self, x: Array, memory: Array, padding: Array | None) -> Array:
+        return self.decode(x, *self.cross.keys_and_values(memory), padding)
+
+    def decode(self, x: Array, k: Array, v: Array, padding: Array | None, cache: LayerCache | None = None) -> Array:
+        """`forward`, of the memory's keys and values; with a cache, x holds only what follows what is in it."""
+        h = self.attn_step.leave(x, self.attn.forward(self.attn_step.enter(x), cache))
+        c = self.cross_step.leave(h, self.cross.attend(self.cross_step.enter(h), k, v, padding))
+        return self.mlp_step.leave(c, self.mlp.forward(self.mlp_step.enter(c)))
+
+    def backward(self, dy: Array) -> tuple[Array, Array]:
+        """dx and dmemory."""
+        g = self.mlp_step.leave_backward(dy)
+        dc = self.mlp_step.enter_backward(g, self.mlp.backward(g))
+        g = self.cross_step.leave_backward(dc)
+        dn, dmemory = self.cross.backward(g)
+        dh = self.cross_step.enter_backward(g, dn)
+        g = self.attn_step.leave_backward(dh)
+        return self.attn_step.enter_backward(g, self.attn.backward(g)), dmemory
