@@ -71,7 +71,7 @@ def add_parser(subparsers):
 def run(args):
     from numgpt.checkpoint.lock import exclusive
     from numgpt.training.presets import choose
-    from numgpt.training.session import check_no_file, find_checkpoint, longest_context
+    from numgpt.training.session import check_no_file, find_checkpoint, start_config
     from numgpt.training.settings import Settings
 
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
@@ -87,8 +87,8 @@ def run(args):
         raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
     if args.val_data is not None and "val_fraction" in options:
         raise InputError("--val-fraction says how much of --data is held out, but --val-data is: leave one of them out")
-    longest = longest_context(options["init"]) if "init" in options else None
-    settings = choose(args.preset, options, longest)
+    start = start_config(options["init"]) if "init" in options else None
+    settings = choose(args.preset, options, start)
     check_no_file(args.out)
     with exclusive(args.out / "lock", TAKEN.format(args.out), wait=False):
         return go_on(begun(args, settings))

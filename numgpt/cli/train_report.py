@@ -51,12 +51,17 @@ class Report:
             self.said = now
         self.stepped = now
 
-    def evaluated(self, record, model):
-        """Show the losses and what the model writes."""
+    def evaluated(self, record):
+        """Show the losses."""
         if record["step"] > self.first_step:
             self.said = time.perf_counter()
+        self.say(self.line(record))
+
+    def sample(self, model):
+        """Show what the model writes."""
         text = sample(model, self.session)
-        self.say(self.line(record) + (f"\n{indented(text)}\n" if text else ""))
+        if text:
+            self.say(f"{indented(text)}\n")
 
     def say(self, text):
         """Print above the bar."""
@@ -92,28 +97,35 @@ def introduction(session):
     return (
         f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
         f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
-        f"{len(trainer.windows.tokens):,} tokens to train on, {len(session.held_out.tokens):,} held out.{begun}"
+        f"{amount(trainer.windows.part)} to train on, {amount(session.held_out.part)} held out.{begun}"
         + (f"\n{session.notice}" if session.notice else "")
     )
 
 
+def amount(part):
+    """How much a Part is."""
+    learnt = "" if part.counts is None else f" ({part.n_targets:,} of them learnt)"
+    documents = "" if part.documents is None else f" in {len(part.documents):,} documents"
+    return f"{len(part.ids):,} tokens{learnt}{documents}"
+
+
 def sample(model, session):
-    """Text that the model adds to the first held-out token, which is shown too; None without a tokenizer."""
+    """The held-out text before the first token that is predicted, and what the model adds; None without a tokenizer."""
     from numgpt.generation import generate
 
-    if session.tokenizer is None:
+    tokenizer = session.tokenizer
+    if tokenizer is None:
         return None
-    prompt = [session.held_out.tokens[:1].tolist()]
     ids = generate(
         model,
-        prompt,
+        [session.held_out.prompt],
         SAMPLE_TOKENS,
         temperature=0.8,
         top_k=40,
         seed=session.settings.seed,
-        stop_ids=session.tokenizer.end_of_text,
+        stop_ids=tokenizer.end_of_text,
     )
-    return session.tokenizer.decode(ids[0].tolist())
+    return tokenizer.decode([token for token in ids[0].tolist() if token != tokenizer.end_of_text])
 
 
 def indented(text):
