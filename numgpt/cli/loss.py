@@ -42,8 +42,8 @@ def run(args):
     from numgpt.model import GPT
     from numgpt.numbers import check_number
     from numgpt.tokenizer import no_vocabulary
-    from numgpt.training.evaluate import token_losses
     from numgpt.training.documents import read_document
+    from numgpt.training.evaluate import token_losses
 
     check_number(args.seed, "--seed", whole=True, low=0, note="any will do")
     text = read_document(args.file)

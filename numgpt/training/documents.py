@@ -1,5 +1,7 @@
 """The documents in what --data names: a text file, a folder of them, or JSON lines. All else sees ids and a mask.
 
+What it names, and what is made of that:
+
     FILE                   one text, standard input too; where <|endoftext|> is read as a token, it ends a document
     FOLDER                 each file of it whose name ends in .txt, .text or .md is a document, in the order of their
                            names, those in folders within it too; hidden ones and all others are left out

@@ -78,8 +78,9 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32",
         if tokenizer is not None:
             check_kept(tokenizer, run / DATA)
         record = prepare(source, tokenizer, settings, run / DATA, model.config.n_vocab)
-        notices = [say_end_of_text(source, tokenizer, settings), *(line for file in source.files for line in file.notices)]
-        notice = "\n".join(dict.fromkeys(line for line in notices if line)) or None
+        end_of_text = say_end_of_text(source, tokenizer, settings)
+        notices = [line for file in source.files for line in file.notices]
+        notice = "\n".join(dict.fromkeys(line for line in (end_of_text, *notices) if line)) or None
         return open_session(run, settings, record, tokenizer, model, notice)
     except BaseException:
         shutil.rmtree(run / DATA if existed else run, ignore_errors=True)  # or the next try would find a run there

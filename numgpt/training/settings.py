@@ -31,7 +31,7 @@ class Settings:
         "tokens in a training sequence; a new model reads as many; not named, --init's own",
         low=1,
     )
-    dropout: float = setting(0.1, "probability of dropping an activation in training; not named, --init's own", low=0, below=1)
+    dropout: float = setting(0.1, "probability of dropping an activation; not named, --init's own", low=0, below=1)
     batch_size: int = setting(16, "sequences in a batch; not named, 1024 tokens with --init", low=1)
     accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)
     max_steps: int = setting(3000, "steps in all", low=1)
@@ -85,7 +85,8 @@ class Settings:
         return asdict(self)
 
 
-HARMLESS = ("eval_every", "save_every", "sample_every", "keep", "patience")  # what a run may be resumed with other values of
+# what a run may be resumed with other values of
+HARMLESS = ("eval_every", "save_every", "sample_every", "keep", "patience")
 
 
 def option(name):

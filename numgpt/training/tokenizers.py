@@ -8,7 +8,6 @@ from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer, no_vo
 from numgpt.tokenizer.bpe import END_OF_TEXT
 from numgpt.tokenizer.trainer import train_bpe
 
-
 BETWEEN = "\n"  # two texts, so that no word is made of the end of one and the beginning of the other
 
 

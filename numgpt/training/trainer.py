@@ -41,14 +41,14 @@ class Trainer:
         self.model, self.settings = model.train(), settings
         rng = np.random.default_rng([settings.seed, 1])
         self.windows = windows_of(part, settings.batch_size, settings.context, rng)
-        self.check_memory()
+        self.check_batch()
         betas = settings.beta1, settings.beta2
         self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay)
         self.average = model.values.copy() if settings.ema else None
         self.best = None
         self.tokens_read = 0
 
-    def check_memory(self):
+    def check_batch(self):
         """Raise InputError where the weights and what a batch keeps for backward are more than the device's memory.
 
         For each token a block keeps at least two normalised inputs and q, k, v, all of C numbers, and the insides of

@@ -10,8 +10,8 @@ from numgpt.generation import stream
 from numgpt.kernels import set_precision
 from numgpt.training import AdamW
 from numgpt.training.evaluate import HeldOut, token_losses
-from numgpt.training.part import Part
 from numgpt.training.optimizer import clip_gradients
+from numgpt.training.part import Part
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2)
 

@@ -13,9 +13,9 @@ from numgpt.errors import InputError
 from numgpt.loading import load
 from numgpt.tokenizer.bpe import END_OF_TEXT
 from numgpt.training import session, state
+from numgpt.training.documents import read_document
 from numgpt.training.loop import train
 from numgpt.training.schedule import learning_rate
-from numgpt.training.documents import read_document
 from numgpt.training.source import read_source
 
 LINES = "".join(f"{n} times {n} is {n * n};\n" for n in range(60))
