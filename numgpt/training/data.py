@@ -8,6 +8,7 @@ import numpy as np
 
 from numgpt.errors import InputError
 from numgpt.files import atomic_write, file_sha256, quoted
+from numgpt.training.documents import is_folder
 from numgpt.training.npy import map_tokens
 from numgpt.training.part import Part, part_of_documents, part_of_tokens
 from numgpt.training.source import source_sha256
@@ -48,7 +49,8 @@ class DataRecord:
             if path is not None and sha256 is None:
                 said.append(f"{path} was not held out when it was begun, but the end of {quoted(self.file)}")
             elif path is not None and source_sha256(path) != sha256:
-                said.append(f"{path} is not the file {quoted(file)} that it was begun with")
+                what = "folder" if is_folder(path) else "file"
+                said.append(f"{path} is not the {what} {quoted(file)} that it was begun with")
         return said
 
 

@@ -46,7 +46,7 @@ class HeldOut:
         self.prompt = ids_before_targets(part, *windows[0])
         windows = windows[np.argsort(windows[:, 0] - windows[:, 1], kind="stable")]  # like lengths read together
         self.batches = [windows[i : i + batch_size] for i in range(0, len(windows), batch_size)]
-        self.n_tokens = sum(np.count_nonzero(targets != IGNORE) for _, targets in self.windows())
+        self.n_tokens = sum(count(targets) for _, targets in self.windows())
         self.n_characters = count_characters(part, part.spans if whole else windows, tokenizer) if tokenizer else None
 
     def windows(self):
@@ -58,10 +58,15 @@ class HeldOut:
         """The Loss of `model`, dropout off; the model is left in the mode it was in."""
         was_training = model.training
         model.eval()
-        nats = sum(model.loss(ids, targets) * np.count_nonzero(targets != IGNORE) for ids, targets in self.windows())
+        nats = sum(model.loss(ids, targets) * count(targets) for ids, targets in self.windows())
         if was_training:
             model.train()
         return Loss(nats, self.n_tokens, self.n_characters)
+
+
+def count(targets):
+    """How many targets count."""
+    return int(np.count_nonzero(targets != IGNORE))
 
 
 def windows_within(part, context):

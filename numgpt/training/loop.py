@@ -23,8 +23,8 @@ def train(session, report, stopped=lambda: False):
 
     report gets report.step(record) after every step, report.evaluated(record) after every evaluation and
     report.sample(model), with the model as it would be saved, when a sample is due. A record is what metrics.jsonl has
-    of the step: step, loss, lr, norm, tokens_per_second, and after an evaluation val_loss and val_loss_per_character, in
-    nats.
+    of the step: step, loss, lr, norm, tokens_per_second, and after an evaluation val_loss and val_loss_per_character,
+    in nats.
 
     Raises Diverged, the last checkpoint being whole and from before, and OSError as the disk does.
     """

@@ -102,7 +102,7 @@ class Trainer:
         self.tokens_read, total, loss, before = 0, 0, 0.0, None
         for _ in range(self.settings.accumulate):
             ids, targets = self.windows.draw()
-            n = np.count_nonzero(targets != IGNORE)
+            n = int(np.count_nonzero(targets != IGNORE))
             if before not in (None, n):
                 self.model.grads *= before / n
             loss += self.model.loss(ids, targets) * n
