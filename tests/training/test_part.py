@@ -102,7 +102,7 @@ def test_a_document_that_fits_is_read_from_its_beginning():
 
 
 def test_a_long_document_is_read_evenly():
-    """Windows of 4 in a document of 40: no place is a target half as often, or one and a half times as often, as most."""
+    """Windows of 4 in a document of 40: no place is a target half as often, or half again as often, as most."""
     part = Part(np.concatenate([np.arange(40), [50, 51]]), np.array([[0, 40], [40, 42]]))
     windows = DocumentWindows(part, 4000, 4, np.random.default_rng(2))
     n = np.bincount(windows.draw()[1].ravel() + 1, minlength=52)[2:41]
