@@ -2,22 +2,30 @@
 
 import math
 import sys
+import threading
 import time
+from contextlib import suppress
 
 from numgpt.errors import InputError
 
 SAMPLE_TOKENS = 120
 LINE_SECONDS = 30
+WAIT_SECONDS = 1  # from one look at the clock to the next
 
 
 class Report:
-    """Shows the steps of a Session: a bar on a terminal; elsewhere a line per evaluation, and every 30 s."""
+    """Shows the steps of a Session: a bar on a terminal; elsewhere a line per evaluation, and every 30 s.
+
+    Lines are printed after a step. Where a step or an evaluation takes longer, a thread says the last line again.
+    """
 
     def __init__(self, session):
         self.session = session
         self.bar = None
         self.started, self.first_step = time.perf_counter(), session.trainer.steps
         self.said, self.stepped = None, self.started  # when a line about a step was printed, and when a step ended
+        self.last = None  # record of a step
+        self.ended = threading.Event()
 
     def __enter__(self):
         print(introduction(self.session), flush=True)
@@ -26,9 +34,12 @@ class Report:
 
             total = self.session.settings.max_steps
             self.bar = tqdm(total=total, initial=self.first_step, unit="step", dynamic_ncols=True)
+        else:
+            threading.Thread(target=self.break_silence, daemon=True).start()
         return self
 
     def __exit__(self, kind, *_):
+        self.ended.set()
         if self.bar is not None:
             self.bar.close()
         if kind is not None and not issubclass(kind, InputError):
@@ -49,7 +60,16 @@ class Report:
         if self.said is None or now - self.said + (now - self.stepped) > LINE_SECONDS:
             self.say(self.line(record))
             self.said = now
-        self.stepped = now
+        self.stepped, self.last = now, record
+
+    def break_silence(self):
+        """Until the end, say the last step again where nothing has been said of one for LINE_SECONDS."""
+        while not self.ended.wait(WAIT_SECONDS):
+            now = time.perf_counter()
+            if self.last is not None and now - self.said > LINE_SECONDS - WAIT_SECONDS:
+                self.said = now
+                with suppress(OSError, ValueError):  # that nobody reads any more ends the run at its next line
+                    self.say(f"{self.line(self.last)}, working on what follows")
 
     def evaluated(self, record):
         """Show the losses."""
@@ -67,7 +87,8 @@ class Report:
         """Print above the bar."""
         if self.bar is not None:
             self.bar.clear()
-        print(text, flush=True)
+        sys.stdout.write(f"{text}\n")  # at once, as two threads do
+        sys.stdout.flush()
 
     def line(self, record):
         """The record in words."""

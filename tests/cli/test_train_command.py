@@ -233,6 +233,17 @@ def test_a_line_every_half_minute(monkeypatch, capsys, seconds, shown):
     assert re.fullmatch(r"step +1 loss 2.5000  1,234 tokens/s, .* left", lines[0])
 
 
+def test_no_silence_while_an_evaluation_lasts(command, monkeypatch, capsys):
+    """A step, an evaluation or a sample may take longer than the time between two lines."""
+    monkeypatch.setattr(train_report, "LINE_SECONDS", 0.1)
+    monkeypatch.setattr(train_report, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(train_report, "sample", lambda *_: time.sleep(0.5))
+    assert main([*command, "--max-steps", "2"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("working on what follows")]
+    assert len(lines) >= 2
+    assert re.fullmatch(r"step +2 loss \d.\d{4}  [\d,]+ tokens/s, .* left, working on what follows", lines[0])
+
+
 def test_a_sample_cannot_move_the_cursor():
     assert train_report.indented("a\x1b[2Jb\n\tc\n") == "    a\ufffd[2Jb\n    \ufffdc"
 
