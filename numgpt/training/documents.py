@@ -48,6 +48,11 @@ def is_lines(path):
     return path != "-" and not is_folder(path) and Path(path).suffix == LINES_NAME
 
 
+def is_apart(path):
+    """Whether what `path` names holds documents, and not one text."""
+    return is_folder(path) or is_lines(path)
+
+
 def read_documents(path):
     """What is Found at `path`; "-" is standard input.
 

@@ -90,6 +90,20 @@ def count_characters(part, windows, tokenizer):
     return sum(len(tokenizer.decode(text[text != tokenizer.end_of_text].tolist())) for text in texts)
 
 
+def part_losses(model, part):
+    """-log p of each id of a Part that is learnt, (n_targets,) float64 in nats, each document read by itself.
+
+    Raises InputError as `token_losses` does.
+    """
+    return np.concatenate(
+        [
+            token_losses(model, part.ids[begin:end], model.config.n_ctx)[part.learnt(begin, end)]
+            for begin, end in part.spans
+            if part.learnt(begin, end).any()
+        ]
+    )
+
+
 @np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends with a message
 def token_losses(model, tokens, context):
     """-log p of each of tokens[1:], (N - 1,) float64 in nats, for tokens (N,), N >= 2.

@@ -38,6 +38,10 @@ class Part(NamedTuple):
         """(end - begin - 1,) bool: which of ids[begin + 1 : end] are."""
         return np.ones(end - begin - 1, bool) if self.counts is None else self.counts[begin + 1 : end] != 0
 
+    def targets(self):
+        """All ids that are learnt, a list, document after document."""
+        return [i for begin, end in self.spans for i in self.ids[begin + 1 : end][self.learnt(begin, end)].tolist()]
+
     def joined(self):
         """The Part in which the documents are one text."""
         return self._replace(documents=None if self.counts is None else np.array([[0, len(self.ids)]]))

@@ -13,7 +13,7 @@ from numgpt.training.documents import (
     STANDARD_INPUT,
     Document,
     documents_sha256,
-    is_folder,
+    is_apart,
     is_lines,
     read_documents,
 )
@@ -112,8 +112,7 @@ def _read(path, held_out):
         return Source(name, None, tokens, file_sha256(path), held_out=held_out)
     found = read_documents(path)
     notices = tuple(line for line in (found.left_out, _windows_line_ends(found.documents, path)) if line)
-    apart, lines = is_folder(path) or is_lines(path), is_lines(path)
-    return Source(name, found.documents, None, found.sha256, apart, lines, notices, held_out)
+    return Source(name, found.documents, None, found.sha256, is_apart(path), is_lines(path), notices, held_out)
 
 
 def source_sha256(path):

@@ -241,7 +241,7 @@ def test_no_silence_while_an_evaluation_lasts(command, monkeypatch, capsys):
     assert main([*command, "--max-steps", "2"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("working on what follows")]
     assert len(lines) >= 2
-    assert re.fullmatch(r"step +2 loss \d.\d{4}  [\d,]+ tokens/s, .* left, working on what follows", lines[0])
+    assert re.fullmatch(r"step +2 loss .* tokens/s, .* left, working on what follows", lines[0])
 
 
 def test_a_sample_cannot_move_the_cursor():
