@@ -31,9 +31,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "file", metavar="FILE", help="a text in UTF-8 (-: standard input), or what numgpt train takes as --data"
-    )
+    parser.add_argument("file", metavar="FILE", help="a text (-: standard input), a folder of texts, or .jsonl")
     add_model_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws the random weights (default 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every token's loss")

@@ -119,8 +119,8 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
     (tmp_path / "folder").mkdir()
     data = ["--data", str(text_file)]
     for words, reason in [
-        ([], "give --data FILE and --out DIR"),
-        (data, "give --data FILE and --out DIR"),
+        ([], "give --data DATA and --out DIR"),
+        (data, "give --data DATA and --out DIR"),
         (["--data", str(empty), "--out", str(run)], "empty.txt is empty"),
         (["--data", str(tmp_path / "folder"), "--out", str(run)], "folder holds no text: files whose names end in"),
         (["--data", str(tmp_path / "none"), "--out", str(run)], "No such file"),
