@@ -1,10 +1,12 @@
 """The formats of --data: a text, a folder of them, JSON lines, prompts with completions."""
 
 import json
+import random
 
 import numpy as np
 import pytest
 
+from damage import CASES, answer, damage
 from numgpt.cli import main
 from numgpt.errors import InputError
 from numgpt.tokenizer.bpe import END_OF_TEXT
@@ -116,6 +118,17 @@ def test_a_malformed_line(tmp_path, capsys, line, reason):
     assert error.count("\n") == 1
     assert len(error) <= 500
     assert not (tmp_path / "run").exists()
+
+
+def test_any_damage_is_an_input_error_or_does_no_harm(pairs):
+    rng, whole, n = random.Random(5), pairs.read_bytes(), 0
+    for _ in range(CASES):
+        pairs.write_bytes(damage(whole, rng))
+        found = answer(lambda: read_documents(pairs))
+        if found is not None:
+            assert all(document.text for document in found.documents)
+            n += 1
+    assert 0 < n < CASES
 
 
 def test_a_file_of_a_folder_that_is_no_text(folder):
