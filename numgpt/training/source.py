@@ -45,8 +45,9 @@ class Source:
 
     @property
     def texts(self):
-        """All that has to be spelt, a list of str."""
-        return [part for document in self.documents or () for part in (document.prompt, document.text) if part]
+        """All that has to be spelt, also of what is held out, a list of str."""
+        documents = [*(self.documents or ()), *(self.held_out.documents or () if self.held_out else ())]
+        return [part for document in documents for part in (document.prompt, document.text) if part]
 
     @property
     def files(self):

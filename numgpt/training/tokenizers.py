@@ -31,9 +31,9 @@ def choose_tokenizer(source, settings, progress=None):
 def learn(kind, source, settings, progress):
     """A tokenizer made of the texts."""
     if kind == "char":
-        return CharTokenizer.from_text("".join(part for file in source.files for part in file.texts))
+        return CharTokenizer.from_text("".join(source.texts))
     if kind == "word":
-        return WordTokenizer.from_text(BETWEEN.join(part for file in source.files for part in file.texts))
+        return WordTokenizer.from_text(BETWEEN.join(source.texts))
     documents, _ = source.split(settings.val_fraction)
     text = BETWEEN.join(part for document in documents for part in (document.prompt, document.text) if part)
     if settings.end_of_text == "token":
@@ -50,8 +50,7 @@ def encoder(tokenizer, settings):
 
 def say_end_of_text(source, tokenizer, settings):
     """A line on what <|endoftext|> is taken for, None where the text has none."""
-    files = {id(file): file for file in source.files}.values()
-    n = sum(text.count(END_OF_TEXT) for file in files for text in file.texts)
+    n = sum(text.count(END_OF_TEXT) for text in source.texts)
     if not n:
         return None
     found = f"{END_OF_TEXT} stands in the text {n:,} times and is"
@@ -59,7 +58,11 @@ def say_end_of_text(source, tokenizer, settings):
         return f"{found} read as text: this tokenizer has no token for it."
     if settings.end_of_text == "text":
         return f"{found} read as text, as --end-of-text text says."
-    what = "its token, also within a line" if all(file.is_lines for file in files) else "the token that ends a document"
+    what = (
+        "its token, also within a line"
+        if all(file.is_lines for file in source.files)
+        else "the token that ends a document"
+    )
     return f"{found} {what}; --end-of-text text would read it as text."
 
 
