@@ -146,19 +146,20 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return parse_json(Path(path).read_bytes(), path)
 
 
-def parse_json(data: bytes, where: object) -> dict[str, Any]:
-    """The JSON object in `data` (bytes) as a dict; `where` names the file in errors.
+def parse_json(data: bytes, where: object, line: int | None = None) -> dict[str, Any]:
+    """The JSON object in `data` (bytes) as a dict; `where` names the file in errors, `line` its line that `data` is.
 
     Raises InputError for anything but one object in UTF-8, and for what JSON readers disagree on: a name
     that occurs twice, NaN and Infinity, integers of more than 40 digits, thousands of nested brackets.
     """
     text = decode_utf8(data, where)
+    where = where if line is None else f"{where}, line {line}"
     try:
         value = json.loads(
             text, object_pairs_hook=_without_duplicates, parse_int=_short_integer, parse_constant=_refuse_constant
         )
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
+        place = f"column {error.colno}" if line else f"line {error.lineno}, column {error.colno}"
         raise InputError(f"{where}, {place}: not usable JSON: {error.msg}; mend it, or fetch it again") from None
     except RecursionError:
         raise InputError(f"{where}: not usable JSON: brackets nested too deeply") from None

@@ -10,6 +10,7 @@ import numgpt
 from numgpt.checkpoint import hub
 from numgpt.cli import main
 from numgpt.training.evaluate import HeldOut
+from numgpt.training.part import Part
 
 HELD_OUT_PER_CHARACTER = 1.488
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -46,7 +47,7 @@ def test_the_held_out_loss_is_the_one_that_is_stated(loaded, shared):
     text = data.decode()
     model, tokenizer = loaded
     held_out = np.array(tokenizer.encode(text[int(len(text) * 0.9) :]))
-    loss = HeldOut(held_out, model.config.n_ctx, 32, 0, tokenizer).loss(model)
+    loss = HeldOut(Part(held_out), model.config.n_ctx, 32, 0, tokenizer).loss(model)
     assert loss.per_character == pytest.approx(HELD_OUT_PER_CHARACTER, abs=1e-3)
 
 

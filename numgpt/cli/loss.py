@@ -15,7 +15,8 @@ EPILOG = """examples:
 Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
 would have been as unsure. The first token is not predicted, as nothing comes before it. A text longer than the
 context is read in pieces that do not overlap, but each token is predicted: a piece's first from the last of the piece
-before it. That is no published protocol: for numbers to compare with others', see `numgpt evaluate`.
+before it. A folder of texts and FILE.jsonl are read as by `numgpt train`: each document by itself, the completion alone
+where there is a prompt. That is no published protocol: for numbers to compare with others', see `numgpt evaluate`.
 With --json perplexity is null where it is beyond all floating-point numbers, from 1.8e308 up: Infinity is not JSON.
 """
 LONGEST_TABLE = 200  # tokens
@@ -30,7 +31,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", help="a text in UTF-8; - is standard input")
+    parser.add_argument("file", metavar="FILE", help="a text (-: standard input), a folder of texts, or .jsonl")
     add_model_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws the random weights (default 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every token's loss")
@@ -42,26 +43,32 @@ def run(args):
     from numgpt.model import GPT
     from numgpt.numbers import check_number
     from numgpt.tokenizer import no_vocabulary
-    from numgpt.training.evaluate import token_losses
-    from numgpt.training.source import read_document
+    from numgpt.training.documents import is_apart, read_documents
+    from numgpt.training.evaluate import count_characters, part_losses
+    from numgpt.training.part import part_of_documents
 
     check_number(args.seed, "--seed", whole=True, low=0, note="any will do")
-    text = read_document(args.file)
+    documents = read_documents(args.file).documents
     trained, tokenizer = load(args.model, args.dtype, args.device, args.offline, args.checkpoint)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
-    ids = tokenizer.encode(text)
-    if len(ids) < 2:
-        raise InputError(f"{args.file} has only {len(ids)} token: the first is not predicted, so there must be two")
-    losses = {"trained": token_losses(trained, ids, trained.config.n_ctx)}
+    end = tokenizer.end_of_text if is_apart(args.file) else None
+    part = part_of_documents(documents, tokenizer.encode, end, is_apart(args.file), is_lines=True)
+    if not part.n_targets:
+        raise InputError(
+            f"{args.file} has only {len(part.ids)} token: the first is not predicted, so there must be two"
+        )
+    losses = {"trained": part_losses(trained, part)}
     config = trained.config
     del trained  # the two need not be in memory together
     random = GPT(config, seed=args.seed, dtype=args.dtype, device=args.device)
-    losses["random"] = token_losses(random, ids, config.n_ctx)
-    tokens = [tokenizer.decode([token]) for token in ids[1:]]
-    means = {name: summary(nats, len(tokenizer.decode(ids[1:]))) for name, nats in losses.items()}
+    losses["random"] = part_losses(random, part)
+    ids = part.targets()
+    tokens = [tokenizer.decode([token]) for token in ids]
+    n_characters = count_characters(part, part.spans, tokenizer)
+    means = {name: summary(nats, n_characters) for name, nats in losses.items()}
     if args.json:
-        print_json(args, config, ids[1:], tokens, losses, means)
+        print_json(args, config, ids, tokens, losses, means)
     else:
         print_table(config, tokens, losses, means)
     return 0

@@ -84,7 +84,7 @@ def run_decode(args):
 def run_train(args):
     from numgpt.cli.progress import learning_bar
     from numgpt.tokenizer.trainer import train_bpe
-    from numgpt.training.source import read_document
+    from numgpt.training.documents import read_document
 
     text = read_document(args.file)
     with learning_bar() as progress:

@@ -19,10 +19,25 @@ EPILOG = """examples:
   numgpt train --resume run                           go on where a run stopped, bit for bit
   numgpt train --resume run --max-steps 6000          give a run more steps; the learning rate follows the new schedule
   numgpt train --data text.txt --out run --init 124M  fine-tune a published model
+  numgpt train --data pairs.jsonl --out run --init 124M
   numgpt train --data text.txt --out run --preset char-large --device cuda --precision bf16
 
+--data and --val-data:
+  FILE         a text in UTF-8; where its tokenizer knows <|endoftext|>, that ends a document (see --end-of-text)
+  FOLDER       its files named .txt, .text or .md, also in folders within, in the order of their names: each a document
+  FILE.jsonl   a document a line, {"text": "..."} or {"prompt": "...", "completion": "..."}: the completion is learnt
+  FILE.npy     tokens, one row of whole numbers
+Documents are held out whole: the last ones, as near to --val-fraction as may be. Each is read after an <|endoftext|>
+and ends in one, where the tokenizer has it. A training window lies within one document: nothing is predicted from
+another, and attention sees none. --documents joined takes them for one text.
+
 The folder of a run holds its checkpoints (any of them, and the folder itself, is a model for numgpt generate --model),
-metrics.jsonl with a line per step, and loss.svg.
+metrics.jsonl with a line per step, and loss.svg. At most --keep + 2 checkpoints are on the disk: the newest, the best,
+and the one being written. Each has 16 bytes a parameter (weights, once more to go on from, and two averages; 20 with
+--ema, twice as much in float64). The tokens are kept as well, 2 or 4 bytes each, 1 more with completions.
+
+With --resume, --max-steps (more), --eval-every, --save-every, --sample-every, --keep, --patience, --device and
+--precision may have other values than before.
 """
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -38,13 +53,13 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "train",
         help="train a model on a text, or go on with a run",
-        description="Train a GPT on a text file, or on tokens in a .npy file, and save it as it learns. "
-        "The end of the text is held out to see what the model makes of what it has not read.\n\npresets:\n" + presets,
+        description="Train a GPT on a text, on documents or on tokens, and save it as it learns. "
+        "Their end is held out to see what the model makes of what it has not read.\n\npresets:\n" + presets,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", metavar="FILE", help="UTF-8 text (-: standard input), or tokens in a .npy file")
-    parser.add_argument("--val-data", metavar="FILE", help="what is held out; without it, the end of --data is")
+    parser.add_argument("--data", metavar="DATA", help="what to train on, see below (-: a text from standard input)")
+    parser.add_argument("--val-data", metavar="DATA", help="what is held out; without it, the end of --data is")
     parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
     parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
     add_checkpoint_argument(parser, "latest; what comes after it in the run is removed")
@@ -71,7 +86,7 @@ def add_parser(subparsers):
 def run(args):
     from numgpt.checkpoint.lock import exclusive
     from numgpt.training.presets import choose
-    from numgpt.training.session import check_no_file, find_checkpoint, longest_context
+    from numgpt.training.session import check_no_file, find_checkpoint, start_config
     from numgpt.training.settings import Settings
 
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
@@ -84,11 +99,11 @@ def run(args):
     if args.checkpoint is not None:
         raise InputError("--checkpoint says where --resume continues: give both, or neither")
     if args.data is None or args.out is None:
-        raise InputError("give --data FILE and --out DIR for a new run, or --resume DIR to go on with one")
+        raise InputError("give --data DATA and --out DIR for a new run, or --resume DIR to go on with one")
     if args.val_data is not None and "val_fraction" in options:
         raise InputError("--val-fraction says how much of --data is held out, but --val-data is: leave one of them out")
-    longest = longest_context(options["init"]) if "init" in options else None
-    settings = choose(args.preset, options, longest)
+    start = start_config(options["init"]) if "init" in options else None
+    settings = choose(args.preset, options, start)
     check_no_file(args.out)
     with exclusive(args.out / "lock", TAKEN.format(args.out), wait=False):
         return go_on(begun(args, settings))

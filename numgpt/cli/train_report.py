@@ -2,22 +2,30 @@
 
 import math
 import sys
+import threading
 import time
+from contextlib import suppress
 
 from numgpt.errors import InputError
 
 SAMPLE_TOKENS = 120
 LINE_SECONDS = 30
+WAIT_SECONDS = 1  # from one look at the clock to the next
 
 
 class Report:
-    """Shows the steps of a Session: a bar on a terminal; elsewhere a line per evaluation, and every 30 s."""
+    """Shows the steps of a Session: a bar on a terminal; elsewhere a line per evaluation, and every 30 s.
+
+    Lines are printed after a step. Where a step or an evaluation takes longer, a thread says the last line again.
+    """
 
     def __init__(self, session):
         self.session = session
         self.bar = None
         self.started, self.first_step = time.perf_counter(), session.trainer.steps
         self.said, self.stepped = None, self.started  # when a line about a step was printed, and when a step ended
+        self.last = None  # record of a step
+        self.ended = threading.Event()
 
     def __enter__(self):
         print(introduction(self.session), flush=True)
@@ -26,9 +34,12 @@ class Report:
 
             total = self.session.settings.max_steps
             self.bar = tqdm(total=total, initial=self.first_step, unit="step", dynamic_ncols=True)
+        else:
+            threading.Thread(target=self.break_silence, daemon=True).start()
         return self
 
     def __exit__(self, kind, *_):
+        self.ended.set()
         if self.bar is not None:
             self.bar.close()
         if kind is not None and not issubclass(kind, InputError):
@@ -49,20 +60,35 @@ class Report:
         if self.said is None or now - self.said + (now - self.stepped) > LINE_SECONDS:
             self.say(self.line(record))
             self.said = now
-        self.stepped = now
+        self.stepped, self.last = now, record
 
-    def evaluated(self, record, model):
-        """Show the losses and what the model writes."""
+    def break_silence(self):
+        """Until the end, say the last step again where nothing has been said of one for LINE_SECONDS."""
+        while not self.ended.wait(WAIT_SECONDS):
+            now = time.perf_counter()
+            if self.last is not None and now - self.said > LINE_SECONDS - WAIT_SECONDS:
+                self.said = now
+                with suppress(OSError, ValueError):  # that nobody reads any more ends the run at its next line
+                    self.say(f"{self.line(self.last)}, working on what follows")
+
+    def evaluated(self, record):
+        """Show the losses."""
         if record["step"] > self.first_step:
             self.said = time.perf_counter()
+        self.say(self.line(record))
+
+    def sample(self, model):
+        """Show what the model writes."""
         text = sample(model, self.session)
-        self.say(self.line(record) + (f"\n{indented(text)}\n" if text else ""))
+        if text:
+            self.say(f"{indented(text)}\n")
 
     def say(self, text):
         """Print above the bar."""
         if self.bar is not None:
             self.bar.clear()
-        print(text, flush=True)
+        sys.stdout.write(f"{text}\n")  # at once, as two threads do
+        sys.stdout.flush()
 
     def line(self, record):
         """The record in words."""
@@ -92,28 +118,35 @@ def introduction(session):
     return (
         f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
         f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
-        f"{len(trainer.windows.tokens):,} tokens to train on, {len(session.held_out.tokens):,} held out.{begun}"
+        f"{amount(trainer.windows.part)} to train on, {amount(session.held_out.part)} held out.{begun}"
         + (f"\n{session.notice}" if session.notice else "")
     )
 
 
+def amount(part):
+    """How much a Part is."""
+    learnt = "" if part.counts is None else f" ({part.n_targets:,} of them learnt)"
+    documents = "" if part.documents is None else f" in {len(part.documents):,} documents"
+    return f"{len(part.ids):,} tokens{learnt}{documents}"
+
+
 def sample(model, session):
-    """Text that the model adds to the first held-out token, which is shown too; None without a tokenizer."""
+    """The held-out text before the first token that is predicted, and what the model adds; None without a tokenizer."""
     from numgpt.generation import generate
 
-    if session.tokenizer is None:
+    tokenizer = session.tokenizer
+    if tokenizer is None:
         return None
-    prompt = [session.held_out.tokens[:1].tolist()]
     ids = generate(
         model,
-        prompt,
+        [session.held_out.prompt],
         SAMPLE_TOKENS,
         temperature=0.8,
         top_k=40,
         seed=session.settings.seed,
-        stop_ids=session.tokenizer.end_of_text,
+        stop_ids=tokenizer.end_of_text,
     )
-    return session.tokenizer.decode(ids[0].tolist())
+    return tokenizer.decode([token for token in ids[0].tolist() if token != tokenizer.end_of_text])
 
 
 def indented(text):

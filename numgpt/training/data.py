@@ -1,5 +1,6 @@
-"""From a source to batches: split, tokenise, keep the tokens on disk, draw windows of them."""
+"""From a source to its two parts: split, tokenise, keep the tokens on disk."""
 
+import hashlib
 import re
 from dataclasses import asdict, dataclass
 
@@ -7,15 +8,18 @@ import numpy as np
 
 from numgpt.errors import InputError
 from numgpt.files import atomic_write, file_sha256, quoted
+from numgpt.training.documents import is_folder
 from numgpt.training.npy import map_tokens
+from numgpt.training.part import Part, part_of_documents, part_of_tokens
 from numgpt.training.source import source_sha256
+from numgpt.training.tokenizers import encoder
 
 PARTS = ("train", "held_out")
 
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What a checkpoint remembers of the data: SHA-256 of the file, and of the two token files made of it.
+    """What a checkpoint remembers of the data: SHA-256 of the file or folder, and of the two parts made of it.
 
     val_file and val_sha256 are of the file that is held out, where it is one of its own. Raises InputError for what
     cannot be these.
@@ -45,23 +49,28 @@ class DataRecord:
             if path is not None and sha256 is None:
                 said.append(f"{path} was not held out when it was begun, but the end of {quoted(self.file)}")
             elif path is not None and source_sha256(path) != sha256:
-                said.append(f"{path} is not the file {quoted(file)} that it was begun with")
+                what = "folder" if is_folder(path) else "file"
+                said.append(f"{path} is not the {what} {quoted(file)} that it was begun with")
         return said
 
 
-def prepare(source, encode, folder, val_fraction, n_vocab):
+def prepare(source, tokenizer, settings, folder, n_vocab):
     """Split the source, tokenise the two parts separately, write them to `folder`; return the DataRecord.
 
-    encode: from text to ids, for a source of text. Raises InputError for tokens outside [0, n_vocab) and as `encode`
-    does; OSError as the disk does.
+    tokenizer: None for a source of tokens. Raises InputError for tokens outside [0, n_vocab), and as `Source.split` and
+    the tokenizer do; OSError as the disk does.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    end = tokenizer.end_of_text if tokenizer else None
     smallest = np.uint16 if n_vocab <= 1 << 16 else np.uint32
-    for name, part, file in zip(PARTS, source.split(val_fraction), source.files, strict=True):
-        tokens = encode(part) if source.tokens is None else part
-        with atomic_write(_token_file(folder, name)) as token_file:
-            np.save(token_file, _checked(np.asarray(tokens), n_vocab, file.name).astype(smallest), allow_pickle=False)
-    hashes = [file_sha256(_token_file(folder, name)) for name in PARTS]
+    for name, whole, file in zip(PARTS, source.split(settings.val_fraction, end), source.files, strict=True):
+        if source.tokens is None:
+            part = part_of_documents(whole, encoder(tokenizer, settings), end, file.is_apart, file.is_lines)
+        else:
+            part = part_of_tokens(whole, end)
+        ids = _checked(part.ids, n_vocab, file.name).astype(smallest)
+        _write(folder, name, (part.joined() if settings.documents == "joined" else part)._replace(ids=ids))
+    hashes = [part_sha256(folder, name) for name in PARTS]
     held_out = (source.held_out.name, source.held_out.sha256) if source.held_out else ()
     return DataRecord(source.name, source.sha256, *hashes, *held_out)
 
@@ -72,46 +81,54 @@ def _checked(tokens, n_vocab, name):
     return tokens
 
 
-def open_tokens(folder, context):
-    """(tokens to train on, tokens held out) as `prepare` left them in `folder`, mapped into memory.
+def _write(folder, name, part):
+    """The part's arrays, those that it has, one a file, each one row of numbers."""
+    documents = None if part.documents is None else part.documents.reshape(-1)
+    for path, array in zip(_files(folder, name), (part.ids, documents, part.counts), strict=True):
+        if array is not None:
+            with atomic_write(path) as file:
+                np.save(file, array, allow_pickle=False)
 
-    Raises InputError where there are too few for one sequence of `context` tokens and what follows each of them.
+
+def part_sha256(folder, name):
+    """The SHA-256 of a part: that of the file of its ids or, where there are more files, of the SHA-256 of them all."""
+    hashes = [file_sha256(path) for path in _files(folder, name) if path.exists()]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def open_tokens(folder, context):
+    """(Part to train on, Part held out) as `prepare` left them in `folder`, mapped into memory.
+
+    Raises InputError where there are too few tokens for one sequence of `context` and what follows each of them or, in
+    documents, for a single one that is predicted.
     """
-    train, held_out = (map_tokens(_token_file(folder, name)) for name in PARTS)
-    if len(train) <= context:
+    train, held_out = (_open(folder, name) for name in PARTS)
+    if train.documents is None and len(train.ids) <= context:
         raise InputError(
-            f"the text to train on has {len(train)} tokens, too few for a context of {context}: "
+            f"the text to train on has {len(train.ids)} tokens, too few for a context of {context}: "
             "give more text, or a smaller --context"
         )
-    if len(held_out) < 2:
-        raise InputError(f"only {len(held_out)} tokens are held out: give more text, or a larger --val-fraction")
+    if held_out.documents is None and len(held_out.ids) < 2:
+        raise InputError(f"only {len(held_out.ids)} tokens are held out: give more text, or a larger --val-fraction")
+    for part, what in (train, "to train on"), (held_out, "held out"):
+        if not part.n_targets:
+            raise InputError(f"the documents {what} have no token that can be predicted: give more, or longer ones")
     return train, held_out
+
+
+def _open(folder, name):
+    ids, documents, counts = (map_tokens(path) if path.exists() else None for path in _files(folder, name))
+    return Part(ids, documents if documents is None else documents.reshape(-1, 2), counts)
 
 
 def check_tokens(folder, record):
     """Raise InputError unless the token files in `folder` are those that `record` tells of."""
     for name, sha256 in zip(PARTS, (record.train_sha256, record.held_out_sha256), strict=True):
-        path = _token_file(folder, name)
-        if not path.exists() or file_sha256(path) != sha256:
+        path = _files(folder, name)[0]
+        if not path.exists() or part_sha256(folder, name) != sha256:
             raise InputError(f"{path} is missing or not what the run was begun with: it cannot go on as before")
 
 
-def _token_file(folder, name):
-    return folder / f"{name}.npy"
-
-
-class Windows:
-    """Batches at random from `tokens`, (N,), N > T: B sequences of T ids, and as targets the ids one place further on.
-
-    Every start in [0, N - T) is equally likely. rng: a numpy.random.Generator, all of whose draws these are.
-    """
-
-    def __init__(self, tokens, batch_size, context, rng):
-        self.tokens, self.shape, self.rng = tokens, (batch_size, context), rng
-
-    def draw(self):
-        """(ids, targets), both (B, T) int64."""
-        B, T = self.shape
-        starts = self.rng.integers(0, len(self.tokens) - T, B)
-        rows = np.stack([self.tokens[start : start + T + 1] for start in starts]).astype(np.int64)
-        return rows[:, :-1], rows[:, 1:]
+def _files(folder, name):
+    """Where the arrays of a part lie: ids, documents, counts."""
+    return [folder / f"{name}{array}.npy" for array in ("", "-documents", "-counts")]

@@ -6,6 +6,7 @@ import numpy as np
 
 from numgpt.errors import InputError
 from numgpt.generation.sampling import log_probabilities
+from numgpt.layers.loss import IGNORE
 
 
 @dataclass(frozen=True)
@@ -28,41 +29,79 @@ class Loss:
 
 
 class HeldOut:
-    """Held-out tokens, (N,), N >= 2, in windows of T that do not overlap; each token but the first is predicted once.
+    """A Part that is held out, with targets, in windows of T that do not overlap; each target is predicted once.
 
-    The last window may be shorter. max_batches: of how many batches of windows at most, taken evenly from the
-    whole; 0 is all. Characters are counted in the text of the tokens that are predicted.
+    Windows lie within documents, so that the last of each may be shorter; those without a target are left out.
+    max_batches: of how many batches of windows at most, taken evenly from the whole; 0 is all. Characters are counted
+    in the text of the targets; an <|endoftext|> is none.
     """
 
-    def __init__(self, tokens, context, batch_size, max_batches, tokenizer):
-        self.tokens = tokens
-        starts = np.arange(0, len(tokens) - 1, context)
+    def __init__(self, part, context, batch_size, max_batches, tokenizer):
+        self.part = part
+        windows = windows_within(part, context)
         limit = max_batches * batch_size
-        whole = not 0 < limit < len(starts)
+        whole = not 0 < limit < len(windows)
         if not whole:
-            starts = starts[np.arange(limit) * len(starts) // limit]
-        n_full = int((starts + context < len(tokens)).sum())
-        self.batches = [starts[i : min(i + batch_size, n_full)] for i in range(0, n_full, batch_size)]
-        self.batches += [starts[n_full:]] if n_full < len(starts) else []
-        self.context = context
-        texts = [tokens[1:]] if whole else [row for _, targets in self.windows() for row in targets]
-        self.n_tokens = sum(len(text) for text in texts)
-        self.n_characters = sum(len(tokenizer.decode(text.tolist())) for text in texts) if tokenizer else None
+            windows = windows[np.arange(limit) * len(windows) // limit]
+        self.prompt = ids_before_targets(part, *windows[0])
+        windows = windows[np.argsort(windows[:, 0] - windows[:, 1], kind="stable")]  # like lengths read together
+        self.batches = [windows[i : i + batch_size] for i in range(0, len(windows), batch_size)]
+        self.n_tokens = sum(count(targets) for _, targets in self.windows())
+        self.n_characters = count_characters(part, part.spans if whole else windows, tokenizer) if tokenizer else None
 
     def windows(self):
-        """Yield (ids, targets), (B, T) int64 each, over the windows."""
-        for starts in self.batches:
-            rows = np.stack([self.tokens[start : start + self.context + 1] for start in starts]).astype(np.int64)
-            yield rows[:, :-1], rows[:, 1:]
+        """Yield (ids, targets), (B, T) int64 each, over the windows; a target of -1 does not count."""
+        for windows in self.batches:
+            yield self.part.rows(windows)
 
     def loss(self, model):
         """The Loss of `model`, dropout off; the model is left in the mode it was in."""
         was_training = model.training
         model.eval()
-        nats = sum(model.loss(ids, targets) * targets.size for ids, targets in self.windows())
+        nats = sum(model.loss(ids, targets) * count(targets) for ids, targets in self.windows())
         if was_training:
             model.train()
         return Loss(nats, self.n_tokens, self.n_characters)
+
+
+def count(targets):
+    """How many targets count."""
+    return int(np.count_nonzero(targets != IGNORE))
+
+
+def windows_within(part, context):
+    """(W, 2): where windows begin and end that have targets, each of at most `context` and its last target."""
+    found = [
+        (start, min(start + context + 1, end))
+        for begin, end in part.spans.tolist()
+        for start in range(begin, end - 1, context)
+    ]
+    return np.array([window for window in found if part.learnt(*window).any()])
+
+
+def ids_before_targets(part, begin, end):
+    """The ids of a window up to the first that is learnt, a list."""
+    return part.ids[begin : begin + 1 + int(part.learnt(begin, end).argmax())].tolist()
+
+
+def count_characters(part, windows, tokenizer):
+    """How many characters the ids that are learnt of `windows` make up, read window by window."""
+    texts = (part.ids[begin + 1 : end][part.learnt(begin, end)] for begin, end in windows)
+    return sum(len(tokenizer.decode(text[text != tokenizer.end_of_text].tolist())) for text in texts)
+
+
+def part_losses(model, part):
+    """-log p of each id of a Part that is learnt, (n_targets,) float64 in nats, each document read by itself.
+
+    Raises InputError as `token_losses` does.
+    """
+    return np.concatenate(
+        [
+            token_losses(model, part.ids[begin:end], model.config.n_ctx)[part.learnt(begin, end)]
+            for begin, end in part.spans
+            if part.learnt(begin, end).any()
+        ]
+    )
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends with a message

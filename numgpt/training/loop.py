@@ -21,9 +21,10 @@ def train(session, report, stopped=lambda: False):
     better on held-out text than all before. stopped() is asked
     after every step; once it is true, a checkpoint is saved and the loop ends.
 
-    report gets report.step(record) after every step and report.evaluated(record, model) after every evaluation, with
-    the model as it would be saved. A record is what metrics.jsonl has of the step: step, loss, lr, norm,
-    tokens_per_second, and after an evaluation val_loss and val_loss_per_character, in nats.
+    report gets report.step(record) after every step, report.evaluated(record) after every evaluation and
+    report.sample(model), with the model as it would be saved, when a sample is due. A record is what metrics.jsonl has
+    of the step: step, loss, lr, norm, tokens_per_second, and after an evaluation val_loss and val_loss_per_character,
+    in nats.
 
     Raises Diverged, the last checkpoint being whole and from before, and OSError as the disk does.
     """
@@ -43,15 +44,21 @@ def _train(session, report, stopped):
     with Metrics(session.run, trainer.steps) as metrics:
         if newest_checkpoint(session.run) is None:
             metrics.append(evaluate(session, {"step": 0}, report))
+            if not session.settings.sample_every:
+                show_sample(trainer, report)
             save(session, metrics)
         saved = time.monotonic()
         while not trainer.finished:
             record = timed_step(trainer)
             before = trainer.best
-            if is_early(trainer) or is_due(trainer, session.settings.eval_every):
+            evaluating = is_early(trainer) or is_due(trainer, session.settings.eval_every)
+            if evaluating:
                 record = evaluate(session, record, report)
             metrics.append(record)
             report.step(record)
+            every = session.settings.sample_every
+            if is_due(trainer, every) if every else evaluating:
+                show_sample(trainer, report)
             ending = stopped()
             better = trainer.best is not before and trainer.best.step == trainer.steps
             late = time.monotonic() - saved >= SAVE_SECONDS
@@ -65,11 +72,9 @@ def _train(session, report, stopped):
 
 def timed_step(trainer):
     """Make a step; return its record."""
-    settings = trainer.settings
     started = time.perf_counter()
     step = trainer.step()
-    n_tokens = settings.batch_size * settings.context * settings.accumulate
-    return {**asdict(step), "tokens_per_second": n_tokens / (time.perf_counter() - started)}
+    return {**asdict(step), "tokens_per_second": trainer.tokens_read / (time.perf_counter() - started)}
 
 
 def evaluate(session, record, report):
@@ -82,8 +87,14 @@ def evaluate(session, record, report):
         record = {**record, "val_loss": loss.per_token}
         if loss.per_character is not None:
             record["val_loss_per_character"] = loss.per_character
-        report.evaluated(record, model)
+    report.evaluated(record)
     return record
+
+
+def show_sample(trainer, report):
+    """Have the report show what the model writes, with the weights that would be saved."""
+    with trainer.weights_to_keep() as model:
+        report.sample(model)
 
 
 def save(session, metrics):

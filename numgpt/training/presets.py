@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from numgpt.errors import InputError
 from numgpt.training.settings import Settings, option
 
+BATCH_TOKENS = 1024  # that a batch has in fine-tuning: one text of GPT-2's, or several of a smaller model's
 SHAPE = ("tokenizer", "vocab_size", "n_layer", "n_head", "n_embd")
 
 
@@ -67,9 +68,6 @@ PRESETS = {
     "fine-tune": Preset(
         "small steps from a model that can already write; what --init takes where no other preset is named",
         {
-            "context": 256,
-            "dropout": 0.1,
-            "batch_size": 4,
             "max_steps": 200,
             "lr": 3e-5,
             "min_lr": 3e-6,
@@ -84,10 +82,10 @@ PRESETS = {
 }
 
 
-def choose(preset, options, longest=None):
+def choose(preset, options, start=None):
     """The Settings of a preset's name (None: "small", or "fine-tune" with --init) with `options` (name -> value) set.
 
-    longest: how many tokens the model of --init can read, which a preset's context then does not exceed. min_lr and
+    start: the GPTConfig of the model of --init, whose dropout and context are the defaults. min_lr and
     warmup follow lr and max_steps where only these are among the options, so that the learning rate still rises and
     falls. Raises InputError for an unknown preset, for a setting outside its range, and for options on the shape of a
     model that exists.
@@ -96,14 +94,23 @@ def choose(preset, options, longest=None):
     if fixed:
         raise InputError(f"{' and '.join(fixed)} cannot be chosen: --init {options['init']} has them already")
     preset = named(preset or ("fine-tune" if options.get("init") else "small"))
-    settings = Settings(**{**preset.options, **options})
-    if longest and "context" not in options:
-        settings = replace(settings, context=min(settings.context, longest))
+    fitting = fit(preset.options, options, start) if start else {}
+    settings = Settings(**{**preset.options, **fitting, **options})
     if "lr" in options and "min_lr" not in options:
         settings = replace(settings, min_lr=settings.lr / 10)
     if "warmup" not in options:
         settings = replace(settings, warmup=min(settings.warmup, settings.max_steps // 10))
     return settings
+
+
+def fit(preset, options, start):
+    """The defaults that follow from the GPTConfig `start`, name -> value, where a preset says nothing else.
+
+    A preset's context is not longer than the model can read.
+    """
+    context = min(preset.get("context", start.n_ctx), start.n_ctx)
+    batch_size = max(1, BATCH_TOKENS // max(1, options.get("context", context)))
+    return {"context": context, "dropout": start.dropout, "batch_size": preset.get("batch_size", batch_size)}
 
 
 def named(name):

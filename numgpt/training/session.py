@@ -23,7 +23,7 @@ from numgpt.training.metrics import NAME as METRICS
 from numgpt.training.schedule import learning_rate
 from numgpt.training.settings import HARMLESS, Settings
 from numgpt.training.source import read_source
-from numgpt.training.tokenizers import check_kept, choose_tokenizer, encoder, say_end_of_text
+from numgpt.training.tokenizers import check_kept, choose_tokenizer, say_end_of_text
 from numgpt.training.trainer import Trainer
 
 DATA = "data"
@@ -33,7 +33,7 @@ DATA = "data"
 class Session:
     """A run that can take its next step.
 
-    run: its folder. tokenizer is None where the data are tokens only. notice: a line for the user on how the text or
+    run: its folder. tokenizer is None where the data are tokens only. notice: lines for the user on how the text or
     the settings were taken, or None.
     """
 
@@ -69,7 +69,7 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32",
         start, tokenizer = load(settings.init, dtype=settings.dtype)
     else:
         tokenizer = choose_tokenizer(source, settings, progress)
-    if tokenizer is None and source.tokens is None:
+    if tokenizer is None and source.documents is not None:
         raise InputError(f"{no_vocabulary(settings.init)}; or give tokens (.npy) in place of {data}, which is a text")
     model = build(settings, source, tokenizer, start, device)
     settings = replace(settings, **{name: getattr(model.config, name) for name in ("n_layer", "n_head", "n_embd")})
@@ -77,9 +77,10 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32",
         (run / DATA).mkdir(parents=True, exist_ok=True)
         if tokenizer is not None:
             check_kept(tokenizer, run / DATA)
-        encode = encoder(tokenizer, settings) if tokenizer else None
-        record = prepare(source, encode, run / DATA, settings.val_fraction, model.config.n_vocab)
-        notice = say_end_of_text(source, tokenizer, settings)
+        record = prepare(source, tokenizer, settings, run / DATA, model.config.n_vocab)
+        end_of_text = say_end_of_text(source, tokenizer, settings)
+        notices = [line for file in source.files for line in file.notices]
+        notice = "\n".join(dict.fromkeys(line for line in (end_of_text, *notices) if line)) or None
         return open_session(run, settings, record, tokenizer, model, notice)
     except BaseException:
         shutil.rmtree(run / DATA if existed else run, ignore_errors=True)  # or the next try would find a run there
@@ -143,15 +144,16 @@ def say_more_steps(old, new, step):
 def open_session(run, settings, record, tokenizer, model, notice):
     """The Session of a model and the tokens that lie in the folder of the run."""
     train, held_out = open_tokens(run / DATA, settings.context)
+    trainer = Trainer(model, train, settings)
     evaluation = HeldOut(held_out, settings.context, settings.batch_size, settings.eval_batches, tokenizer)
     if tokenizer is not None:
         model.n_tokens = tokenizer.n_vocab  # a published model may have more rows than its tokenizer has tokens
-    return Session(run, settings, record, tokenizer, Trainer(model, train, settings), evaluation, notice)
+    return Session(run, settings, record, tokenizer, trainer, evaluation, notice)
 
 
-def longest_context(init):
-    """How many tokens the model that --init names can read. Raises InputError and OSError as `load` does."""
-    return read_folder(init, False, open_checkpoint).config.n_ctx
+def start_config(init):
+    """The GPTConfig of the model that --init names. Raises InputError and OSError as `load` does."""
+    return read_folder(init, False, open_checkpoint).config
 
 
 def build(settings, source, tokenizer, start, device):

@@ -28,11 +28,11 @@ class Settings:
     n_embd: int = setting(192, "channels", low=1)
     context: int = setting(
         128,
-        "tokens in a training sequence; a new model reads as many, one of --init may read more",
+        "tokens in a training sequence; a new model reads as many; not named, --init's own",
         low=1,
     )
-    dropout: float = setting(0.1, "probability of dropping an activation in training", low=0, below=1)
-    batch_size: int = setting(16, "sequences in a batch", low=1)
+    dropout: float = setting(0.1, "probability of dropping an activation; not named, --init's own", low=0, below=1)
+    batch_size: int = setting(16, "sequences in a batch; not named, 1024 tokens with --init", low=1)
     accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)
     max_steps: int = setting(3000, "steps in all", low=1)
     lr: float = setting(1e-3, "learning rate at its highest", above=0)
@@ -49,6 +49,7 @@ class Settings:
     eval_batches: int = setting(200, "batches of held-out text in an evaluation at most; 0: all of it", low=0)
     save_every: int = setting(250, "steps from one checkpoint to the next, which is two minutes away at most", low=1)
     keep: int = setting(2, "how many checkpoints are kept, the newest; the best is kept besides", low=1)
+    sample_every: int = setting(0, "steps from one sample of text to the next; 0: one with each evaluation", low=0)
     patience: int = setting(
         0, "end after so many evaluations, each --eval-every, without a lower loss; 0: never", low=0
     )
@@ -56,6 +57,9 @@ class Settings:
     dtype: str = setting("float32", "float32 or float64")
     val_fraction: float = setting(0.1, "share of the text, its end, that is held out", above=0, below=1)
     end_of_text: str = setting("token", "what <|endoftext|> in a text is: token (where one document ends), or text")
+    documents: str = setting(
+        "apart", "apart: nothing is predicted from another document; joined: documents are one text"
+    )
     init: str | None = setting(None, "start from this model, a published name or a folder, with its tokenizer")
 
     def __post_init__(self):
@@ -65,6 +69,8 @@ class Settings:
         float_type(self.dtype)
         if self.end_of_text not in ("token", "text"):
             raise InputError(f"--end-of-text must be token or text, not {quoted(self.end_of_text)}")
+        if self.documents not in ("apart", "joined"):
+            raise InputError(f"--documents must be apart or joined, not {quoted(self.documents)}")
 
     def differences(self, options):
         """ "--lr is 0.1 here, but 0.001 in the run" for each of `options` (name -> value) that is not as set here."""
@@ -79,7 +85,8 @@ class Settings:
         return asdict(self)
 
 
-HARMLESS = ("eval_every", "save_every", "keep", "patience")  # what a run may be resumed with other values of
+# what a run may be resumed with other values of
+HARMLESS = ("eval_every", "save_every", "sample_every", "keep", "patience")
 
 
 def option(name):

@@ -1,54 +1,97 @@
-"""What a data file holds: a text, or tokens."""
+"""What --data holds, documents or tokens, and which part of it is held out."""
 
-import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from numgpt.errors import InputError
-from numgpt.files import decode_utf8, file_sha256, read_bytes
+from numgpt.files import file_sha256
+from numgpt.tokenizer.bpe import END_OF_TEXT
+from numgpt.training.documents import (
+    STANDARD_INPUT,
+    Document,
+    documents_sha256,
+    is_apart,
+    is_lines,
+    read_documents,
+)
 from numgpt.training.npy import map_tokens
-
-STANDARD_INPUT = "standard input"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A text or, from a .npy file, the tokens themselves; the file's name and its SHA-256.
+    """A list of Document or, from a .npy file, the tokens themselves; the name and the SHA-256 of what they come from.
 
-    held_out: another Source of the same kind, from a file of its own; None where the end of this one is held out.
+    is_apart: whether the documents lie apart, and are not one text. is_lines: whether <|endoftext|> within one of them
+    ends none. notices: lines for the user. held_out: another Source of the same kind, with a name of its own; None
+    where the end of this one is held out.
     """
 
     name: str
-    text: str | None
+    documents: list[Document] | None
     tokens: np.ndarray | None
     sha256: str
+    is_apart: bool = False
+    is_lines: bool = False
+    notices: tuple[str, ...] = ()
     held_out: "Source | None" = None
 
     @property
     def whole(self):
-        """The text, or the tokens."""
-        return self.text if self.tokens is None else self.tokens
+        """The documents, or the tokens."""
+        return self.documents if self.tokens is None else self.tokens
+
+    @property
+    def texts(self):
+        """All that has to be spelt, also of what is held out, a list of str."""
+        documents = [*(self.documents or ()), *(self.held_out.documents or () if self.held_out else ())]
+        return [part for document in documents for part in (document.prompt, document.text) if part]
 
     @property
     def files(self):
         """The sources of the part to train on and of the one held out."""
         return self, self.held_out or self
 
-    def split(self, val_fraction):
-        """(part to train on, part held out), the last being a file of its own or that share of the whole, its end."""
+    def split(self, val_fraction, end_of_text=None):
+        """(part to train on, part held out), the last being a Source of its own or that share of the whole, its end.
+
+        The cut is where a document ends: the end that is nearest to that share, in characters or tokens. end_of_text:
+        the id that ends a document in tokens, None where none does. Only a text without <|endoftext|>, and tokens
+        without that id, are cut in the middle. Raises InputError for a single document that is no such text.
+        """
         if self.held_out:
             return self.whole, self.held_out.whole
-        end = int(len(self.whole) * (1 - val_fraction))
-        return self.whole[:end], self.whole[end:]
+        if self.tokens is not None:
+            ends = np.flatnonzero(self.tokens == end_of_text) + 1 if end_of_text is not None else []
+            end = where_to_cut(len(self.tokens), val_fraction, ends)
+            return self.tokens[:end], self.tokens[end:]
+        if self.is_apart:
+            ends = np.cumsum([len(document.prompt) + len(document.text) for document in self.documents])
+            if len(ends) == 1:
+                raise InputError(f"{self.name} is one document, so that none can be held out: give --val-data too")
+            n = 1 + np.searchsorted(ends, where_to_cut(ends[-1], val_fraction, ends))
+            return self.documents[:n], self.documents[n:]
+        text = self.documents[0].text
+        ends = [found.end() for found in re.finditer(re.escape(END_OF_TEXT), text)]
+        end = where_to_cut(len(text), val_fraction, ends)
+        return [Document(text[:end])], [Document(text[end:])]
+
+
+def where_to_cut(size, val_fraction, ends):
+    """Where the last `val_fraction` of `size` begins: of `ends`, places within, the nearest, if there is any."""
+    wanted = int(size * (1 - val_fraction))
+    ends = np.asarray(ends, int)
+    ends = ends[(ends > 0) & (ends < size)]
+    return int(ends[np.abs(ends - wanted).argmin()]) if len(ends) else wanted
 
 
 def read_source(path, val_path=None):
-    """The Source at `path`: UTF-8 text, or one row of whole numbers in a .npy file, which is mapped into memory.
+    """The Source at `path`: texts, as `read_documents` has them, or one row of whole numbers in a .npy file.
 
-    val_path: the file of what is held out. "-" is standard input, a text. Raises InputError for a folder, an empty
-    file, what is neither text nor tokens, and for a text beside tokens; OSError as the disk does.
+    The latter is mapped into memory. val_path: of what is held out. "-" is standard input, a text. Raises InputError as
+    `read_documents` does, for what are no tokens, and for texts beside tokens; OSError as the disk does.
     """
     if val_path is None:
         return _read(path, None)
@@ -56,64 +99,33 @@ def read_source(path, val_path=None):
         raise InputError("--data and --val-data cannot both be standard input: give a file for one of them")
     held_out = _read(val_path, None)
     source = _read(path, held_out)
-    if (source.text is None) != (held_out.text is None):
+    if (source.tokens is None) != (held_out.tokens is None):
         raise InputError(f"{path} and {val_path} must both be texts, or both tokens (.npy)")
     return source
 
 
 def _read(path, held_out):
+    name = STANDARD_INPUT if path == "-" else Path(path).name or str(path)
     if _is_npy(path):
         tokens = map_tokens(path)
         if len(tokens) == 0:
             raise InputError(f"{path} is empty: there are no tokens in it")
-        return Source(Path(path).name, None, tokens, file_sha256(path), held_out)
-    data = read_bytes(path)
-    return Source(_name(path), _document(data, path), None, hashlib.sha256(data).hexdigest(), held_out)
+        return Source(name, None, tokens, file_sha256(path), held_out=held_out)
+    found = read_documents(path)
+    notices = tuple(line for line in (found.left_out, _windows_line_ends(found.documents, path)) if line)
+    return Source(name, found.documents, None, found.sha256, is_apart(path), is_lines(path), notices, held_out)
 
 
 def source_sha256(path):
-    """The SHA-256 that a Source of this file has."""
-    return hashlib.sha256(read_bytes(path)).hexdigest() if path == "-" else file_sha256(path)
+    """The SHA-256 that a Source of this file or folder has."""
+    return file_sha256(path) if _is_npy(path) else documents_sha256(path)
 
 
-def read_document(path):
-    """The text of a UTF-8 file, or of standard input where `path` is "-", without a byte order mark.
-
-    Raises InputError for an empty file, and for what is no text; OSError as the disk does.
-    """
-    return _document(read_bytes(path), path)
-
-
-def _document(data, path):
-    where = STANDARD_INPUT if path == "-" else path
-    if b"\0" in data:
-        raise InputError(f"{where} holds NUL bytes, which no text has{_what_it_may_be(path)}")
-    try:
-        text = decode_utf8(data, where)
-    except InputError as error:
-        raise InputError(f"{error}{_what_it_may_be(path)}" if _ends_in(path, ".bin") else str(error)) from None
-    if not text:
-        raise InputError(f"{where} is empty: there is no text in it")
-    return text
-
-
-def _what_it_may_be(path):
-    if path == "-":
-        return ": save it as UTF-8"
-    tokens = str(Path(path).with_suffix(".npy"))
-    convert = f"import numpy; numpy.save({tokens!r}, numpy.fromfile({str(path)!r}, '<u2'))"
-    return (
-        f': save it as UTF-8; or, if it is tokens of two bytes each (nanoGPT\'s train.bin), run: python -c "{convert}"'
-    )
+def _windows_line_ends(documents, path):
+    n = sum(document.text.count("\r\n") + document.prompt.count("\r\n") for document in documents)
+    name = STANDARD_INPUT if path == "-" else path
+    return f"{name} has {n:,} line ends of Windows, \\r\\n: they stay as they are, and are learnt so." if n else None
 
 
 def _is_npy(path):
-    return _ends_in(path, ".npy") and not Path(path).is_dir()
-
-
-def _ends_in(path, suffix):
-    return Path(path).suffix == suffix
-
-
-def _name(path):
-    return STANDARD_INPUT if path == "-" else Path(path).name
+    return Path(path).suffix == ".npy" and not Path(path).is_dir()

@@ -8,6 +8,8 @@ from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer, no_vo
 from numgpt.tokenizer.bpe import END_OF_TEXT
 from numgpt.tokenizer.trainer import train_bpe
 
+BETWEEN = "\n"  # two texts, so that no word is made of the end of one and the beginning of the other
+
 
 def choose_tokenizer(source, settings, progress=None):
     """The tokenizer that settings.tokenizer asks for, made of the text of `source`, a Source, where it has to be made.
@@ -23,17 +25,17 @@ def choose_tokenizer(source, settings, progress=None):
         if tokenizer is None:
             raise InputError(no_vocabulary(f"--tokenizer {kind}"))
         return tokenizer
-    return None if source.text is None else learn(kind, source, settings, progress)
+    return None if source.documents is None else learn(kind, source, settings, progress)
 
 
 def learn(kind, source, settings, progress):
-    """A tokenizer made of the text."""
-    text = "".join(dict.fromkeys(file.text for file in source.files))
+    """A tokenizer made of the texts."""
     if kind == "char":
-        return CharTokenizer.from_text(text)
+        return CharTokenizer.from_text("".join(source.texts))
     if kind == "word":
-        return WordTokenizer.from_text(text)
-    text, _ = source.split(settings.val_fraction)
+        return WordTokenizer.from_text(BETWEEN.join(source.texts))
+    documents, _ = source.split(settings.val_fraction)
+    text = BETWEEN.join(part for document in documents for part in (document.prompt, document.text) if part)
     if settings.end_of_text == "token":
         text = text.replace(END_OF_TEXT, "\n")  # no merge is learnt of what is one token already
     return train_bpe(text, settings.vocab_size, progress)
@@ -48,7 +50,7 @@ def encoder(tokenizer, settings):
 
 def say_end_of_text(source, tokenizer, settings):
     """A line on what <|endoftext|> is taken for, None where the text has none."""
-    n = sum((file.text or "").count(END_OF_TEXT) for file in {id(file): file for file in source.files}.values())
+    n = sum(text.count(END_OF_TEXT) for text in source.texts)
     if not n:
         return None
     found = f"{END_OF_TEXT} stands in the text {n:,} times and is"
@@ -56,7 +58,12 @@ def say_end_of_text(source, tokenizer, settings):
         return f"{found} read as text: this tokenizer has no token for it."
     if settings.end_of_text == "text":
         return f"{found} read as text, as --end-of-text text says."
-    return f"{found} the token that ends a document; --end-of-text text would read it as text."
+    what = (
+        "its token, also within a line"
+        if all(file.is_lines for file in source.files)
+        else "the token that ends a document"
+    )
+    return f"{found} {what}; --end-of-text text would read it as text."
 
 
 def check_kept(tokenizer, folder):

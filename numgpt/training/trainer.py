@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numgpt.backend import check_memory
 from numgpt.errors import InputError
+from numgpt.layers.loss import IGNORE
 from numgpt.training.best import after, read_best
-from numgpt.training.data import Windows
 from numgpt.training.optimizer import AdamW, clip_gradients, squared_norm
 from numgpt.training.schedule import learning_rate
+from numgpt.training.windows import windows_of
 
 
 class Diverged(InputError):
@@ -30,18 +32,33 @@ class Step:
 class Trainer:
     """Everything that a step changes, so that what `state` returns and the arrays are the whole of the run.
 
-    model: a GPT, which is put in train mode. tokens: (N,) whole numbers, N > settings.context. settings: a Settings.
+    model: a GPT, which is put in train mode. part: the Part to train on. settings: a Settings. tokens_read: in the step
+    made last. Raises InputError for a batch that does not fit the memory.
     All randomness comes from two generators, one for batches and the model's own, for dropout.
     """
 
-    def __init__(self, model, tokens, settings):
+    def __init__(self, model, part, settings):
         self.model, self.settings = model.train(), settings
         rng = np.random.default_rng([settings.seed, 1])
-        self.windows = Windows(tokens, settings.batch_size, settings.context, rng)
+        self.windows = windows_of(part, settings.batch_size, settings.context, rng)
+        self.check_batch()
         betas = settings.beta1, settings.beta2
         self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay)
         self.average = model.values.copy() if settings.ema else None
         self.best = None
+        self.tokens_read = 0
+
+    def check_batch(self):
+        """Raise InputError where the weights and what a batch keeps for backward are more than the device's memory.
+
+        For each token a block keeps at least two normalised inputs and q, k, v, all of C numbers, and the insides of
+        the feed-forward network before and after the bend.
+        """
+        model, (B, T) = self.model, self.windows.shape
+        config = model.config
+        n_kept = B * T * config.n_layer * (5 * config.n_embd + 2 * (config.n_inner or 4 * config.n_embd))
+        n_bytes = n_kept * model.dtype.itemsize + 4 * model.values.nbytes
+        check_memory(n_bytes, f"training with {B:,} sequences of {T:,} tokens in a batch", model.device)
 
     @property
     def steps(self):
@@ -76,16 +93,26 @@ class Trainer:
         return Step(self.steps, loss, optimizer.lr, norm)
 
     def accumulate_gradients(self):
-        """Set the gradients to those of the mean loss over `accumulate` fresh batches; return that loss."""
-        n = self.settings.accumulate
+        """Set the gradients to those of the mean loss over all targets of `accumulate` fresh batches; return that loss.
+
+        Each batch's gradient is that of a mean over its n_i targets. So that it weighs n_i, what is there is brought to
+        the measure of the next: grads = sum_j n_j/n_i grads_j, until the last, n_i/sum_j n_j of which is the mean.
+        """
         self.model.zero_grad()
-        loss = 0.0
-        for _ in range(n):
-            loss += self.model.loss(*self.windows.draw())
+        self.tokens_read, total, loss, before = 0, 0, 0.0, None
+        for _ in range(self.settings.accumulate):
+            ids, targets = self.windows.draw()
+            n = int(np.count_nonzero(targets != IGNORE))
+            if before not in (None, n):
+                self.model.grads *= before / n
+            loss += self.model.loss(ids, targets) * n
             self.model.backward()
-        if n > 1:
-            self.model.grads *= 1 / n
-        return loss / n
+            before = n
+            total += n
+            self.tokens_read += ids.size
+        if total > n:
+            self.model.grads *= n / total
+        return loss / total
 
     def update_average(self):
         """average += (1 - decay) (weights - average), where decay rises to the one that is set.

@@ -66,14 +66,42 @@ def test_a_user_s_mistakes(tmp_path, tiny_model, capsys, content, reason):
 
 
 def test_other_mistakes(tmp_path, text_file, tiny_model, golden, capsys):
+    (tmp_path / "none").mkdir()
     for words, reason in [
-        ([str(tmp_path), "--model", tiny_model], "is a folder"),
+        ([str(tmp_path / "none"), "--model", tiny_model], "holds no text: files whose names end in"),
         ([text_file, "--model", tiny_model, "--seed", "-1"], "--seed must be at least 0"),
         ([text_file, "--model", str(golden / "tiny-gpt2" / "hf")], "has no vocabulary files"),
         ([text_file, "--model", "nothing"], "'nothing' is not a folder"),
     ]:
         assert main(["loss", *words]) == 2
         assert reason in capsys.readouterr().err
+
+
+def test_documents(tmp_path, tiny_model, capsys):
+    """Each is read by itself, after an end of text; of a prompt with a completion the completion is scored alone."""
+    model, tokenizer = numgpt.load(tiny_model)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("ab")
+    (tmp_path / "texts" / "b.txt").write_text("c")
+    (tmp_path / "lines.jsonl").write_text('{"prompt": "ab", "completion": "c"}\n{"text": "d"}\n')
+    for name, rows in [
+        ("texts", [("", "ab<>"), ("", "c<>")]),
+        ("lines.jsonl", [("ab", "c<>"), ("", "d<>")]),
+    ]:
+        assert main(["loss", str(tmp_path / name), "--model", tiny_model, "--json"]) == 0
+        result = json.loads(capsys.readouterr().out)
+        assert "".join(row["text"] for row in result["tokens"]).replace("<|endoftext|>", "<>") == "".join(
+            text for _, text in rows
+        )
+        losses = []
+        for prompt, text in rows:
+            ids = [256, *tokenizer.encode(prompt + text.removesuffix("<>")), 256]
+            logits = model.forward([ids[:-1]])[0].astype(float)
+            logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+            losses += [-row[token] for row, token in zip(logs, ids[1:], strict=True)][len(prompt) :]
+        assert [row["trained"] for row in result["tokens"]] == pytest.approx(losses, abs=1e-5)
+        n_characters = sum(len(text) - 2 for _, text in rows)
+        assert result["trained"]["nats_per_character"] == pytest.approx(sum(losses) / n_characters, abs=1e-5)
 
 
 def test_help_has_examples(capsys):

@@ -21,6 +21,7 @@ import pytest
 import numgpt
 from numgpt.checkpoint.lock import exclusive
 from numgpt.cli import main, train, train_report
+from numgpt.config import OFFICIAL_SIZES, GPTConfig
 from numgpt.errors import InputError
 from numgpt.training import state
 from numgpt.training.settings import Settings, option
@@ -73,6 +74,7 @@ def test_every_setting_has_an_option(monkeypatch, tmp_path):
         "vocab_size": 300,
         "keep": 5,
         "end_of_text": "text",
+        "documents": "joined",
     }
     named = {}
     for here in fields(Settings):
@@ -87,21 +89,27 @@ def test_every_setting_has_an_option(monkeypatch, tmp_path):
     assert all(getattr(Settings(), name) != value for name, value in named.items())
 
 
+SMALL = GPTConfig(n_ctx=64, dropout=0.3)
+
+
 def test_presets_and_init_are_passed_on(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, *_: asked.append(settings))
-    monkeypatch.setattr("numgpt.training.session.longest_context", lambda init: {"124M": 1024, "small": 64}[init])
+    monkeypatch.setattr("numgpt.training.session.start_config", {"124M": OFFICIAL_SIZES["124M"], "small": SMALL}.get)
     for words in (
         ["--preset", "char-small", "--n-layer", "5"],
         ["--init", "124M"],
         ["--init", "small"],
         ["--init", "small", "--context", "65"],
+        ["--init", "small", "--dropout", "0.05"],
     ):
         with pytest.raises(AttributeError):
             main(["train", "--data", "x", "--out", str(tmp_path / "run"), *words])
     assert (asked[0].n_layer, asked[0].n_embd, asked[0].tokenizer) == (5, 128, "char")
     assert (asked[1].init, asked[1].lr) == ("124M", 3e-5)
-    assert [settings.context for settings in asked] == [64, 256, 64, 65]
+    assert [settings.context for settings in asked] == [64, 1024, 64, 65, 64]
+    assert [settings.batch_size for settings in asked] == [12, 1, 16, 15, 16]
+    assert [settings.dropout for settings in asked] == [0.0, 0.0, 0.3, 0.3, 0.05]
 
 
 def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
@@ -111,12 +119,13 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
     (tmp_path / "folder").mkdir()
     data = ["--data", str(text_file)]
     for words, reason in [
-        ([], "give --data FILE and --out DIR"),
-        (data, "give --data FILE and --out DIR"),
+        ([], "give --data DATA and --out DIR"),
+        (data, "give --data DATA and --out DIR"),
         (["--data", str(empty), "--out", str(run)], "empty.txt is empty"),
-        (["--data", str(tmp_path / "folder"), "--out", str(run)], "is a folder: give one text file"),
+        (["--data", str(tmp_path / "folder"), "--out", str(run)], "folder holds no text: files whose names end in"),
         (["--data", str(tmp_path / "none"), "--out", str(run)], "No such file"),
         ([*data, "--out", str(text_file)], "is a file: give a folder"),
+        ([*command[1:], "--batch-size", "1000000000"], "training with 1,000,000,000 sequences of 8 tokens in"),
         ([*command[1:], "--n-embd", "9"], "n_embd (9) must be divisible by n_head (2)"),
         ([*command[1:], "--context", "1000000"], "too few for a context of 1000000"),
         ([*command[1:], "--tokenizer", "runes"], "'runes' is not a folder"),
@@ -129,6 +138,7 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         ([*command[1:], "--max-steps", "9" * 400], "--max-steps must be below 2^63"),
         ([*command[1:], "--val-data", str(text_file), "--val-fraction", "0.2"], "leave one of them out"),
         ([*command[1:], "--end-of-text", "word"], "--end-of-text must be token or text, not 'word'"),
+        ([*command[1:], "--documents", "both"], "--documents must be apart or joined, not 'both'"),
         (["--resume", str(run)], "is not a folder with a run"),
         (["--resume", str(tmp_path / "folder")], "no whole checkpoint yet"),
         (["--resume", str(run), "--out", str(tmp_path)], "leave out --out"),
@@ -221,6 +231,17 @@ def test_a_line_every_half_minute(monkeypatch, capsys, seconds, shown):
     lines = capsys.readouterr().out.splitlines()
     assert [int(line.split()[1]) for line in lines] == shown
     assert re.fullmatch(r"step +1 loss 2.5000  1,234 tokens/s, .* left", lines[0])
+
+
+def test_no_silence_while_an_evaluation_lasts(command, monkeypatch, capsys):
+    """A step, an evaluation or a sample may take longer than the time between two lines."""
+    monkeypatch.setattr(train_report, "LINE_SECONDS", 0.1)
+    monkeypatch.setattr(train_report, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(train_report, "sample", lambda *_: time.sleep(0.5))
+    assert main([*command, "--max-steps", "2"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("working on what follows")]
+    assert len(lines) >= 2
+    assert re.fullmatch(r"step +2 loss .* tokens/s, .* left, working on what follows", lines[0])
 
 
 def test_a_sample_cannot_move_the_cursor():

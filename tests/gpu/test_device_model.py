@@ -11,6 +11,7 @@ from numgpt.kernels import set_precision
 from numgpt.training import AdamW
 from numgpt.training.evaluate import HeldOut, token_losses
 from numgpt.training.optimizer import clip_gradients
+from numgpt.training.part import Part
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=12, n_head=3, n_layer=2)
 
@@ -128,7 +129,7 @@ def test_generation_past_the_context(pair, ids, settings):
 
 def test_evaluation(pair):
     tokens = np.random.default_rng(0).integers(0, 11, 50)
-    losses = [HeldOut(tokens, 8, 3, 0, None).loss(model).nats for model in pair]
+    losses = [HeldOut(Part(tokens), 8, 3, 0, None).loss(model).nats for model in pair]
     assert losses[0] == pytest.approx(losses[1], abs=1e-9)
     here, there = (token_losses(model, tokens, 8) for model in pair)
     assert np.allclose(here, there, rtol=0, atol=1e-9)

@@ -36,7 +36,10 @@ class Silent:
     def step(self, record):
         pass
 
-    def evaluated(self, record, model):
+    def evaluated(self, record):
+        pass
+
+    def sample(self, model):
         pass
 
 

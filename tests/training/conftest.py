@@ -30,14 +30,17 @@ class Quiet:
     """A report that only remembers what it was told."""
 
     def __init__(self):
-        self.steps, self.evaluations = [], []
+        self.steps, self.evaluations, self.samples = [], [], []
 
     def step(self, record):
         self.steps.append(record)
 
-    def evaluated(self, record, model):
-        assert not model.training
+    def evaluated(self, record):
         self.evaluations.append(record)
+
+    def sample(self, model):
+        assert not model.training
+        self.samples.append(len(self.steps))
 
 
 @pytest.fixture

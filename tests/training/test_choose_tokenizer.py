@@ -22,7 +22,7 @@ def source(tmp_path):
 
 
 def test_characters_and_words_of_the_whole_text(source, settings):
-    first, last = source.split(0.1)
+    first, last = (documents[0].text for documents in source.split(0.1))
     assert "Z" not in first
     for kind in "char", "word":
         tokenizer = choose_tokenizer(source, settings(tokenizer=kind))

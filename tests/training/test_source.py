@@ -13,9 +13,10 @@ from numgpt.errors import InputError
 from numgpt.loading import load
 from numgpt.tokenizer.bpe import END_OF_TEXT
 from numgpt.training import session, state
+from numgpt.training.documents import read_document
 from numgpt.training.loop import train
 from numgpt.training.schedule import learning_rate
-from numgpt.training.source import read_document, read_source
+from numgpt.training.source import read_source
 
 LINES = "".join(f"{n} times {n} is {n * n};\n" for n in range(60))
 
@@ -35,7 +36,7 @@ def test_a_byte_order_mark_is_no_character(tmp_path, standard_input):
     path = tmp_path / "a.txt"
     path.write_bytes("\ufeffäb\ufeff".encode())
     standard_input(path.read_bytes())
-    assert read_source(path).text == read_document(path) == read_document("-") == "äb\ufeff"
+    assert read_source(path).documents[0].text == read_document(path) == read_document("-") == "äb\ufeff"
     path.write_bytes("\ufeff".encode())
     with pytest.raises(InputError, match="is empty"):
         read_document(path)
@@ -70,7 +71,7 @@ def test_standard_input(tmp_path, settings, standard_input, text_file):
     other = session.begin(tmp_path / "other", text_file, settings())
     assert begun.data.file == "standard input"
     assert begun.data.sha256 == other.data.sha256
-    assert np.array_equal(begun.trainer.windows.tokens, other.trainer.windows.tokens)
+    assert np.array_equal(begun.trainer.windows.part.ids, other.trainer.windows.part.ids)
     (tmp_path / "-").write_text("a file")
     assert read_document(tmp_path / "-") == "a file"
 
@@ -95,7 +96,7 @@ def test_the_end_of_a_document(tmp_path, settings, kind):
     changed = {"tokenizer": "char"} if kind == "char" else {"tokenizer": "bpe", "vocab_size": 280}
     changed |= {"end_of_text": "text"} if kind == "text" else {}
     begun = session.begin(tmp_path / "run", path, settings(**changed))
-    parts = begun.trainer.windows.tokens.tolist(), begun.held_out.tokens.tolist()
+    parts = begun.trainer.windows.part.ids.tolist(), begun.held_out.part.ids.tolist()
     assert "".join(map(begun.tokenizer.decode, parts)) == DOCUMENTS
     end = begun.tokenizer.end_of_text
     found = [part.count(end) for part in parts]
@@ -125,8 +126,8 @@ def val_file(tmp_path):
 def test_a_file_that_is_held_out(tmp_path, settings, text_file, val_file, quiet, stop_after):
     for kind in "bpe", "char", "word":
         begun = session.begin(tmp_path / kind, text_file, settings(tokenizer=kind, vocab_size=270), val_data=val_file)
-        assert begun.tokenizer.decode(begun.trainer.windows.tokens.tolist()) == text_file.read_text()
-        assert begun.tokenizer.decode(begun.held_out.tokens.tolist()) == val_file.read_text()
+        assert begun.tokenizer.decode(begun.trainer.windows.part.ids.tolist()) == text_file.read_text()
+        assert begun.tokenizer.decode(begun.held_out.part.ids.tolist()) == val_file.read_text()
         if kind == "bpe":
             assert not any("ä".encode() in token for token in begun.tokenizer.tokens)
     train(begun, quiet, stop_after(1))
@@ -148,7 +149,7 @@ def test_tokens_that_are_held_out(tmp_path, settings, text_file):
     files = tmp_path / "a.npy", tmp_path / "b.npy"
     begun = session.begin(tmp_path / "run", files[0], settings(tokenizer="bpe"), val_data=files[1])
     assert begun.trainer.model.config.n_vocab == 9
-    assert (len(begun.trainer.windows.tokens), len(begun.held_out.tokens)) == (100, 100)
+    assert (len(begun.trainer.windows.part.ids), len(begun.held_out.part.ids)) == (100, 100)
     with pytest.raises(InputError, match="must both be texts, or both tokens"):
         read_source(files[0], text_file)
     with pytest.raises(InputError, match="cannot both be standard input"):

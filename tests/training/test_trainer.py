@@ -13,6 +13,7 @@ from numgpt.files import newest_checkpoint
 from numgpt.training import metrics, plot, session
 from numgpt.training.evaluate import HeldOut, token_losses
 from numgpt.training.loop import train
+from numgpt.training.part import Part
 from numgpt.training.presets import PRESETS, choose
 from numgpt.training.settings import Settings
 from numgpt.training.trainer import Diverged, Trainer
@@ -26,8 +27,8 @@ def settings(**changed):
 
 
 def test_accumulated_batches_are_one_large_batch():
-    one = Trainer(GPT(CONFIG, dtype="float64"), TOKENS, settings(accumulate=3))
-    large = Trainer(GPT(CONFIG, dtype="float64"), TOKENS, settings())
+    one = Trainer(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(accumulate=3))
+    large = Trainer(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings())
     draws = [large.windows.draw() for _ in range(3)]
     large.windows.draw = lambda: tuple(np.concatenate(parts) for parts in zip(*draws, strict=True))
     for _ in range(2):  # the second time, gradients are there already
@@ -41,9 +42,9 @@ def test_accumulated_batches_are_one_large_batch():
 
 def test_a_step_is_what_its_parts_say():
     """Gradient, clipping to length 0.1, AdamW with decay on matrices alone, as the papers have them."""
-    trainer = Trainer(GPT(CONFIG, dtype="float64"), TOKENS, settings(clip=0.1, weight_decay=0.5, lr=0.02))
+    trainer = Trainer(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(clip=0.1, weight_decay=0.5, lr=0.02))
     twin = GPT(CONFIG, dtype="float64")
-    loss = twin.loss(*Trainer(twin, TOKENS, settings()).windows.draw())
+    loss = twin.loss(*Trainer(twin, Part(TOKENS), settings()).windows.draw())
     twin.backward()
     norm = np.linalg.norm(twin.grads)
     g = twin.grads * 0.1 / norm
@@ -56,12 +57,12 @@ def test_a_step_is_what_its_parts_say():
 
 
 def test_the_learning_rate_follows_the_schedule():
-    trainer = Trainer(GPT(CONFIG), TOKENS, settings(warmup=2, max_steps=4, min_lr=1e-3))
+    trainer = Trainer(GPT(CONFIG), Part(TOKENS), settings(warmup=2, max_steps=4, min_lr=1e-3))
     np.testing.assert_allclose([trainer.step().lr for _ in range(4)], [5e-3, 1e-2, 1e-2, 1e-3])
 
 
 def test_the_average_of_the_weights():
-    trainer = Trainer(GPT(CONFIG, dtype="float64"), TOKENS, settings(ema=0.3))
+    trainer = Trainer(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(ema=0.3))
     average = trainer.model.values.copy()
     for t in range(1, 6):
         trainer.step()
@@ -80,7 +81,7 @@ def test_held_out_loss_is_that_of_every_token():
     model = GPT(CONFIG, dtype="float64")
     expected = token_losses(model, TOKENS, 6)
     assert expected.shape == (199,)
-    found = HeldOut(TOKENS, 6, 4, 0, None).loss(model)
+    found = HeldOut(Part(TOKENS), 6, 4, 0, None).loss(model)
     assert found.tokens == 199
     assert abs(found.nats - expected.sum()) < 1e-10
     assert abs(found.per_token - math.log(13)) < 0.1
@@ -91,7 +92,7 @@ def test_held_out_loss_is_that_of_every_token():
 
 def test_held_out_loss_is_without_dropout(begin):
     model = begin().trainer.model
-    held_out = HeldOut(np.arange(100), 8, 3, 0, None)
+    held_out = HeldOut(Part(np.arange(100)), 8, 3, 0, None)
     found = [held_out.loss(mode()).nats for mode in (model.train, model.train, model.eval)]
     assert found[0] == found[1] == found[2]
     assert not model.training
@@ -101,7 +102,7 @@ def test_held_out_loss_is_without_dropout(begin):
 
 def test_loss_per_character(begin):
     begun = begin(eval_batches=0)
-    text = begun.tokenizer.decode(begun.held_out.tokens.tolist())
+    text = begun.tokenizer.decode(begun.held_out.part.ids.tolist())
     loss = begun.held_out.loss(begun.trainer.model)
     assert loss.characters == len(text) - 1
     assert loss.per_character == loss.nats / loss.characters
@@ -152,7 +153,7 @@ def test_a_loss_that_is_no_number_ends_the_run(begin, quiet):
 
 
 def test_nothing_is_updated_with_what_is_no_number():
-    trainer = Trainer(GPT(CONFIG), TOKENS, settings())
+    trainer = Trainer(GPT(CONFIG), Part(TOKENS), settings())
     trainer.step()
     before = trainer.model.values.copy()
     trainer.model.loss = lambda *_: math.nan
@@ -165,7 +166,10 @@ def test_nothing_is_updated_with_what_is_no_number():
 
 def test_presets():
     assert choose(None, {}) == choose("small", {}) == Settings()
-    assert choose(None, {"init": "124M"}).context == 256
+    tuned = choose(None, {"init": "x"}, GPTConfig(n_ctx=512, dropout=0.25))
+    assert (tuned.context, tuned.batch_size, tuned.dropout, tuned.lr) == (512, 2, 0.25, 3e-5)
+    tuned = choose("char-large", {"init": "x", "dropout": 0.5}, GPTConfig(n_ctx=128))
+    assert (tuned.context, tuned.batch_size, tuned.dropout) == (128, 64, 0.5)
     char = choose("char-small", {})
     assert (char.n_layer, char.n_head, char.n_embd, char.context, char.batch_size) == (4, 4, 128, 64, 12)
     assert (char.dropout, char.max_steps, char.lr, char.min_lr, char.warmup) == (0, 2000, 1e-3, 1e-4, 100)

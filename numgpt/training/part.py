@@ -1,0 +1,100 @@
+"""Token ids, the documents that they are, and which of them are learnt.
+
+Where the tokenizer has <|endoftext|>, a document is read after one and ends in one, as GPT-2 learnt its texts: the one
+between two documents is the last id of the first and the first of the second, which so begins from nothing.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from numgpt.layers.loss import IGNORE
+
+
+class Part(NamedTuple):
+    """ids: (N,) whole numbers. documents: (D, 2), where each document begins and ends in them; None: all is one.
+
+    counts: (N,), 1 for an id that is learnt, 0 for one that is only read; None: each is learnt but for the first of a
+    document, which nothing precedes.
+    """
+
+    ids: np.ndarray
+    documents: np.ndarray | None = None
+    counts: np.ndarray | None = None
+
+    @property
+    def spans(self):
+        """(D, 2): where each document begins and ends."""
+        return np.array([[0, len(self.ids)]]) if self.documents is None else self.documents
+
+    @property
+    def n_targets(self):
+        """How many ids are learnt."""
+        if self.counts is not None:
+            return int(np.count_nonzero(self.counts))
+        return int(np.maximum(self.spans[:, 1] - self.spans[:, 0] - 1, 0).sum())
+
+    def learnt(self, begin, end):
+        """(end - begin - 1,) bool: which of ids[begin + 1 : end] are."""
+        return np.ones(end - begin - 1, bool) if self.counts is None else self.counts[begin + 1 : end] != 0
+
+    def targets(self):
+        """All ids that are learnt, a list, document after document."""
+        return [i for begin, end in self.spans for i in self.ids[begin + 1 : end][self.learnt(begin, end)].tolist()]
+
+    def joined(self):
+        """The Part in which the documents are one text."""
+        return self._replace(documents=None if self.counts is None else np.array([[0, len(self.ids)]]))
+
+    def rows(self, windows):
+        """(ids, targets), both (B, T) int64, of `windows`, (B, 2): where each begins and ends. T is the longest's.
+
+        A target that is not learnt is -1; a shorter row is filled up with ids whose targets are -1.
+        """
+        T = int((windows[:, 1] - windows[:, 0]).max()) - 1
+        ids, targets = np.zeros((len(windows), T), np.int64), np.full((len(windows), T), IGNORE)
+        for i, (begin, end) in enumerate(windows):
+            row = self.ids[begin:end].astype(np.int64)
+            ids[i, : len(row) - 1] = row[:-1]
+            targets[i, : len(row) - 1] = np.where(self.learnt(begin, end), row[1:], IGNORE)
+        return ids, targets
+
+
+def part_of_tokens(ids, end):
+    """The Part of ids whose documents end with the id `end`, None where none does."""
+    return _without_one(Part(ids, spans_between(ids, end)))
+
+
+def part_of_documents(documents, encode, end, is_apart, is_lines):
+    """The Part of a list of Document: what of a prompt is not learnt, and of what follows it all is.
+
+    encode: from text to ids. end: <|endoftext|>, which is put between documents that lie apart; None: there is no such
+    id. is_lines: whether it ends none where it stands within one.
+    """
+    ends = [end] if is_apart and end is not None else []
+    ids, counts, lengths = [np.array(ends, int)], [np.zeros(len(ends), np.uint8)], []
+    for document in documents:
+        prompt, text = encode(document.prompt) if document.prompt else [], encode(document.text)
+        text = [*text, *ends] if text[-1:] != ends else text
+        ids.append(np.array([*prompt, *text]))
+        counts.append(np.repeat(np.array([0, 1], np.uint8), [len(prompt), len(text)]))
+        lengths.append(len(ids[-1]))
+    ids, counts = np.concatenate(ids), np.concatenate(counts)
+    lasts = len(ends) + np.cumsum(lengths)
+    firsts = lasts - lengths - len(ends)
+    counts[0 if ends else firsts] = 0
+    spans = spans_between(ids, end) if not is_lines and end is not None else np.stack([firsts, lasts], 1)
+    return _without_one(Part(ids, spans, counts if any(document.prompt for document in documents) else None))
+
+
+def spans_between(ids, end):
+    """(D, 2): where documents of at least two ids begin and end, each after an id `end` and with the next."""
+    places = np.flatnonzero(ids == end) if end is not None else np.array([], int)
+    spans = np.stack([np.concatenate([[0], places]), np.concatenate([places + 1, [len(ids)]])], 1)
+    return spans[spans[:, 1] - spans[:, 0] > 1]
+
+
+def _without_one(part):
+    """The Part without `documents` where all is one."""
+    whole = part.counts is None and np.array_equal(part.documents, [[0, len(part.ids)]])
+    return part._replace(documents=None) if whole else part

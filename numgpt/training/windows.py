@@ -1,0 +1,68 @@
+"""Windows of tokens at random, of which batches are made."""
+
+import numpy as np
+
+
+class Windows:
+    """Batches at random from one text: B sequences of T ids, and as targets the ids one place further on.
+
+    part: a Part that is one text of N > T ids. Every start in [0, N - T) is equally likely. rng: a
+    numpy.random.Generator, all of whose draws these are.
+    """
+
+    def __init__(self, part, batch_size, context, rng):
+        self.part, self.shape, self.rng = part, (batch_size, context), rng
+
+    def draw(self):
+        """(ids, targets), both (B, T) int64."""
+        B, T = self.shape
+        ids = self.part.ids
+        starts = self.rng.integers(0, len(ids) - T, B)
+        rows = np.stack([ids[start : start + T + 1] for start in starts]).astype(np.int64)
+        return rows[:, :-1], rows[:, 1:]
+
+
+class DocumentWindows:
+    """Batches at random from documents: B windows of at most T ids, each within one document.
+
+    So nothing is ever predicted from another document. An id that is learnt is drawn, each equally likely, and a window
+    laid around it, wherever it then lies; moved as far as it has to be to lie within the document, it is the whole of a
+    document of at most T + 1 ids. part: a Part with documents, and with ids that are learnt. rng: as for Windows.
+    """
+
+    def __init__(self, part, batch_size, context, rng):
+        self.part, self.rng = part, rng
+        self.begins, self.ends = np.array(part.documents).T
+        self.shape = batch_size, min(context, int((self.ends - self.begins).max()) - 1)
+
+    def draw(self):
+        """(ids, targets), both (B, T) int64, T being that of the longest window here."""
+        B, T = self.shape
+        places = self.places(B)
+        documents = self.documents_of(places)
+        begins, ends = self.begins[documents], self.ends[documents]
+        starts = places - 1 - self.rng.integers(0, T, B)
+        starts = np.maximum(np.minimum(starts, ends - 1 - T), begins)
+        return self.part.rows(np.stack([starts, np.minimum(starts + T + 1, ends)], 1))
+
+    def places(self, B):
+        """(B,): where ids lie that are learnt."""
+        places = np.zeros(B, np.int64)
+        while len(others := np.flatnonzero(~self.are_learnt(places))):
+            places[others] = self.rng.integers(1, len(self.part.ids), len(others))
+        return places
+
+    def are_learnt(self, places):
+        """Which of the ids at `places` are learnt."""
+        if self.part.counts is not None:
+            return self.part.counts[places] != 0
+        return (places > 0) & (places < self.ends[self.documents_of(places)])
+
+    def documents_of(self, places):
+        """In which document each place is a target: the last that begins before it."""
+        return np.searchsorted(self.begins, places) - 1
+
+
+def windows_of(part, batch_size, context, rng):
+    """Windows or DocumentWindows, as the Part is."""
+    return (Windows if part.documents is None else DocumentWindows)(part, batch_size, context, rng)
