@@ -96,7 +96,7 @@ class CrossEntropy(Layer):
     def forward(self, logits: Array, targets: np.ndarray) -> float:
         """The loss. Raises InputError for targets that do not fit the logits, or of which none counts."""
         check_input(logits, name="logits")
-        targets = check_targets(targets, logits.shape[:-1], logits.shape[-1] if logits.shape else 0)
+        targets = check_targets(targets, logits.shape[:-1], logits.shape[-1])
         loss, kept = cross_entropy(logits, targets)
         self.keep(kept)
         return real(loss)

@@ -26,6 +26,7 @@ LAYERS = [
     "tests/layers/test_injected_bugs.py::test_nothing_is_broken_yet",
     "tests/model/test_gpt.py",
     "tests/layers/test_definitions.py",
+    "tests/layers/test_inputs.py",
     "tests/layers/test_promises.py",
     "tests/kernels/test_definitions.py",
     "tests/layers/test_layer_by_itself.py",
