@@ -91,12 +91,14 @@ function headBackward() {
   const D = () => openedHead().q.shape[1];
   return [
     live(() => element("h3", {}, word("opened_head", state))),
+    formula("do"),
     formula("dp"),
     formula("ds"),
     numbers(() => {
       const head = openedHead();
       const { t, u } = state;
       return [
+        `do[${t},${state.d}] = ${number(head.do.at(t, state.d))}${proven("o", t, state.d)}`,
         `dp[${t},${u}] = ${written(D(), (d) => `${factor(head.do.at(t, d))}·${factor(head.v.at(u, d))}`)} = ${number(head.dp[t][u])}${proven("p", t, u)}`,
         `Σ dp·p = ${written(t + 1, (w) => `${factor(head.dp[t][w])}·${number(head.p[t][w])}`)} = ${number(head.mean[t])}`,
         `ds[${t},${u}] = ${number(head.p[t][u])} · ( ${number(head.dp[t][u])} − ${factor(head.mean[t])} ) = ${number(head.ds[t][u])}${proven("s", t, u)}`,
@@ -116,6 +118,7 @@ function headBackward() {
         `dv[${u},${d}] = ${written(later.length, (n) => `${number(head.p[later[n]][u])}·${factor(head.do.at(later[n], d))}`)} = ${number(head.dv[u][d])}${proven("v", u, d)}`,
       ];
     }),
+    formula("dqkv"),
     live(() => {
       const head = openedHead();
       const { t, u, d } = state;

@@ -225,12 +225,15 @@ class Writer:
         ds = p * (dp - mean)
         yield ""
         yield f"  {self.word('opened_head', **self.focus)}"
+        yield self.formula("do")
+        yield f"    do[{t},{d}] = {number(head['do'][t, d])}"
         yield self.formula("dp")
         yield f"    dp[{t},{u}] = {number(dp[u])}"
         yield self.formula("ds")
         yield f"    ds[{t},{u}] = {number(p[u])} · ({number(dp[u])} - {number(mean)}) = {number(ds[u])}"
         yield self.formula("dq")
         yield f"    dq[{t},{d}] = {number(head['scale'] * (ds * head['k'][: t + 1, d]).sum())}"
+        yield self.formula("dqkv")
 
     def ablation(self) -> Iterator[str]:
         part = self.data["heads"]
