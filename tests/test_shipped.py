@@ -1,4 +1,4 @@
-"""The model that comes along: it loads by name, writes in its manner, and is as good as weights/README.md says."""
+"""The bundled model: it loads by name, writes in its style, and is as good as weights/README.md says."""
 
 import hashlib
 import math
@@ -29,7 +29,7 @@ def test_it_fits(loaded):
     assert tokenizer.n_vocab == model.config.n_vocab
 
 
-def test_it_knows_the_manner(loaded):
+def test_it_knows_the_style(loaded):
     """Far likelier than chance, on a line that is in no play."""
     model, tokenizer = loaded
     ids = np.array([tokenizer.encode("ROMEO:\nI am the king of all the world, my lord.\n\nJULIET:\n")])

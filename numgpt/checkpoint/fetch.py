@@ -1,4 +1,4 @@
-"""Bring one file over HTTP: go on where an earlier attempt broke off, try again, compare with what is published."""
+"""Bring one file over HTTP: resume what was cut off, try again, compare with what is published."""
 
 import math
 import re
@@ -36,7 +36,7 @@ class DownloadError(ConnectionError):
 
 
 class Interrupted(Exception):
-    """An attempt that ended too early, where another one may go on, `wait` seconds later at the earliest."""
+    """An attempt that ended too early, where another one may continue, `wait` seconds later at the earliest."""
 
     def __init__(self, message, wait=0):
         super().__init__(message)

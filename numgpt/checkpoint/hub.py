@@ -80,7 +80,7 @@ def download(name, source="openai", mirror=None):
     `<mirror>/<size>/<file>`, for "hf" at `<mirror>/openai-community/<repository>/resolve/<revision>/<file>`.
 
     Each file is compared with its published size and SHA-256; where none is known, the tensors with the checksums in
-    OpenAI's index. A download that broke off goes on where it stopped, and a second process waits for the first.
+    OpenAI's index. An interrupted download resumes where it stopped, and a second process waits for the first.
 
     Raises InputError for an unknown name or source, a mirror that is no URL, too little disk space, and a file of
     the wrong size in the way; OSError for a network, a server or a disk that fails.

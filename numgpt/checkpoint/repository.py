@@ -52,7 +52,7 @@ def download(name, mirror=None):
     """The folder of the repository `name`, after downloading it if it is not there.
 
     mirror: the URL of another server than $HF_ENDPOINT, else huggingface.co. $HF_TOKEN, if there is one, is shown to
-    that server alone. A download that broke off goes on where it stopped; a second process waits for the first.
+    that server alone. An interrupted download resumes where it stopped; a second process waits for the first.
 
     Raises InputError for a name that is none, a URL that is none, a repository without a GPT-2 that can be loaded;
     OSError for a network, a server or a disk that fails, and for a file that is not what the server says.

@@ -24,8 +24,8 @@ from numgpt.errors import LONGEST, InputError, shorten
 from numgpt.kernels import kernels_in_use
 
 EPILOG = """examples:
-  numgpt generate "ROMEO:"                the model that comes along goes on
-  numgpt generate --model 124M "The dog"  GPT-2 goes on; the first time, it is downloaded
+  numgpt generate "ROMEO:"                the bundled model continues in Shakespeare's style
+  numgpt generate --model 124M "The dog"  GPT-2 continues; it is downloaded the first time
   numgpt gradcheck                        prove every gradient
   numgpt COMMAND --help                   what a command can do, with examples
 """

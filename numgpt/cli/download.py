@@ -7,7 +7,7 @@ gpt2-medium, gpt2-large, gpt2-xl, 117M and 345M; or any repository of Hugging Fa
 name org/name. Prints the folder that it is in.
 
 The files land in $NUMGPT_HOME, else in weights/ of a source checkout, else in the user's cache folder. Each is compared
-with its published size and SHA-256 before it gets its name. A download that broke off goes on where it stopped.
+with its published size and SHA-256 before it gets its name. An interrupted download resumes where it stopped.
 
 For a repository, HF_ENDPOINT names another server than https://huggingface.co, and HF_TOKEN holds a token, for one that
 is not open to everyone; it is shown to that server alone."""

@@ -11,7 +11,7 @@ from numgpt.errors import InputError
 EPILOG = """examples:
   numgpt info                     versions, threads, and where models are looked for
   numgpt info 124M                a published model, downloaded or not
-  numgpt info shakespeare         the model that comes along
+  numgpt info shakespeare         the bundled model
   numgpt info path/to/folder      a model on disk, or what a folder lacks to be one
 """
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")

@@ -25,7 +25,7 @@ LONGEST_TABLE = 200  # tokens
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "loss",
-        help="show the cross-entropy of a text, token by token",
+        help="show the loss of a text, token by token",
         description="Show the cross-entropy of the text in FILE under a model, and under random weights of the same "
         f"shape, which have learnt nothing: the mean, and token by token for a text of at most {LONGEST_TABLE} tokens.",
         epilog=EPILOG,

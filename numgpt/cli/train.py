@@ -16,7 +16,7 @@ from numgpt.files import LATEST, newest_checkpoint
 EPILOG = """examples:
   numgpt train --data text.txt --out run              some minutes; then: numgpt generate --model run "..."
   numgpt train --data text.txt --out run --preset char-small --max-steps 500
-  numgpt train --resume run                           go on where a run stopped, bit for bit
+  numgpt train --resume run                           continue a run where it stopped, bit for bit
   numgpt train --resume run --max-steps 6000          give a run more steps; the learning rate follows the new schedule
   numgpt train --data text.txt --out run --init 124M  fine-tune a published model
   numgpt train --data pairs.jsonl --out run --init 124M
@@ -33,7 +33,7 @@ another, and attention sees none. --documents joined takes them for one text.
 
 The folder of a run holds its checkpoints (any of them, and the folder itself, is a model for numgpt generate --model),
 metrics.jsonl with a line per step, and loss.svg. At most --keep + 2 checkpoints are on the disk: the newest, the best,
-and the one being written. Each has 16 bytes a parameter (weights, once more to go on from, and two averages; 20 with
+and the one being written. Each has 16 bytes a parameter (weights, once more to continue from, and two averages; 20 with
 --ema, twice as much in float64). The tokens are kept as well, 2 or 4 bytes each, 1 more with completions.
 
 With --resume, --max-steps (more), --eval-every, --save-every, --sample-every, --keep, --patience, --device and
@@ -42,7 +42,7 @@ With --resume, --max-steps (more), --eval-every, --save-every, --sample-every, -
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 BUSY = "numgpt: another process is training in this folder; waiting for it to end"
-TAKEN = "another process is beginning a run in {0}, or training one: give another folder, or go on with that run later"
+TAKEN = "another process is beginning a run in {0}, or training one: give another folder, or continue that run later"
 
 
 def add_parser(subparsers):
@@ -52,7 +52,7 @@ def add_parser(subparsers):
     presets = "\n".join(f"  {name:12}{preset.purpose}" for name, preset in PRESETS.items())
     parser = subparsers.add_parser(
         "train",
-        help="train a model on a text, or go on with a run",
+        help="train a model on a text, or continue a run",
         description="Train a GPT on a text, on documents or on tokens, and save it as it learns. "
         "Their end is held out to see what the model makes of what it has not read.\n\npresets:\n" + presets,
         epilog=EPILOG,
@@ -61,7 +61,7 @@ def add_parser(subparsers):
     parser.add_argument("--data", metavar="DATA", help="what to train on, see below (-: a text from standard input)")
     parser.add_argument("--val-data", metavar="DATA", help="what is held out; without it, the end of --data is")
     parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
-    parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
+    parser.add_argument("--resume", metavar="DIR", type=Path, help="continue the run in DIR")
     add_checkpoint_argument(parser, "latest; what comes after it in the run is removed")
     parser.add_argument("--preset", metavar="NAME", help="start from these settings (default small); options override")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
@@ -92,14 +92,14 @@ def run(args):
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
     if args.resume:
         if args.out is not None:
-            raise InputError("--resume goes on in the run's own folder: leave out --out")
+            raise InputError("--resume continues in the run's own folder: leave out --out")
         find_checkpoint(args.resume, args.checkpoint or LATEST)
         with exclusive(args.resume / "lock", BUSY):
             return go_on(resumed(args, options))
     if args.checkpoint is not None:
         raise InputError("--checkpoint says where --resume continues: give both, or neither")
     if args.data is None or args.out is None:
-        raise InputError("give --data DATA and --out DIR for a new run, or --resume DIR to go on with one")
+        raise InputError("give --data DATA and --out DIR for a new run, or --resume DIR to continue one")
     if args.val_data is not None and "val_fraction" in options:
         raise InputError("--val-fraction says how much of --data is held out, but --val-data is: leave one of them out")
     start = start_config(options["init"]) if "init" in options else None
@@ -137,12 +137,12 @@ def go_on(session):
     if finished:
         print(f'finished; try it: numgpt generate --model {quote(str(session.run))} "..."')
         return 0
-    print(f"stopped after step {session.trainer.steps}, saved; go on with: {resuming(session.run)}")
+    print(f"stopped after step {session.trainer.steps}, saved; continue with: {resuming(session.run)}")
     return status
 
 
 def resuming(run):
-    """The command that goes on with a run, for any name of its folder."""
+    """The command that continues a run, for any name of its folder."""
     return f"numgpt train --resume {quote(str(run))}"
 
 
@@ -159,7 +159,7 @@ def patience_ended(session):
 def what_is_left(run):
     """What to say of the run after the disk failed."""
     good = newest_checkpoint(run)
-    return f"; {good.name} is whole, go on from it then: {resuming(run)}" if good else ""
+    return f"; {good.name} is whole, continue from it then: {resuming(run)}" if good else ""
 
 
 def begun(args, settings):
@@ -189,7 +189,7 @@ def signal_flag():
     """A function: the signal that asked the run to end, or None; the step is then ended and saved.
 
     It may be Ctrl-C, and then the second Ctrl-C ends all; SIGTERM; or SIGHUP, where the terminal goes. What the process
-    was started to ignore, as by `nohup`, or Ctrl-C by a script's `numgpt train ... &`, it goes on ignoring.
+    was started to ignore, as by `nohup`, or Ctrl-C by a script's `numgpt train ... &`, it keeps ignoring.
     """
     asked = []
 

@@ -114,7 +114,7 @@ def introduction(session):
     """What is trained, and what its loss means."""
     model, trainer = session.trainer.model, session.trainer
     V = model.config.n_vocab
-    begun = "" if trainer.steps == 0 else f" Going on after step {trainer.steps}."
+    begun = "" if trainer.steps == 0 else f" Continuing after step {trainer.steps}."
     return (
         f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
         f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "

@@ -18,7 +18,7 @@ WHAT, VALUE = 64, 30  # widths of columns
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "verify",
-        help="compare a model with what is published of the real one",
+        help="compare a model with the published numbers of the real one",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,

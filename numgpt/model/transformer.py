@@ -210,7 +210,7 @@ class TransformerCache:
         return self.written[0].length
 
     def choose(self, rows: Any) -> None:
-        """Go on with these rows, (R,) ints, in the place of all: a row may be left out, or stand several times."""
+        """Continue with these rows, (R,) ints, in the place of all: a row may be left out, or stand several times."""
         rows = np.asarray(rows, like=self.padding)
         self.padding = self.padding[rows]
         self.read = [(k[rows], v[rows]) for k, v in self.read]

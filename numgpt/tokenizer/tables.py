@@ -64,7 +64,7 @@ class TableTokenizer:
         try:
             return cls(strings)
         except InputError as error:
-            raise InputError(f"{path}: {error}: make it again") from None
+            raise InputError(f"{path}: {error}: recreate it") from None
 
 
 class CharTokenizer(TableTokenizer):

@@ -126,7 +126,7 @@ def check_tokens(folder, record):
     for name, sha256 in zip(PARTS, (record.train_sha256, record.held_out_sha256), strict=True):
         path = _files(folder, name)[0]
         if not path.exists() or part_sha256(folder, name) != sha256:
-            raise InputError(f"{path} is missing or not what the run was begun with: it cannot go on as before")
+            raise InputError(f"{path} is missing or not what the run was begun with: it cannot continue as before")
 
 
 def _files(folder, name):

@@ -33,7 +33,7 @@ def train(session, report, stopped=lambda: False):
     except Diverged as error:
         good = newest_checkpoint(session.run)
         advice = (
-            f"; {good} is whole and from before: go on from it with --init {good} and a smaller --lr" if good else ""
+            f"; {good} is whole and from before: continue from it with --init {good} and a smaller --lr" if good else ""
         )
         raise Diverged(f"{error}{advice}") from None
 

@@ -14,7 +14,7 @@ NAME = "metrics.jsonl"
 class Metrics:
     """Appends records to the diary in the folder `run`; one that is there already is first cut back to `step`.
 
-    So a run that goes on from the checkpoint of `step` has no step twice. Raises OSError as the disk does.
+    So a run continued from the checkpoint of `step` has no step twice. Raises OSError as the disk does.
     """
 
     def __init__(self, run, step):
@@ -39,7 +39,7 @@ class Metrics:
             self.file.flush()
 
     def sync(self):
-        """Have the disk hold all records."""
+        """Flush all records to disk."""
         with naming(self.path):
             os.fsync(self.file.fileno())
 

@@ -57,7 +57,7 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32",
 
     val_data: the file that is held out; without it, it is the end of `data`. "-" is standard input. progress: see
     `choose_tokenizer`. device: "cpu" or "cuda"; precision: see `numgpt.kernels.set_precision`; both are this process's
-    and not the run's, which can go on with others. Raises InputError where they cannot be had, for a folder that holds
+    and not the run's, which can change them. Raises InputError where they cannot be had, for a folder that holds
     a run already, for data that cannot be used and for settings that do not go together; OSError as the disk does.
     """
     set_precision(precision, device)
@@ -117,7 +117,7 @@ def resume(run, options, data=None, device="cpu", precision="float32", val_data=
     settings = replace(settings, **{name: value for name, value in options.items() if name in HARMLESS})
     differences = settings.differences(options) + record.differences(data, val_data)
     if differences:
-        raise InputError(f"{run} cannot go on: {'; '.join(differences)}; leave that out, or begin another run")
+        raise InputError(f"{run} cannot be continued: {'; '.join(differences)}; leave that out, or begin another run")
     check_tokens(run / DATA, record)
     config = state.read_config(checkpoint, settings.dropout)
     session = open_session(
@@ -137,7 +137,7 @@ def say_more_steps(old, new, step):
     )
     return (
         f"The run has {new.max_steps:,} steps from here on, where it had {old.max_steps:,}: the learning rate follows "
-        f"the schedule of {new.max_steps:,} steps, and goes on with {after:.2g} after {before:.2g}."
+        f"the schedule of {new.max_steps:,} steps, and continues with {after:.2g} after {before:.2g}."
     )
 
 
@@ -175,9 +175,7 @@ def check_vacant(run):
     """Raise InputError where a run, or anything else that is no folder, stands at `run` already."""
     check_no_file(run)
     if (run / LATEST).exists():
-        raise InputError(
-            f"{run} already holds a run: go on with it (--resume {quote(str(run))}), or give another folder"
-        )
+        raise InputError(f"{run} already holds a run: continue it (--resume {quote(str(run))}), or give another folder")
     if state.checkpoints(run):
         raise InputError(f"{without_latest(run)}, or give another folder for the new run")
     if (run / METRICS).exists() or (run / DATA).exists():
@@ -205,4 +203,4 @@ def find_checkpoint(run, which=LATEST):
 def without_latest(run):
     """What to do about a run that has checkpoints, but not the file that names the newest."""
     newest = state.checkpoints(run)[-1].name
-    return f"{run} holds checkpoints, but no file {LATEST}: write {newest} into one to go on from that"
+    return f"{run} holds checkpoints, but no file {LATEST}: write {newest} into one to continue from that"

@@ -41,7 +41,7 @@ class Settings:
     beta1: float = setting(0.9, "AdamW's memory of the gradient", low=0, below=1)
     beta2: float = setting(0.99, "AdamW's memory of the squared gradient", low=0, below=1)
     weight_decay: float = setting(0.1, "AdamW's weight decay, on matrices only", low=0)
-    clip: float = setting(1.0, "longest gradient; 0: any", low=0)
+    clip: float = setting(1.0, "maximum gradient norm; 0: no limit", low=0)
     ema: float = setting(0.0, "decay of the weights' moving average, which is then kept; 0: none", low=0, below=1)
     eval_every: int = setting(
         250, "steps from one evaluation to the next; before the first, after 8, 16, 32, ...", low=1

@@ -114,7 +114,7 @@ def read_state(checkpoint):
     try:
         state = read_json(path)
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on") from None
+        raise InputError(f"{path} is missing: the model can be loaded, but its training cannot be continued") from None
     if type(state.get("format")) is not int or state["format"] != FORMAT:
         raise InputError(f"{path} was not written by this version of numgpt")
     if check_number(state.get("step"), f"{path}: step", whole=True, low=0) != _number(checkpoint):
@@ -144,7 +144,7 @@ def restore(checkpoint, trainer, state):
     """Set `trainer` to what `save` found in one of the same settings. Raises InputError for files that do not fit."""
     path = checkpoint / ARRAYS
     if not path.exists():
-        raise InputError(f"{path} is missing: the model can be loaded, but its training cannot go on")
+        raise InputError(f"{path} is missing: the model can be loaded, but its training cannot be continued")
     arrays = trainer.arrays()
     stored = {tensor.name: tensor for tensor in read_header(path)}
     shapes = {name: array.shape for name, array in arrays.items()}

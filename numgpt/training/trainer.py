@@ -160,7 +160,7 @@ class Trainer:
         }
 
     def set_state(self, state):
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         self.optimizer.steps = state["step"]
         self.windows.rng.bit_generator.state = state["batches"]
         self.model.rng.bit_generator.state = state["dropout"]

@@ -167,7 +167,7 @@ def test_resume_refuses_what_differs(command, tmp_path, text_file, capsys):
 
 @pytest.mark.usefixtures("interruptible")
 def test_twenty_steps_are_ten_and_ten_in_three_processes(command, tmp_path):
-    """Ctrl-C stops a run after a step; the one that goes on ends where the undisturbed one does."""
+    """Ctrl-C stops a run after a step; the one that continues ends where the undisturbed one does."""
 
     def numgpt(*words):
         return [sys.executable, "-m", "numgpt", *words]
@@ -181,7 +181,7 @@ def test_twenty_steps_are_ten_and_ten_in_three_processes(command, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     out, error = process.communicate()
     assert process.returncode == 130
-    assert out.splitlines()[-1].endswith(f"saved; go on with: numgpt train --resume {tmp_path / 'run'}")
+    assert out.splitlines()[-1].endswith(f"saved; continue with: numgpt train --resume {tmp_path / 'run'}")
     assert "Traceback" not in error
     stopped = json.loads(checkpoint(tmp_path / "run")["state.json"])["step"]
     assert 9 <= stopped < 400
@@ -391,7 +391,7 @@ def test_a_text_from_standard_input(command, tmp_path, text_file):
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
 def test_a_disk_that_fills_up_during_a_run(command, tmp_path):
-    """The diary is the first file to grow too long: the last checkpoint is named, and the run goes on from it."""
+    """The diary is the first file to grow too long: the last checkpoint is named, and the run continues from it."""
     code = (
         "import resource, sys; from numgpt.cli import main;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY)); sys.exit(main(sys.argv[1:]))"
@@ -401,7 +401,7 @@ def test_a_disk_that_fills_up_during_a_run(command, tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "run/metrics.jsonl cannot be written: File too large; no larger file is allowed there" in done.stderr
-    step, resume = re.search(r"step-(\d+) is whole, go on from it then: numgpt (.*)$", done.stderr).groups()
+    step, resume = re.search(r"step-(\d+) is whole, continue from it then: numgpt (.*)$", done.stderr).groups()
     assert 100 <= int(step) < 700
     assert main(resume.split()) == 0
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 701

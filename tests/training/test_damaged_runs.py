@@ -66,7 +66,7 @@ LINES = [
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_of_the_diary(run, quiet, line):
-    """A line that is none of ours is passed over, and gone once the run goes on."""
+    """A line that is none of ours is passed over, and gone once the run continues."""
     with open(run / metrics.NAME, "a") as file:
         file.write(line + "\n")
     assert [record["step"] for record in metrics.read(run)] == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""A run that stops and goes on is the run that never stopped, bit for bit."""
+"""A run that stops and continues is the run that never stopped, bit for bit."""
 
 import json
 import shutil
@@ -130,8 +130,8 @@ def test_other_data(begin, quiet, stop_after, text_file):
         (state.STATE, b"[]", "expected a JSON object"),
         (state.STATE, b"{}", "not written by this version"),
         (state.STATE, b'{"format": 1, "step": 1}', "the state of the generator for batches is None"),
-        (state.ARRAYS, None, "the model can be loaded, but its training cannot go on"),
-        (state.STATE, None, "the model can be loaded, but its training cannot go on"),
+        (state.ARRAYS, None, "the model can be loaded, but its training cannot be continued"),
+        (state.STATE, None, "the model can be loaded, but its training cannot be continued"),
         (state.ARRAYS, b"\0" * 8, "training.safetensors"),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_folder_that_holds_a_run(begin, quiet, stop_after, tmp_path):
     with pytest.raises(InputError, match="without a checkpoint: remove it"):
         begin()
     train(begun, quiet, stop_after(1))
-    with pytest.raises(InputError, match="already holds a run: go on with it .--resume"):
+    with pytest.raises(InputError, match="already holds a run: continue it .--resume"):
         begin()
 
 
@@ -198,5 +198,5 @@ def test_checkpoints_without_latest(begin, quiet, stop_after):
     shutil.rmtree(begun.run / "data")
     (begun.run / metrics.NAME).unlink()
     for opens in begin, lambda: session.resume(begun.run, {}):
-        with pytest.raises(InputError, match="no file latest: write step-00000003 into one to go on from that"):
+        with pytest.raises(InputError, match="no file latest: write step-00000003 into one to continue from that"):
             opens()

@@ -68,7 +68,7 @@ def die_before_change(n):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that can be copied")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_death_before_any_change_of_the_disk(begin, finish, quiet, stop_after, tmp_path):
-    """A copy of the process dies before its n-th change of the disk while it saves, for every n; the run goes on."""
+    """A copy of the process dies before its n-th change of the disk while it saves, for every n; the run continues."""
     short = {"max_steps": 6, "save_every": 1, "keep": 1}
     straight = finish(begin("straight", **short))
     train(origin := begin("origin", **short), quiet, stop_after(4))
