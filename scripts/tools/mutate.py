@@ -30,6 +30,8 @@ LAYERS = [
     "tests/layers/test_promises.py",
     "tests/kernels/test_definitions.py",
     "tests/layers/test_layer_by_itself.py",
+    "tests/model/test_transformer.py",
+    "tests/model/test_memory.py",
     "tests/model/test_family.py",
     "tests/test_loading.py",
     "tests/layers/test_gradients.py",

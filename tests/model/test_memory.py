@@ -79,3 +79,13 @@ def test_a_batch_that_cannot_fit_is_refused_before_it_is_read(monkeypatch):
     assert generate(model, [[1]] * 100, 1).shape == (100, 2)
     with pytest.raises(InputError, match="a batch of 101 texts takes 0.0 GB"):
         generate(model, [[1]] * 101, 1)
+
+
+def test_what_just_fits_is_made(monkeypatch):
+    config = GPTConfig(**TINY | {"n_layer": 3})
+    needed = config.n_parameters * 8 + 3 * 12_000  # numbers in float64, and a block's objects in Python
+    monkeypatch.setattr(backend, "memory_of", lambda device: needed)
+    assert GPT(config, dtype="float64").n_tokens == 7
+    monkeypatch.setattr(backend, "memory_of", lambda device: needed - 1)
+    with pytest.raises(InputError, match=f"a model of {config.n_parameters} parameters in float64 takes"):
+        GPT(config, dtype="float64")
