@@ -152,14 +152,17 @@ class Transformer(Layer):
 
     @staticmethod
     def from_pytorch(
-        config: TransformerConfig, weights: Mapping[str, Any], dtype: Any = "float32", device: str = "cpu"
+        config: TransformerConfig, weights: Mapping[str, Any], dtype: Any = None, device: str = "cpu"
     ) -> "Transformer":
         """A model with the weights of PyTorch's nn.TransformerEncoder and nn.TransformerDecoder: name -> array.
 
-        `numgpt.model.pytorch_names` has the names. Raises InputError where names or shapes are not the model's.
+        `numgpt.model.pytorch_names` has the names. dtype: None is that of the weights' first, the table. Raises
+        InputError where names or shapes are not the model's.
         """
         from numgpt.model.pytorch_names import fill
 
+        if dtype is None:
+            dtype = np.asarray(weights.get("table", np.float32(0))).dtype
         model = Transformer(config, seed=None, dtype=dtype, device=device)
         fill(model, weights)
         return model

@@ -15,7 +15,7 @@ def read(folder, device="cpu"):
     expected = dict(np.load(folder / "expected.npz"))
     config = TransformerConfig(**json.loads((folder / "config.json").read_text("utf-8")))
     weights = {name.removeprefix("weights/"): value for name, value in expected.items() if name.startswith("weights/")}
-    return Transformer.from_pytorch(config, weights, "float64", device), expected
+    return Transformer.from_pytorch(config, weights, device=device), expected
 
 
 def check(folder, device="cpu", to_host=np.asarray):

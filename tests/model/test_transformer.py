@@ -41,7 +41,7 @@ def test_weights_that_are_not_the_models(golden):
         (weights | {"more": np.ones(1)}, "'more' is no weight of this configuration"),
     ]:
         with pytest.raises(InputError, match=message):
-            Transformer.from_pytorch(model.config, changed)
+            Transformer.from_pytorch(model.config, changed, "float64")
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
