@@ -25,15 +25,27 @@ def of_text(records, totals):
 
 
 def stderr_of_ratio(pairs):
-    """The standard error of sum(s) / sum(w) over n independent (s, w); None for fewer than two.
-
-    With every w = 1 that is the standard error of a mean.
-    """
+    """The standard error of sum(s) / sum(w) over n independent (s, w); None for fewer than two."""
     n, weight = len(pairs), sum(w for _, w in pairs)
     if n < 2:
         return None
     ratio = sum(s for s, _ in pairs) / weight
     return math.sqrt(n / (n - 1) * sum((s - ratio * w) ** 2 for s, w in pairs)) / weight
+
+
+def stderr_of_mean(values):
+    """The standard error of the mean of independent values; None for fewer than two."""
+    return stderr_of_ratio([(value, 1) for value in values])
+
+
+def accuracy(name, right):
+    """The share of what is right, a list of bool, under `name`, and its standard error."""
+    return {name: sum(map(bool, right)) / len(right), f"{name}_stderr": stderr_of_mean(right)}
+
+
+def cuts(records):
+    """In how many records a context was too long for the model and was cut on the left."""
+    return {"contexts_cut": sum(record["cut"] > 0 for record in records)}
 
 
 def exp(nats):

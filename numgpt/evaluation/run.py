@@ -4,7 +4,6 @@ import hashlib
 from pathlib import Path
 
 from numgpt.errors import InputError
-from numgpt.evaluation.scorer import score_windows
 from numgpt.evaluation.tasks import find_task
 from numgpt.files import check_path, decode_utf8, quoted, read_bytes
 from numgpt.model.gpt import check_model
@@ -33,14 +32,14 @@ def evaluate(model, tokenizer, task, file=None, limit=None, batch_size=8, protoc
         raise InputError(f"tokenizer must be one of numgpt's, not {quoted(tokenizer)}")
     data, path = read_task_file(task, chosen, file)
     n_ctx = min(chosen.n_ctx or model.config.n_ctx, model.config.n_ctx)
-    units, totals = chosen.prepare(decode_utf8(data, path), tokenizer, n_ctx)
+    units, totals = chosen.prepare(decode_utf8(data, path), path, tokenizer, n_ctx)
     if limit is not None and limit < len(units):
         units, totals = units[:limit], {}
     else:
         limit = None
     records = []
     for chunk in chunks(units, batch_size * BATCHES):
-        records += score_units(model, chunk, chosen, batch_size)
+        records += chosen.score(model, tokenizer, chunk, batch_size)
         if progress is not None:
             progress(len(records), len(units), chosen.reduce(records, {}))
     return {
@@ -80,9 +79,3 @@ def chunks(units, n_windows):
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def score_units(model, units, task, batch_size):
-    """The records of Units whose windows are read together."""
-    scores = iter(score_windows(model, [window for unit in units for window in unit.windows], batch_size))
-    return [task.record(unit, [next(scores) for _ in unit.windows]) for unit in units]

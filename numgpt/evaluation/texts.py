@@ -23,7 +23,7 @@ def strided_units(text, tokenizer, n_ctx, stride):
     return [Unit([window]) for window in windows], totals(text)
 
 
-def rolling_units(text, tokenizer, n_ctx):
+def rolling_units(text, name, tokenizer, n_ctx):
     """(Units, totals): a Unit a window."""
     windows = rolling(encode(text, tokenizer), n_ctx, first_token(tokenizer))
     return [Unit([window]) for window in windows], totals(text)
@@ -55,9 +55,11 @@ def record(unit, scores):
 
 
 def reduce(records, totals):
-    """The figures, with the standard error of nats per token over the windows."""
+    """The figures, with the standard error of the token perplexity over the windows."""
     found = figures.of_text(records, totals)
-    found["stderr"] = figures.exp_stderr(
-        found["nats_per_token"], figures.stderr_of_ratio([(r["nats"], r["tokens"]) for r in records])
-    )
-    return found
+    stderr = figures.stderr_of_ratio([(record["nats"], record["tokens"]) for record in records])
+    return {
+        **found,
+        "stderr": figures.exp_stderr(found["nats_per_token"], stderr),
+        "stderr_of": "token_perplexity",
+    }
