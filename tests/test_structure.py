@@ -25,13 +25,14 @@ MAY_IMPORT = {
     "checkpoint": BASE,
     "loading": BASE | {"model", "tokenizer", "checkpoint"},
     "generation": BASE | {"layers", "model"},
-    "evaluation": BASE | {"layers", "model", "tokenizer", "generation"},
+    "evaluation": BASE
+    | {"kernels", "layers", "model", "tokenizer", "checkpoint", "generation"},  # checkpoint: its lock
     "gradcheck": BASE | {"kernels", "layers", "model", "training"},
     "textbook": {"layers", "training"},  # only the template, which is read and not imported
     "training": BASE | {"kernels", "layers", "model", "tokenizer", "checkpoint", "loading", "generation"},
     "tracing": BASE | {"layers", "model", "explain"},  # explain only for Trace._repr_html_
     "explain": BASE | {"layers", "model", "tokenizer", "generation", "training", "tracing"},
-    "verification": BASE | {"model", "tokenizer", "generation", "training"},
+    "verification": BASE | {"model", "tokenizer", "generation", "training", "evaluation"},
 }
 
 

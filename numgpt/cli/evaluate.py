@@ -9,12 +9,16 @@ from numgpt.cli.progress import units_bar
 
 EPILOG = """examples:
   numgpt evaluate --list                                                what there is
-  numgpt evaluate wikitext-hf-1024 --model 124M --file wikitext-2-raw.test.txt
+  numgpt evaluate wikitext-lm-eval --model 124M                         word perplexity 37.37, as published
+  numgpt evaluate lambada-lm-eval --model 124M --limit 200              a part, with its standard error
+  numgpt evaluate hellaswag-llm.c --model 124M --out rows.jsonl         goes on where it was when it is killed
   numgpt evaluate text --file book.txt --protocol strided --stride 256  any text
-  numgpt evaluate text --file book.txt --protocol rolling --limit 20    a part, with its standard error
+  numgpt evaluate text --file book.txt --protocol rolling
 
 A perplexity means nothing without its protocol: how the text is cut, what a token sees before it, and what the sum is
-divided by. On a terminal the figures come as a table, elsewhere, or with --json, as a line of JSON.
+divided by. Where a figure is published for the protocol, the model's size and the text, the result says whether it is
+equal. scripts/fetch-texts fetches the texts. On a terminal the figures come as a table, elsewhere, or with --json, as a
+line of JSON. docs/evaluation.md explains the protocols.
 """
 
 
@@ -33,6 +37,9 @@ def add_parser(subparsers):
     parser.add_argument("--stride", type=int, metavar="N", help="for text, strided: tokens from window to window")
     parser.add_argument("--limit", type=int, metavar="N", help="score only the first N windows, pages or lines")
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="windows read together (default 8)")
+    parser.add_argument(
+        "--out", metavar="F.jsonl", help="append each unit's record to F; a run that was killed goes on from there"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     add_model_arguments(parser)
     parser.set_defaults(run=run)
@@ -64,17 +71,22 @@ def run(args):
             protocol=args.protocol,
             stride=args.stride,
             progress=progress,
+            out=args.out,
         )
     show({"model": args.model, **result}, as_json=args.json or not sys.stdout.isatty())
     return 0
 
 
 def list_tasks():
-    """Print every task with its protocol."""
+    """Print every task with its protocol, and what is published for it."""
     from numgpt.evaluation import TASKS
+    from numgpt.evaluation.published import read_published
 
     for name, task in TASKS.items():
         print(f"{name:20} {task.protocol}")
+        for size, entries in read_published()["tasks"][name]["sizes"].items():
+            known = ", ".join(f"{entry['figure'].replace('_', ' ')} {entry['value']}" for entry in entries)
+            print(f"{'':20}   published for {size}: {known}")
     print(f"{'text':20} any text, --protocol strided --stride N or --protocol rolling")
     return 0
 
@@ -84,5 +96,17 @@ def show(result, as_json):
     if as_json:
         print(json.dumps(result, allow_nan=False))
         return
+    published, paper = result.pop("published"), result.pop("paper")
     for name, value in result.items():
-        print(f"{name:18} {format(value, ',.6g') if isinstance(value, float) else '-' if value is None else value}")
+        print(f"{name:18} {cell(value)}")
+    for entry in published:
+        about = f"+- {cell(entry['tolerance'])} for {entry['model']}: {entry['verdict']} ({entry['source']})"
+        print(f"{'published':18} {entry['figure']} {cell(entry['value'])} {about}")
+    if paper:
+        figures = ", ".join(f"{name} {cell(value)}" for name, value in paper.items() if name != "note")
+        print(f"{'paper':18} {figures}: {paper['note']}")
+
+
+def cell(value):
+    """A value as the table shows it."""
+    return format(value, ",.6g") if isinstance(value, float) else "-" if value is None else value

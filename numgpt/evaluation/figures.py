@@ -54,6 +54,7 @@ def exp(nats):
 
 
 def exp_stderr(nats, stderr):
-    """The standard error of e^nats, to first order; None where either is unknown."""
+    """The standard error of e^nats, to first order; None where either is unknown, or it is beyond all numbers."""
     value = exp(nats)
-    return None if value is None or stderr is None else value * stderr
+    found = None if value is None or stderr is None else value * stderr
+    return None if found == math.inf else found

@@ -1,35 +1,41 @@
-"""Run a task: read the text, score its units chunk by chunk, reduce."""
+"""Run a task: read the text, score its units chunk by chunk, reduce, compare with what is published."""
 
 import hashlib
+from contextlib import contextmanager
 from pathlib import Path
 
+from numgpt.backend import to_host
 from numgpt.errors import InputError
+from numgpt.evaluation.journal import open_journal
+from numgpt.evaluation.published import compare
 from numgpt.evaluation.tasks import find_task
 from numgpt.files import check_path, decode_utf8, quoted, read_bytes
+from numgpt.kernels import kernels_in_use
 from numgpt.model.gpt import check_model
 from numgpt.numbers import check_number
 
 BATCHES = 4  # in a chunk, so that windows of like length find each other
 
 
-def evaluate(model, tokenizer, task, file=None, limit=None, batch_size=8, protocol=None, stride=None, progress=None):
-    """The figures of one task, a dict with what made them beside them.
+def evaluate(
+    model, tokenizer, task, file=None, limit=None, batch_size=8, protocol=None, stride=None, progress=None, out=None
+):
+    """The figures of one task, a dict with what made them beside them, and with what is published for them.
 
     task: a name (`numgpt evaluate --list` has them), or "text" with protocol="strided" and a stride, or "rolling".
     file: the text; a task that has one of its own looks for it in the current folder. limit: score only the first so
-    many units (windows, pages, lines); what then needs the whole text is left out. batch_size: windows that are read
-    together. progress: called as progress(done, total, figures so far) after every few units. Raises InputError for a
-    wrong argument, a text that does not fit the task, and a model that cannot do it; OSError as the disk does.
+    many units (windows, pages, lines); what then needs the whole text is left out, and nothing is compared. batch_size:
+    windows that are read together. progress: called as progress(done, total, figures so far) after every few units.
+    out: a file for each unit's record, from which a run that was broken off goes on. Raises InputError for a wrong
+    argument, a text that does not fit the task, a model that cannot do it, and records of another run in `out`; OSError
+    as the disk does.
     """
     check_model(model)
     chosen = find_task(task, protocol, stride)
     check_number(batch_size, "the batch size", whole=True, low=1)
     if limit is not None:
         check_number(limit, "the limit", whole=True, low=1)
-    if tokenizer is None:
-        raise InputError("the model has no tokenizer, without which no text can be scored")
-    if not hasattr(tokenizer, "encode") or isinstance(tokenizer, str):
-        raise InputError(f"tokenizer must be one of numgpt's, not {quoted(tokenizer)}")
+    check_tokenizer(tokenizer, model)
     data, path = read_task_file(task, chosen, file)
     n_ctx = min(chosen.n_ctx or model.config.n_ctx, model.config.n_ctx)
     units, totals = chosen.prepare(decode_utf8(data, path), path, tokenizer, n_ctx)
@@ -37,31 +43,71 @@ def evaluate(model, tokenizer, task, file=None, limit=None, batch_size=8, protoc
         units, totals = units[:limit], {}
     else:
         limit = None
-    records = []
-    for chunk in chunks(units, batch_size * BATCHES):
-        records += chosen.score(model, tokenizer, chunk, batch_size)
-        if progress is not None:
-            progress(len(records), len(units), chosen.reduce(records, {}))
-    return {
+    about = {
         "task": task,
         "protocol": chosen.protocol,
         "n_ctx": n_ctx,
-        "file": str(path),
         "file_sha256": hashlib.sha256(data).hexdigest(),
         "limit": limit,
-        "units": len(units),
-        **chosen.reduce(records, totals),
+    }
+    head = about | how_computed(model, batch_size) if out is not None else {}
+    with open_journal(out, head) as journal, without_dropout(model):
+        begin = 0
+        for chunk in chunks(units, batch_size * BATCHES):
+            done, begin = len(journal.records) - begin, begin + len(chunk)
+            if done < len(chunk):
+                journal.append(chosen.score(model, tokenizer, chunk, batch_size)[max(0, done) :])
+            if progress is not None:
+                progress(begin, len(units), chosen.reduce(journal.records[:begin], {}))
+        figures = chosen.reduce(journal.records, totals)
+        journal.finish(figures)
+    result = {**about, "file": str(path), "units": len(units), **figures}
+    return result | compare(result, model.config)
+
+
+@contextmanager
+def without_dropout(model):
+    """The model in eval mode, and then in the mode it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train() if training else model.eval()
+
+
+def how_computed(model, batch_size):
+    """What else decides the records, to their last bits."""
+    return {
+        "model_sha256": hashlib.sha256(to_host(model.values).data).hexdigest(),
+        "dtype": model.dtype.name,
+        "device": model.device,
+        "kernels": kernels_in_use(),
+        "batch_size": int(batch_size),
     }
 
 
+def check_tokenizer(tokenizer, model):
+    """Raise InputError unless `tokenizer` is one, and the model has a row for each of its tokens."""
+    if tokenizer is None:
+        raise InputError("the model has no tokenizer, without which no text can be scored")
+    if not hasattr(tokenizer, "encode") or isinstance(tokenizer, str):
+        raise InputError(f"tokenizer must be one of numgpt's, not {quoted(tokenizer)}")
+    if tokenizer.n_vocab > model.config.n_vocab:
+        raise InputError(
+            f"the tokenizer has {tokenizer.n_vocab} tokens, but the model only {model.config.n_vocab}: "
+            "they belong to different models"
+        )
+
+
 def read_task_file(name, task, file):
-    """(bytes, path) of the text. Raises InputError for one that is missing, saying which text it is."""
+    """(bytes, path) of the text. Raises InputError for one that is missing, saying which command fetches it."""
     if file is None and task.file is None:
         raise InputError(f"{name} needs a text: give one with --file")
     path = task.file if file is None else file
     check_path(path, "the file")
     if path != "-" and not Path(path).exists() and task.file is not None:
-        raise InputError(f"{path} is not there: fetch {task.file}, WikiText-2's raw test text, or name it with --file")
+        raise InputError(f"{path} is not there: `scripts/fetch-texts {task.file}` fetches it, or name it with --file")
     data = read_bytes(path)
     if not data.strip():
         raise InputError(f"{path} is empty: there is no text in it")
