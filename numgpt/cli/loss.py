@@ -15,11 +15,13 @@ EPILOG = """examples:
 Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
 would have been as unsure. The first token is not predicted, as nothing comes before it. A text longer than the
 context is read in pieces that do not overlap, but each token is predicted: a piece's first from the last of the piece
-before it. A folder of texts and FILE.jsonl are read as by `numgpt train`: each document by itself, the completion alone
-where there is a prompt. That is no published protocol: for numbers to compare with others', see `numgpt evaluate`.
+before it. That is `numgpt evaluate text --protocol rolling` without the <|endoftext|> before the text, and no published
+protocol: for numbers to compare with others', see `numgpt evaluate`. A folder of texts and FILE.jsonl are read as by
+`numgpt train`: each document by itself, the completion alone where there is a prompt.
 With --json perplexity is null where it is beyond all floating-point numbers, from 1.8e308 up: Infinity is not JSON.
 """
 LONGEST_TABLE = 200  # tokens
+PROTOCOL = "windows that share one token, the first token not predicted; no published protocol"
 
 
 def add_parser(subparsers):
@@ -95,6 +97,7 @@ def print_table(config, tokens, losses, means):
             print(f"{token:{width}}  {random:8.3f}  {trained:8.3f}")
         print()
     V = config.n_vocab
+    print(f"protocol: {PROTOCOL}")
     print(f"{len(tokens):,} tokens; knowing nothing costs ln({V}) = {math.log(V):.3f} nats each")
     print(f"{'':20}  {'random':>12}  {'trained':>12}")
     for name in "nats_per_token", "nats_per_character", "perplexity":
@@ -109,6 +112,7 @@ def print_json(args, config, ids, tokens, losses, means):
     result = {
         "file": args.file,
         "model": args.model,
+        "protocol": PROTOCOL,
         "n_vocab": config.n_vocab,
         "ln_n_vocab": math.log(config.n_vocab),
         **{

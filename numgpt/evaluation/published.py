@@ -35,7 +35,10 @@ def compare(result, config):
 
 def compare_figure(result, entry, size):
     """An entry of published.json beside the figure that was computed."""
-    difference = result[entry["figure"]] - entry["value"]
+    computed = result[entry["figure"]]
+    if computed is None:
+        return {"model": size, **entry, "verdict": "differs: the figure is beyond all numbers"}
+    difference = computed - entry["value"]
     equal = abs(difference) <= entry["tolerance"]
     return {"model": size, **entry, "verdict": "equal" if equal else f"differs by {difference:+.6g}"}
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from numgpt.backend import array_module, to_host
-from numgpt.errors import InputError
 from numgpt.layers.base import inferring
 
 ROWS = 512  # positions whose logits are held at once: at 50257 tokens 100 MB in float32
@@ -27,8 +26,7 @@ class Score(NamedTuple):
 def score_windows(model, windows, batch_size):
     """One Score for each of `windows`, in their order; at most batch_size are read at once, those of like length.
 
-    Raises InputError for a window that is longer than the context or has ids outside the vocabulary, and for a model
-    whose logits are not finite numbers.
+    Raises InputError for a window that is longer than the context or has ids outside the vocabulary.
     """
     scores = [None] * len(windows)
     by_length = sorted(range(len(windows)), key=lambda i: len(windows[i].ids))
@@ -63,8 +61,6 @@ def score_states(model, states, windows, pasts):
     targets = np.array([token for window in windows for token in window.ids[-window.n_scored :]])
     pieces = [score_rows(model, rows[i : i + ROWS], targets[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
     logprobs, greedy = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
-    if not np.isfinite(logprobs).all():
-        raise InputError("the model's log-probabilities are not finite numbers: its weights are damaged or overflow")
     cuts = np.cumsum([window.n_scored for window in windows])[:-1]
     return [Score(*parts) for parts in zip(np.split(logprobs, cuts), np.split(greedy, cuts), strict=True)]
 
@@ -74,7 +70,7 @@ def score_rows(model, states, targets):
     with inferring():
         logits = model.head.forward(states)
     step = max(1, CHUNK // logits.shape[-1]) if isinstance(logits, np.ndarray) else len(logits)
-    with np.errstate(over="ignore", invalid="ignore"):  # what NumPy would warn of ends with a message
+    with np.errstate(over="ignore", invalid="ignore"):  # damaged weights: who asked looks at the scores
         pieces = [score_logits(logits[i : i + step], targets[i : i + step]) for i in range(0, len(logits), step)]
     return tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))
 

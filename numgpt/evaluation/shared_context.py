@@ -3,6 +3,7 @@
 import numpy as np
 
 from numgpt.backend import array_module
+from numgpt.errors import InputError
 from numgpt.evaluation.scorer import padded, score_states, score_windows
 from numgpt.layers.base import inferring
 from numgpt.model import KVCache
@@ -12,7 +13,7 @@ def score_units(model, units, batch_size):
     """A list of Scores for each Unit, one a window.
 
     At most batch_size windows are read at once; a Unit whose windows share their context is read with all of them.
-    Raises InputError as `score_windows` does.
+    Raises InputError as `score_windows` does, and for a model whose log-probabilities are not finite numbers.
     """
     scores = [None] * len(units)
     alone = [i for i, unit in enumerate(units) if not unit.shared]
@@ -22,6 +23,8 @@ def score_units(model, units, batch_size):
     for batch in batches(units, batch_size, model.config.n_ctx):
         for i, score in zip(batch, score_sharing(model, [units[i] for i in batch]), strict=True):
             scores[i] = score
+    if not all(np.isfinite(score.logprobs).all() for unit_scores in scores for score in unit_scores):
+        raise InputError("the model's log-probabilities are not finite numbers: its weights are damaged or overflow")
     return scores
 
 

@@ -6,6 +6,7 @@ which is far less than any wrong weight makes. Continuations are greedy, and tok
 """
 
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import numpy as np
 from numgpt.backend import to_host
 from numgpt.config import OFFICIAL_SIZES
 from numgpt.errors import InputError
+from numgpt.evaluation.scorer import score_windows
+from numgpt.evaluation.windows import Window
 
 
 @dataclass(frozen=True)
@@ -112,17 +115,18 @@ def compare_likeliest(model, entry):
 
 def compare_probability(model, entry):
     """The probability of one token at one position."""
-    row = logits(model, entry)[entry["position"]]
-    scores = np.exp(row - row.max())
-    found = scores[entry["token"]] / scores.sum()
-    what = f"probability of {entry['token']} after {entry['ids'][: entry['position'] + 1]}"
-    return numbers(entry | {"values": [entry["value"]]}, what, [found])
+    before = entry["ids"][: entry["position"] + 1]
+    [score] = score_windows(model, [Window([*before, entry["token"]], 1)], 1)
+    what = f"probability of {entry['token']} after {before}"
+    return numbers(entry | {"values": [entry["value"]]}, what, [math.exp(score.nats)])
 
 
 def compare_loss(model, entry):
     """The mean loss over batches of B sequences of T tokens that lie one after the other in a stream of ids."""
     n, B, T = entry["batches"], entry["B"], entry["T"]
-    mean = sum(float(model.loss(*batch)) for batch in zip(*batches(entry), strict=True)) / n
+    rows = zip(*(part.reshape(n * B, T) for part in batches(entry)), strict=True)
+    scores = score_windows(model, [Window([*ids, targets[-1]], T) for ids, targets in rows], B)
+    mean = -sum(score.nats for score in scores) / (n * B * T)
     what = f"loss of {n * B * T} tokens, {n} x {B} x {T}, that begin {entry['ids'][:4]}"
     return numbers(entry | {"values": [entry["value"]]}, what, [mean])
 

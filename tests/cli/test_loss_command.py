@@ -21,11 +21,12 @@ def test_the_table(text_file, tiny_model, capsys):
     assert main(["loss", text_file, "--model", tiny_model]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["token", "random", "trained", "nats"]
-    assert len(lines) == 1 + 7 + 1 + 2 + 3
+    assert len(lines) == 1 + 7 + 1 + 1 + 2 + 3
     assert lines[1].startswith("'r' ")
     assert lines[7].startswith("'\\n'")
-    assert lines[9] == f"7 tokens; knowing nothing costs ln(257) = {math.log(257):.3f} nats each"
-    assert [line.split("  ")[0] for line in lines[11:]] == ["nats per token", "nats per character", "perplexity"]
+    assert lines[9].startswith("protocol: windows that share one token")
+    assert lines[10] == f"7 tokens; knowing nothing costs ln(257) = {math.log(257):.3f} nats each"
+    assert [line.split("  ")[0] for line in lines[12:]] == ["nats per token", "nats per character", "perplexity"]
 
 
 def test_the_numbers(text_file, tiny_model, capsys):
@@ -49,8 +50,8 @@ def test_a_text_longer_than_the_context(tmp_path, tiny_model, capsys):
     (tmp_path / "long.txt").write_text("ab " * 100)
     assert main(["loss", str(tmp_path / "long.txt"), "--model", tiny_model]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("299 tokens; ")
-    assert len(lines) == 5
+    assert lines[1].startswith("299 tokens; ")
+    assert len(lines) == 6
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from numgpt import GPT, GPTConfig, InputError, generate, gradcheck, load, use_kernels
+from numgpt.evaluation.shared_context import score_units
+from numgpt.evaluation.unit import Unit
+from numgpt.evaluation.windows import Window
 from numgpt.generation import stream
 from numgpt.kernels import set_precision
 from numgpt.training import AdamW
@@ -133,6 +136,21 @@ def test_evaluation(pair):
     assert losses[0] == pytest.approx(losses[1], abs=1e-9)
     here, there = (token_losses(model, tokens, 8) for model in pair)
     assert np.allclose(here, there, rtol=0, atol=1e-9)
+
+
+def test_scores(pair):
+    """Windows of several lengths, and endings after a context that is read once."""
+    units = [
+        Unit([Window([1, 2, 3, 4], 2)]),
+        Unit([Window([5, 6, 7, 8, 9, 1], 5)]),
+        Unit([Window([1, 2, 3, 4], 1), Window([1, 2, 3, 5, 6], 2)], shared=2),
+        Unit([Window([7, 8, 9, 1, 2], 1), Window([7, 8, 9, 1, 4], 1)], shared=3),
+    ]
+    here, there = (score_units(model, units, 4) for model in pair)
+    for ours, theirs in zip(here, there, strict=True):
+        for mine, other in zip(ours, theirs, strict=True):
+            assert np.allclose(mine.logprobs, other.logprobs, rtol=0, atol=1e-9)
+            assert np.array_equal(mine.greedy, other.greedy)
 
 
 def test_plain_and_fast_are_the_same_on_the_device(fake, kernels_run, batch):
