@@ -23,6 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import machine  # noqa: E402  (after the path to numgpt is known)
+from benchmarks.evaluating import Evaluation  # noqa: E402
 from benchmarks.inference import SMALL, Decode, Forward  # noqa: E402
 from benchmarks.memory import own_peak_mb  # noqa: E402
 from benchmarks.peers import plain_torch_model, transformers_model  # noqa: E402
@@ -40,6 +41,8 @@ ALL = {
     "train-124M-1x1024": TrainingStep(SMALL, 1, 1024, transformers_model, 5),
     "train-124M-4x64-plain": TrainingStep(SMALL, 4, 64, plain_torch_model, 7),
     "train-124M-1x1024-plain": TrainingStep(SMALL, 1, 1024, plain_torch_model, 5),
+    "evaluate-wikitext": Evaluation("wikitext-hf-1024", "wikitext", 8, 5),
+    "evaluate-lambada": Evaluation("lambada-lm-eval", "lambada", 200, 5),
     "load": Load(),
     "first-token": FirstToken(),
     "first-token-of-text": FirstTokenOfText(),
@@ -50,7 +53,7 @@ ALL = {
     "one-letter": OneLetter(),
     "learn-merges": LearnMerges(),
 }
-NEEDED = {"vocabulary": "--vocabulary DIR", "text": "--text FILE", "seen": "--seen FILE"}
+NEEDED = {name: f"--{name} FILE" for name in ("text", "seen", "wikitext", "lambada")} | {"vocabulary": "--vocabulary DIR"}
 
 
 def main():
@@ -91,6 +94,8 @@ def parse_arguments():
     parser.add_argument("--vocabulary", metavar="DIR", help="a folder with GPT-2's encoder.json and vocab.bpe")
     parser.add_argument("--text", metavar="FILE", help="a text for what works on texts")
     parser.add_argument("--seen", metavar="FILE", help="a text of the same kind, which the tokenizer meets first")
+    parser.add_argument("--wikitext", metavar="FILE", help="WikiText-2's raw test text, as fetch-texts fetches it")
+    parser.add_argument("--lambada", metavar="FILE", help="lambada_test.jsonl")
     parser.add_argument("--peak", choices=["numgpt", "peer"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     unknown = set(args.names) - set(ALL)
@@ -128,6 +133,7 @@ def describe(name, peer, row):
     for key, label in (
         ("seconds_a_step", "seconds a step after the first"),
         ("mb_per_second", "MB/s"),
+        ("minutes_for_all", "minutes for the whole text"),
         ("peak_mb", "peak MB"),
         ("over_weights_mb", "MB more than the weights"),
     ):
