@@ -53,7 +53,9 @@ ALL = {
     "one-letter": OneLetter(),
     "learn-merges": LearnMerges(),
 }
-NEEDED = {name: f"--{name} FILE" for name in ("text", "seen", "wikitext", "lambada")} | {"vocabulary": "--vocabulary DIR"}
+NEEDED = {name: f"--{name} FILE" for name in ("text", "seen", "wikitext", "lambada")} | {
+    "vocabulary": "--vocabulary DIR"
+}
 
 
 def main():

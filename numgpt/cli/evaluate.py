@@ -48,6 +48,7 @@ def add_parser(subparsers):
 def run(args):
     from numgpt.errors import InputError
     from numgpt.evaluation import evaluate
+    from numgpt.evaluation.run import find_text
     from numgpt.evaluation.tasks import find_task
     from numgpt.loading import load
     from numgpt.tokenizer import no_vocabulary
@@ -56,7 +57,8 @@ def run(args):
         return list_tasks()
     if args.task is None:
         raise InputError("which task? `numgpt evaluate --list` has them")
-    find_task(args.task, args.protocol, args.stride)  # a wrong name is told before a model is loaded
+    task = find_task(args.task, args.protocol, args.stride)
+    find_text(args.task, task, args.file)  # a wrong name is told before a model is loaded, or downloaded
     model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))

@@ -3,8 +3,6 @@
 import sys
 from contextlib import contextmanager
 
-HEADLINES = "accuracy_norm", "accuracy", "word_perplexity", "token_perplexity"  # the first there is, is shown
-
 
 @contextmanager
 def learning_bar():
@@ -34,9 +32,10 @@ def units_bar():
     with tqdm(unit="unit", leave=False) as bar:
 
         def progress(done, total, figures):
-            name = next((name for name in HEADLINES if figures.get(name) is not None), None)
+            name = figures["stderr_of"]
             bar.total = total
-            bar.set_postfix_str(f"{name.replace('_', ' ')} {figures[name]:.6g}" if name else "", refresh=False)
+            value = "beyond all numbers" if figures[name] is None else f"{figures[name]:.6g}"
+            bar.set_postfix_str(f"{name.replace('_', ' ')} {value}", refresh=False)
             bar.update(done - bar.n)
 
         yield progress

@@ -36,7 +36,10 @@ def evaluate(
     if limit is not None:
         check_number(limit, "the limit", whole=True, low=1)
     check_tokenizer(tokenizer, model)
-    data, path = read_task_file(task, chosen, file)
+    path = find_text(task, chosen, file)
+    data = read_bytes(path)
+    if not data.strip():
+        raise InputError(f"{path} is empty: there is no text in it")
     n_ctx = min(chosen.n_ctx or model.config.n_ctx, model.config.n_ctx)
     units, totals = chosen.prepare(decode_utf8(data, path), path, tokenizer, n_ctx)
     if limit is not None and limit < len(units):
@@ -100,18 +103,15 @@ def check_tokenizer(tokenizer, model):
         )
 
 
-def read_task_file(name, task, file):
-    """(bytes, path) of the text. Raises InputError for one that is missing, saying which command fetches it."""
+def find_text(name, task, file):
+    """The path of a Task's text. Raises InputError for one that is missing, saying which command fetches it."""
     if file is None and task.file is None:
         raise InputError(f"{name} needs a text: give one with --file")
     path = task.file if file is None else file
     check_path(path, "the file")
     if path != "-" and not Path(path).exists() and task.file is not None:
         raise InputError(f"{path} is not there: `scripts/fetch-texts {task.file}` fetches it, or name it with --file")
-    data = read_bytes(path)
-    if not data.strip():
-        raise InputError(f"{path} is empty: there is no text in it")
-    return data, path
+    return path
 
 
 def chunks(units, n_windows):

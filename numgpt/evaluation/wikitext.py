@@ -7,7 +7,6 @@ bytes of the page as it is published, so that models with different vocabularies
 
 import re
 
-from numgpt.errors import InputError
 from numgpt.evaluation import figures
 from numgpt.evaluation.texts import first_token
 from numgpt.evaluation.unit import Unit
@@ -62,8 +61,6 @@ def page_units(text, name, tokenizer, n_ctx):
     first, units = first_token(tokenizer), []
     for page in pages(text):
         ids = list(tokenizer.encode(detokenise(page)))
-        if not ids:
-            raise InputError(f"{name}: a page has nothing to read")
         about = {"words": len(re.split(r"\s+", page)), "bytes": len(page.encode("utf-8"))}
         units.append(Unit(rolling(ids, n_ctx, first), about))
     return units, {}

@@ -118,7 +118,7 @@ def test_a_user_s_mistakes(model, tmp_path, capsys, content, words, reason):
 def test_what_is_missing_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for words, reason in [
-        (["wikitext-hf-1024"], "fetch wikitext-2-raw.test.txt, WikiText-2's raw test text"),
+        (["wikitext-hf-1024"], "`scripts/fetch-texts wikitext-2-raw.test.txt` fetches it"),
         (["text"], "give one with --file"),
         (["nothing"], "there is no task 'nothing'"),
         ([], "--list"),

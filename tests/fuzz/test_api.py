@@ -229,6 +229,7 @@ def evaluation(rng, model):
     """evaluate."""
     Path("text.txt").write_text("abcab" * 5, "utf-8")
     words = {"task": "text", "file": "text.txt", "limit": 2, "batch_size": 2, "protocol": "strided", "stride": 2}
+    words["out"] = f"records-{rng.random()}.jsonl"
     with contextlib.suppress(OSError):  # where there is no such file
         figures = numgpt.evaluate(**misused(rng, model=model, tokenizer=CharTokenizer("abc"), **words))
         assert figures["units"] > 0

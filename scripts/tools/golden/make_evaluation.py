@@ -84,8 +84,7 @@ def main():
         text = (data / "wikitext-2-raw.test.txt").read_bytes().decode("utf-8")
         passages = (data / "lambada_test.jsonl").read_text("utf-8").split("\n")[:200]
         found = wikitext(lm, text) | lambada(lm, [json.loads(line)["text"] for line in passages])
-        for figures in found.values():
-            del figures["answers"]
+        found["lambada"].pop("answers")
         (FOLDER / "large.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
         return
     lm = harness(*make_model())
@@ -140,8 +139,14 @@ def run(lm, config, rows, split):
     figures = {name.split(",")[0]: value for name, value in done["results"]["local"].items()}
     samples = sorted(done["samples"]["local"], key=lambda sample: sample["doc_id"])
     return {name: value for name, value in figures.items() if isinstance(value, float)} | {
-        "answers": [sample["filtered_resps"] for sample in samples]
+        "answers": [answers_of(sample) for sample in samples]
     }
+
+
+def answers_of(sample):
+    """The log-probability, or pairs of it and whether all tokens are the likeliest, that were asked for."""
+    answers = sample["filtered_resps"]
+    return answers if isinstance(answers[0], float) else [list(answer) for answer in answers]
 
 
 def wikitext(lm, text):
