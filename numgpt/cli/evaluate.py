@@ -100,13 +100,13 @@ def show(result, as_json):
         return
     published, paper = result.pop("published"), result.pop("paper")
     for name, value in result.items():
-        print(f"{name:18} {cell(value)}")
+        print(f"{name:20} {cell(value)}")
     for entry in published:
         about = f"+- {cell(entry['tolerance'])} for {entry['model']}: {entry['verdict']} ({entry['source']})"
-        print(f"{'published':18} {entry['figure']} {cell(entry['value'])} {about}")
+        print(f"{'published':20} {entry['figure']} {cell(entry['value'])} {about}")
     if paper:
         figures = ", ".join(f"{name} {cell(value)}" for name, value in paper.items() if name != "note")
-        print(f"{'paper':18} {figures}: {paper['note']}")
+        print(f"{'paper':20} {figures}: {paper['note']}")
 
 
 def cell(value):
