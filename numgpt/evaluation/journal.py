@@ -85,12 +85,13 @@ def read(file, path, head):
     check_head(first + b"\n", head, path)
     records = []
     for number, line in enumerate(lines, 2):
-        where = f"{path}, line {number}"
-        record = parse_json(line, where, one_line=True)
+        record = parse_json(line, path, number)
         if "figures" in record and number == len(lines) + 1:
             break
         if record.pop("unit", None) != len(records):
-            raise InputError(f"{where}: expected the record of unit {len(records)}: remove the file and start again")
+            raise InputError(
+                f"{path}, line {number}: expected the record of unit {len(records)}: remove the file and start again"
+            )
         records.append(record)
     file.seek(len(head) + sum(len(line) + 1 for line in lines[: len(records)]))
     file.truncate()
@@ -101,7 +102,7 @@ def check_head(found, head, path):
     """Raise InputError, which says what differs, unless the first line of the file is the head."""
     if found == head:
         return
-    theirs, mine = parse_json(found, f"{path}, line 1", one_line=True), json.loads(head)
+    theirs, mine = parse_json(found, path, 1), json.loads(head)
     if "task" not in theirs:
         raise InputError(f"{path} is there and is not of `numgpt evaluate`: name another file")
     key = next((key for key in mine if theirs.get(key) != mine[key]), "version")
