@@ -25,8 +25,7 @@ MAY_IMPORT = {
     "checkpoint": BASE,
     "loading": BASE | {"model", "tokenizer", "checkpoint"},
     "generation": BASE | {"layers", "model"},
-    "evaluation": BASE
-    | {"kernels", "layers", "model", "tokenizer", "checkpoint", "generation"},  # checkpoint: its lock
+    "evaluation": BASE | {"kernels", "layers", "model", "generation", "checkpoint"},  # checkpoint for its lock
     "gradcheck": BASE | {"kernels", "layers", "model", "training"},
     "textbook": {"layers", "training"},  # only the template, which is read and not imported
     "training": BASE | {"kernels", "layers", "model", "tokenizer", "checkpoint", "loading", "generation"},
