@@ -1,5 +1,6 @@
 """Texts that are not as a task needs them: each is one line that says where and what, and status 2."""
 
+import io
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import numgpt
 from numgpt.cli import main
+from numgpt.cli.progress import units_bar
 from numgpt.evaluation.hellaswag import reduce
 from numgpt.evaluation.stop_words import first_word, plain, without_last_word
 from numgpt.evaluation.tasks import TASKS
@@ -199,3 +201,27 @@ def test_equally_good_endings_and_empty_ones():
     found = reduce([record | {"tokens": [1, 1], "cut": 0} for record in records], {})
     assert (found["accuracy"], found["accuracy_norm"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert found["accuracy_stderr"] == pytest.approx(np.std([1, 0, 1], ddof=1) / np.sqrt(3))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_progress_with_the_figure_so_far(tmp_path, task, monkeypatch):
+    line = {"wikitext": b" = A = \n b c\n" * 9, "lambada": passages("one two", "three four"), "hellaswag": rows()}
+    (tmp_path / "text").write_bytes(line[task.partition("-")[0]])
+    monkeypatch.setattr("sys.stderr", Terminal())
+    calls = []
+    with units_bar() as draw:
+
+        def progress(done, total, figures):
+            calls.append((done, total, figures[figures["stderr_of"]]))
+            draw(done, total, figures)
+
+        found = numgpt.evaluate(
+            make_model(n_ctx=32), Bytes(), task, file=tmp_path / "text", batch_size=1, progress=progress
+        )
+    assert [done for done, _, _ in calls] == sorted({done for done, _, _ in calls})
+    assert calls[-1] == (found["units"], found["units"], pytest.approx(found[found["stderr_of"]]))
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
