@@ -32,6 +32,7 @@ LAYERS = [
     "tests/layers/test_layer_by_itself.py",
     "tests/model/test_transformer.py",
     "tests/model/test_memory.py",
+    "tests/model/test_refusals.py",
     "tests/model/test_family.py",
     "tests/test_loading.py",
     "tests/layers/test_gradients.py",
@@ -48,7 +49,7 @@ OPTIONS = [
 PARTS = {
     "numgpt/layers": LAYERS,
     "numgpt/model": LAYERS,
-    "numgpt/training/optimizer.py": ["tests/training/test_optimizer.py", *LAYERS[:1]],
+    "numgpt/training/optimizer.py": ["tests/training/test_optimizer.py", "tests/model/test_refusals.py", *LAYERS[:1]],
     "numgpt/generation/sampling.py": ["tests/generation/test_sampling.py", "tests/generation/test_generate.py"],
     "numgpt/tokenizer/bpe.py": ["tests/tokenizer"],
 }
