@@ -1,0 +1,87 @@
+"""`numgpt generate --interactive`: one text that the user and the model write in turn."""
+
+import signal
+import sys
+from contextlib import contextmanager, suppress
+
+from numgpt.cli.arguments import decode_argument, notice, tell_special
+from numgpt.errors import InputError
+
+
+def converse(writer):
+    """Read a line, print the model's answer, and so on until there is no more to read."""
+    with suppress(ImportError):
+        import readline  # noqa: F401  lets `input` edit its line, with those before it
+    if sys.stdin is None:
+        raise InputError("--interactive needs standard input, and there is none")
+    writer.args.keep_end = True
+    if sys.stdin.isatty():
+        notice("type a text, and the model goes on; Ctrl-C stops an answer, Ctrl-D ends")
+    history, joint, turn, said = [], "", 0, False
+    while (line := read_line()) is not None:
+        try:
+            tell_special(writer.tokenizer, line, writer.args, "the text")
+            typed = joint + line if line else ""
+            if not (history or typed):
+                continue
+            if typed:
+                history += writer.encode(typed)
+                joint = "\n"
+            history, n_left_out = writer.fit(history)
+            if n_left_out and not said:
+                said = True
+                notice(
+                    f"the text has grown beyond the context of {writer.model.config.n_ctx} tokens: from here on its "
+                    "beginning is left out"
+                )
+            answer = answered(writer, history, turn)
+        except InputError as error:
+            notice(str(error))
+            continue
+        history += answer.ids if answer.stop_reason != "stop_string" else writer.tokenizer.encode(answer.text)
+        if answer.stop_reason == "end_of_text":
+            joint = ""
+        turn += 1
+    return 0
+
+
+def read_line():
+    """What the user types next; None at its end."""
+    watched = sys.stdin.isatty() and sys.stdout.isatty()
+    while True:
+        try:
+            return decode_argument(input("> " if watched else ""), "the text")
+        except EOFError:
+            if watched:
+                print()
+            return None
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            notice("Ctrl-D ends")
+
+
+def answered(writer, history, turn):
+    """The Continuation of `history`, ids, printed as it comes and with a line break after it."""
+
+    def show(piece):
+        if piece:
+            print(piece, end="", flush=True)
+
+    answer = writer.continuation()
+    try:
+        with interrupt_flag() as stopped:
+            writer.draw([history], [answer], turn, show, stopped)
+    finally:
+        print(flush=True)
+    return answer
+
+
+@contextmanager
+def interrupt_flag():
+    """A function that tells whether Ctrl-C was pressed: an answer ends between two tokens, nowhere in a computation."""
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
