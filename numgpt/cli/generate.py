@@ -26,8 +26,8 @@ and the text goes on from there.
 --interactive reads a line, prints the model's answer, and reads the next. All of it is one text that grows: what was
 typed, at once the answer, a line break, what was typed next, and so on. Where an answer ended with the model's
 end of text, that token stands in the place of the line break. An empty line adds nothing and lets the model go on.
-Ctrl-C stops an answer, and what there is of it stays in the text; Ctrl-D ends. When the text no longer fits the context,
-its beginning is dropped.
+Ctrl-C stops an answer, and what there is of it stays in the text; Ctrl-D ends. When the text no longer fits the
+context, its beginning is dropped.
 
 --prompts-file takes one prompt a line, or, where its name ends in .jsonl, one JSON object a line with the text in
 "prompt". It prints one line of JSON for each, in that order. A prompt's seed is --seed and its place in the file, so

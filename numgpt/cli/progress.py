@@ -43,7 +43,7 @@ def units_bar():
 
 @contextmanager
 def prompts_bar(total, done):
-    """A function to call after every prompt, which draws a bar that begins at `done`; it does nothing unless watched."""
+    """A function to call after every prompt, which draws a bar that begins at `done`, where somebody looks."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

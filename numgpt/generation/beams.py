@@ -21,15 +21,15 @@ STEEPEST = 10  # length penalty, either way: with it a length of a million token
 def beam_search(
     model: GPT, ids: Ids, n_beams: int = 4, max_new_tokens: int = 40, *, length_penalty: float = 1.0, **rules: Any
 ) -> list[list[Beam]]:
-    """For each prompt of ids, (B, T) ints or B lists, the best texts that n_beams beams find: up to n_beams, best first.
+    """For each prompt of ids, (B, T) ints or B lists, the best texts that n_beams beams find: a list, the best first.
 
-    Each is a Beam(ids, logprob, score): the new ids, their log-probability in nats, all together, and the score by which
-    they are ordered, logprob / len(ids) ** length_penalty (from -10 to 10). A text ends with the first of `stop_ids`,
+    Each is a Beam(ids, logprob, score): the new ids, their log-probability in nats, all together, and the score that
+    orders them, logprob / len(ids) ** length_penalty (from -10 to 10). A text ends with the first of `stop_ids`,
     included, or with max_new_tokens; `numgpt.generation.search` says when the search ends.
 
-    rules: of those of `generate` logit_bias, repetition_penalty, no_repeat_ngram_size, min_new_tokens and stop_ids. They
-    change log-probabilities in the order that `generate` says, and log p and score are sums of what they leave. What
-    draws has no place here, as nothing is drawn. When the context is full, the window slides as in `generate`.
+    rules: of those of `generate` logit_bias, repetition_penalty, no_repeat_ngram_size, min_new_tokens and stop_ids.
+    They change log-probabilities, in the order that `generate` says, and logprob is the sum of what they leave. When
+    the context is full, the window slides as in `generate`.
 
     Raises InputError as `generate` does; TypeError for another rule.
     """
@@ -54,7 +54,7 @@ def read_rules(keywords: dict[str, Any]) -> Rules:
 
 
 class Rows:
-    """The texts of all beams, a row each, and what the cache remembers of them; `first` and `advance` as in `search`."""
+    """The texts of all beams, a row each, and a cache that remembers them; `first` and `advance` are for `search`."""
 
     def __init__(self, model: GPT, prompts: Batch, rules: Rules) -> None:
         self.model, self.batch, self.rules, self.n_new = model, prompts, rules, 0

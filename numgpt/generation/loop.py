@@ -50,8 +50,8 @@ def generate(
     With return_logprobs the result is (out, logprobs): for each new token its log-probability in nats, under the
     model's own distribution, softmax of the logits before any rule, with which texts can be compared whatever
     rules chose them; (B, n) float64, 0 where an ended row repeats its last id, or B lists of floats. With
-    top_logprobs=K it is (out, logprobs, top): top[b][i] are the K likeliest tokens in the place of row b's i-th new one,
-    as (id, log-probability) of that same distribution, the likeliest first; a row's list ends where the row ended.
+    top_logprobs=K it is (out, logprobs, top): top[b][i] has the K likeliest tokens in the place of row b's i-th new
+    one as (id, log-probability) of that same distribution, the likeliest first; a row's list ends where the row ended.
 
     When the context is full, the window slides. A prompt has at most n_ctx tokens. Once a row's window has n_ctx
     tokens and another one has been chosen, the last max(1, n_ctx // 2) of the row's tokens, the new one among them,

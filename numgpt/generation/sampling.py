@@ -65,7 +65,7 @@ def check_possible(scores: Scores) -> None:
     """Raise InputError where the rules have left a row of scores no token."""
     if not (scores > -np.inf).any(-1).all():
         raise InputError(
-            "no_repeat_ngram_size and min_new_tokens leave no token to choose: make the one larger, or the other smaller"
+            "no_repeat_ngram_size and min_new_tokens leave no token to choose: a larger one, or a smaller other, would"
         )
 
 
