@@ -102,7 +102,8 @@ def all_ids(writer, prompts):
         rows.append(ids)
         cut += n_left_out > 0
     if cut:
-        notice(f"{cut} prompts are longer than the context of {writer.model.config.n_ctx} tokens: their ends are taken")
+        n_ctx = writer.model.config.n_ctx
+        notice(f"{cut} of the prompts are longer than the context of {n_ctx} tokens: of these the end is taken")
     return rows
 
 

@@ -64,9 +64,7 @@ def adjust(scores: Scores, rows: Sequence[ArrayLike], rules: Rules, n_new: int) 
 def check_possible(scores: Scores) -> None:
     """Raise InputError where the rules have left a row of scores no token."""
     if not (scores > -np.inf).any(-1).all():
-        raise InputError(
-            "no_repeat_ngram_size and min_new_tokens leave no token to choose: a larger one, or a smaller other, would"
-        )
+        raise InputError("no token is left to choose: take a larger no_repeat_ngram_size, or a smaller min_new_tokens")
 
 
 def add_bias(scores: Scores, bias: Mapping[int, float]) -> Scores:

@@ -67,7 +67,7 @@ def test_no_n_tokens_come_twice(model, temperature, n):
 def test_of_single_tokens_each_comes_once_and_then_none_is_left(model):
     row = numgpt.generate(model, [[1, 2]], 9, no_repeat_ngram_size=1, temperature=0)[0]
     assert sorted(row.tolist()) == list(range(11))
-    with pytest.raises(InputError, match="leave no token to choose"):
+    with pytest.raises(InputError, match="no token is left to choose"):
         numgpt.generate(model, [[1, 2]], 10, no_repeat_ngram_size=1)
 
 
