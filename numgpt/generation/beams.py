@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numgpt.backend import to_host
+from numgpt.errors import InputError
 from numgpt.generation.batch import Batch, Ids, check_rules, read_prompts
 from numgpt.generation.loop import check_finite, decode, prefill
 from numgpt.generation.rules import Rules
-from numgpt.generation.sampling import Scores, adjust
+from numgpt.generation.sampling import NONE_LEFT, Scores, adjust
 from numgpt.generation.search import Beam, search
 from numgpt.model import GPT, KVCache
 from numgpt.numbers import check_number
@@ -42,7 +43,10 @@ def beam_search(
     if n == 0:
         return [[Beam([], 0.0, 0.0)] for _ in batch.rows]
     rows = Rows(model, batch, checked)
-    return search(rows.first, rows.advance, n_beams, n, penalty, checked.stops.tolist())
+    found = search(rows.first, rows.advance, n_beams, n, penalty, checked.stops.tolist())
+    if not all(found):
+        raise InputError(NONE_LEFT)
+    return found
 
 
 def read_rules(keywords: dict[str, Any]) -> Rules:

@@ -60,7 +60,7 @@ class Rules:
         """`stop_ids`, (n,)."""
         return np.array(self.stop_ids or (), np.int64)
 
-    def adjust(self, n_new: int) -> bool:
+    def adjust_scores(self, n_new: int) -> bool:
         """Whether a rule that comes before the temperature changes the scores of a text with `n_new` new tokens."""
         others = self.logit_bias or self.repetition_penalty is not None or self.no_repeat_ngram_size
         return bool(others) or n_new < (self.min_new_tokens or 0)

@@ -17,6 +17,7 @@ from numgpt.errors import InputError
 from numgpt.generation.rules import Rules
 
 Scores = NDArray[np.float64]
+NONE_LEFT = "no token is left to choose: take a larger no_repeat_ngram_size, or a smaller min_new_tokens"
 
 
 def choose(
@@ -32,7 +33,7 @@ def choose(
     row draws one number from its own, so that what it gets does not depend on the rows beside it. n_new: how many
     tokens of each text are new. Temperature 0 takes the largest score (the lowest id among equals) and draws nothing.
     """
-    if rules.temperature == 0 and not rules.adjust(n_new):
+    if rules.temperature == 0 and not rules.adjust_scores(n_new):
         return to_host(logits.argmax(-1))
     scores = adjust(to_host(logits).astype(np.float64), rows, rules, n_new)
     check_possible(scores)
@@ -64,7 +65,7 @@ def adjust(scores: Scores, rows: Sequence[ArrayLike], rules: Rules, n_new: int) 
 def check_possible(scores: Scores) -> None:
     """Raise InputError where the rules have left a row of scores no token."""
     if not (scores > -np.inf).any(-1).all():
-        raise InputError("no token is left to choose: take a larger no_repeat_ngram_size, or a smaller min_new_tokens")
+        raise InputError(NONE_LEFT)
 
 
 def add_bias(scores: Scores, bias: Mapping[int, float]) -> Scores:

@@ -41,7 +41,7 @@ def search(
     length_penalty: float = 1.0,
     stop_ids: Sequence[int] = (),
 ) -> list[list[Beam]]:
-    """For each of B prompts up to n_beams Beams, the best first.
+    """For each of B prompts up to n_beams Beams, the best first; none where no token could come.
 
     first: (B, V) float64, log-probabilities of the token after each prompt; -inf for one that cannot come.
     advance(parents, tokens): the same, (R, V), for what follows when row parents[r] of the rows before, at the

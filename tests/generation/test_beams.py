@@ -204,6 +204,12 @@ def test_more_beams_than_texts_gives_all_of_them():
     assert sorted(beam.ids for beam in beams) == [[0], [1], [2], [3]]
 
 
+def test_rules_that_leave_no_token():
+    assert len(numgpt.beam_search(make_model(1), [[1]], 3, 3, no_repeat_ngram_size=1)[0]) == 3
+    with pytest.raises(InputError, match="no token is left to choose"):
+        numgpt.beam_search(make_model(1), [[1]], 3, 4, no_repeat_ngram_size=1)
+
+
 def test_no_new_tokens():
     assert numgpt.beam_search(make_model(1), [[1], [2, 3]], 2, 0) == [[([], 0.0, 0.0)]] * 2
 
