@@ -11,6 +11,7 @@ import pytest
 
 import numgpt
 from numgpt.cli import main
+from numgpt.cli.generate_writer import Writer
 
 PROMPTS = ["Hi", "one two three", "é", "a longer one, of some words", "Hi", "x", "yz"]
 
@@ -142,6 +143,22 @@ def test_what_is_there_is_not_made_again(run, prompts, tmp_path, monkeypatch):
     monkeypatch.setattr("numgpt.cli.generate_file.Writer", None)  # no model is loaded for nothing
     assert run(prompts, *arguments, str(whole))[1] == f"7 prompts, 0 of them now: {whole}\n"
     assert {path.name for path in tmp_path.iterdir()} == {"prompts.txt", "whole.jsonl", "part.jsonl"}
+
+
+def test_batches_are_the_same_wherever_it_goes_on(run, prompts, tmp_path, monkeypatch):
+    """A text alone and in a batch differ by rounding, and the bytes have to be the same."""
+    out, firsts, go_on = tmp_path / "out.jsonl", [], Writer.go_on
+
+    def watched(writer, rows, first):
+        firsts.append((first, len(rows)))
+        return go_on(writer, rows, first)
+
+    monkeypatch.setattr(Writer, "go_on", watched)
+    arguments = ["--max-new-tokens", "2", "--batch-size", "3", "--out", str(out)]
+    run(prompts, *arguments)
+    out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[:4]))
+    run(prompts, *arguments)
+    assert firsts == [(0, 3), (3, 3), (6, 1), (3, 3), (6, 1)]
 
 
 @pytest.mark.parametrize(

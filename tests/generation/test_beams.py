@@ -9,6 +9,9 @@ import pytest
 
 import numgpt
 from numgpt import InputError
+from numgpt.generation.batch import Batch
+from numgpt.generation.beams import in_order
+from numgpt.generation.loop import prefill
 from numgpt.generation.search import search
 
 STOP = 3
@@ -165,6 +168,30 @@ def test_the_cache_follows_the_beams_while_texts_end_and_windows_slide(seed):
     for ours, theirs in zip(found, expected, strict=True):
         assert [beam.ids for beam in ours] == [beam.ids for beam in theirs]
         np.testing.assert_allclose([b.score for b in ours], [b.score for b in theirs], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2], [1, 1, 2], [2, 1, 0], [1], [2, 2], [0, 0, 1, 1, 2, 2], [1, 2, 1, 2]])
+def test_a_cache_in_another_order_remembers_those_rows(rows):
+    model = make_model(1, n_vocab=13)
+    prompts = [[1, 2, 3], [4], [5, 6]]
+    batch = Batch(prompts)
+    _, cache = prefill(model, batch.ids, batch.lengths)
+    ordered = in_order(cache, model, np.array(rows))
+    found = model.next_logits([[7]] * len(rows), ordered)
+    np.testing.assert_allclose(found, [model.forward([[*prompts[r], 7]])[0, -1] for r in rows], rtol=0, atol=1e-10)
+
+
+def test_enough_continuations_are_looked_at_for_all_beams_to_go_on():
+    """Of the four likeliest tokens three end the text; both beams go on nevertheless, and only one text ends."""
+    first, asked = np.log([[0.4, 0.2, 0.15, 0.12, 0.08, 0.05]]), []
+
+    def advance(parents, tokens):
+        asked.append((parents.tolist(), tokens.tolist()))
+        return first[parents * 0]
+
+    (beams,) = search(first, advance, 2, 2, 0.0, [1, 2, 3])
+    assert asked == [([0, 0], [0, 4])]
+    assert [beam.ids for beam in beams] == [[1], [0, 0]]
 
 
 def test_a_prompt_gets_alone_what_it_gets_in_a_batch():
