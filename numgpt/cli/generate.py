@@ -78,7 +78,10 @@ def add_parser(subparsers):
     several = parser.add_argument_group("one text of several")
     several.add_argument("--num-samples", **number, help="how many continuations (default 1)")
     several.add_argument(
-        "--best-of", **number, help="draw N and print those of the highest mean log-probability a token, best first"
+        "--best-of",
+        **number,
+        help="draw N and print, best first, the --num-samples of them with the highest mean log-probability a token, "
+        "which is the model's own, before all rules",
     )
     several.add_argument(
         "--num-beams", **number, help="draw nothing: search for a likely text with N beams, and print it at the end"

@@ -39,8 +39,7 @@ def converse(writer):
             notice(str(error))
             continue
         history += answer.ids if answer.stop_reason != "stop_string" else writer.tokenizer.encode(answer.text)
-        if answer.stop_reason == "end_of_text":
-            joint = ""
+        joint = "" if answer.stop_reason == "end_of_text" else "\n"
         turn += 1
     return 0
 
