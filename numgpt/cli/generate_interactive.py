@@ -17,8 +17,17 @@ def converse(writer):
     writer.args.keep_end = True
     if sys.stdin.isatty():
         notice("type a text, and the model goes on; Ctrl-C stops an answer, Ctrl-D ends")
+    pressed = []  # Ctrl-C: an answer ends between two tokens, nowhere in a computation
+    with on_interrupt(lambda *_: pressed.append(True)):
+        talk(writer, pressed)
+    return 0
+
+
+def talk(writer, pressed):
+    """The conversation itself; an answer ends early once there is something in `pressed`."""
     history, joint, turn, said = [], "", 0, False
     while (line := read_line()) is not None:
+        pressed.clear()
         try:
             tell_special(writer.tokenizer, line, writer.args, "the text")
             typed = joint + line if line else ""
@@ -34,14 +43,13 @@ def converse(writer):
                     f"the text has grown beyond the context of {writer.model.config.n_ctx} tokens: from here on its "
                     "beginning is left out"
                 )
-            answer = answered(writer, history, turn)
+            answer = answered(writer, history, turn, pressed)
         except InputError as error:
             notice(str(error))
             continue
         history += answer.ids if answer.stop_reason != "stop_string" else writer.tokenizer.encode(answer.text)
         joint = "" if answer.stop_reason == "end_of_text" else "\n"
         turn += 1
-    return 0
 
 
 def read_line():
@@ -49,7 +57,9 @@ def read_line():
     watched = sys.stdin.isatty() and sys.stdout.isatty()
     while True:
         try:
-            return decode_argument(input("> " if watched else ""), "the text")
+            with on_interrupt(signal.default_int_handler):
+                line = input("> " if watched else "")
+            return decode_argument(line, "the text")
         except EOFError:
             if watched:
                 print()
@@ -59,7 +69,7 @@ def read_line():
             notice("Ctrl-D ends")
 
 
-def answered(writer, history, turn):
+def answered(writer, history, turn, pressed):
     """The Continuation of `history`, ids, printed as it comes and with a line break after it."""
 
     def show(piece):
@@ -68,19 +78,17 @@ def answered(writer, history, turn):
 
     answer = writer.continuation()
     try:
-        with interrupt_flag() as stopped:
-            writer.draw([history], [answer], turn, show, stopped)
+        writer.draw([history], [answer], turn, show, lambda: bool(pressed))
     finally:
         print(flush=True)
     return answer
 
 
 @contextmanager
-def interrupt_flag():
-    """A function that tells whether Ctrl-C was pressed: an answer ends between two tokens, nowhere in a computation."""
-    pressed = []
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+def on_interrupt(handler):
+    """Have Ctrl-C call `handler` while the body runs."""
+    before = signal.signal(signal.SIGINT, handler)
     try:
-        yield lambda: bool(pressed)
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
