@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from numgpt.config import GPTConfig, TransformerConfig
 from numgpt.errors import InputError
-from numgpt.generation import generate, stream
+from numgpt.generation import beam_search, generate, stream
 from numgpt.kernels import use_kernels
 from numgpt.loading import load
 from numgpt.model import GPT, Transformer
@@ -27,6 +27,7 @@ __all__ = [
     "Transformer",
     "TransformerConfig",
     "ablate",
+    "beam_search",
     "check_layer",
     "evaluate",
     "generate",

@@ -1,6 +1,7 @@
 """What several subcommands take: a model, and a text from the command line or from standard input."""
 
 import os
+import sys
 from contextlib import suppress
 
 from numgpt.errors import InputError
@@ -32,6 +33,38 @@ def add_checkpoint_argument(parser, default):
         help="of a training run: best (the lowest loss on held-out text), latest, or a number of steps "
         f"(default {default})",
     )
+
+
+def add_special_argument(parser):
+    """--allow-special, for a text that is encoded."""
+    parser.add_argument(
+        "--allow-special",
+        action="store_true",
+        help="read the texts of special tokens, such as <|endoftext|>, as these tokens",
+    )
+
+
+def allowed_special(args):
+    """What `encode` is to take as `allowed_special`, as --allow-special says."""
+    return "all" if args.allow_special else ()
+
+
+def tell_special(tokenizer, text, args, name):
+    """Say on standard error which special tokens' texts `text` holds that are read as ordinary text, if any."""
+    from numgpt.tokenizer.added import read_as_text
+
+    found = read_as_text(tokenizer, text, allowed_special(args))
+    if found:
+        many = len(found) > 1
+        notice(
+            f"{name} holds {' and '.join(found[:3])}{', ...' if found[3:] else ''}, read as ordinary text; "
+            f"--allow-special reads {'them as the tokens' if many else 'it as the token'}"
+        )
+
+
+def notice(text):
+    """A line on standard error that is no error."""
+    print(f"numgpt: {text}", file=sys.stderr)
 
 
 def text_or_stdin(argument, name):

@@ -28,7 +28,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text; without it, standard input")
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text; - or none is standard input")
     add_model_arguments(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="write it there")
     parser.add_argument("--target", metavar="TEXT", help="what is to come after PROMPT (default: its own next tokens)")

@@ -111,12 +111,15 @@ def model(name):
         config = open_checkpoint(folder).config
     else:
         size = hub.canonical_name(name)
-        folder, config = hub.find(size) or f"not downloaded (numgpt download {size})", OFFICIAL_SIZES[size]
+        folder, config = hub.find(size), OFFICIAL_SIZES[size]
+    words = vocabulary(folder, config) if folder else []
+    folder = folder or f"not downloaded (numgpt download {size})"
     n_parameters = config.n_parameters
     n_cached = 2 * config.n_layer * config.n_ctx * config.n_embd
     return [
         ("folder", folder),
         *asdict(config).items(),
+        *words,
         ("parameters", f"{n_parameters:,}"),
         (
             "memory for the parameters",
@@ -124,6 +127,17 @@ def model(name):
         ),
         ("and for each text's keys and values", f"up to {megabytes(n_cached, 4)}, {megabytes(n_cached, 8)}"),
     ]
+
+
+def vocabulary(folder, config):
+    """(name, value) of a model's vocabulary files. Raises InputError for what `numgpt.load` refuses."""
+    from numgpt.loading import fit
+    from numgpt.tokenizer import load_tokenizer
+
+    tokenizer, notices = fit(load_tokenizer(folder), config.n_vocab, folder)
+    missing = "missing: without vocab.json and merges.txt, or OpenAI's encoder.json and vocab.bpe, it knows no text"
+    found = missing if tokenizer is None else f"{tokenizer.n_vocab:,} tokens"
+    return [("vocabulary", found), *(("notice", notice) for notice in notices)]
 
 
 def megabytes(count, size):

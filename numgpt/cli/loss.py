@@ -4,8 +4,9 @@ import json
 import math
 import sys
 from argparse import RawDescriptionHelpFormatter
+from functools import partial
 
-from numgpt.cli.arguments import add_model_arguments
+from numgpt.cli.arguments import add_model_arguments, add_special_argument, allowed_special, tell_special
 from numgpt.errors import InputError
 
 EPILOG = """examples:
@@ -34,6 +35,7 @@ def add_parser(subparsers):
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", help="a text (-: standard input), a folder of texts, or .jsonl")
+    add_special_argument(parser)
     add_model_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws the random weights (default 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every token's loss")
@@ -54,8 +56,10 @@ def run(args):
     trained, tokenizer = load(args.model, args.dtype, args.device, args.offline, args.checkpoint)
     if tokenizer is None:
         raise InputError(no_vocabulary(args.model))
+    tell_special(tokenizer, "\n".join(text for document in documents for text in document), args, args.file)
+    encode = partial(tokenizer.encode, allowed_special=allowed_special(args))
     end = tokenizer.end_of_text if is_apart(args.file) else None
-    part = part_of_documents(documents, tokenizer.encode, end, is_apart(args.file), is_lines=True)
+    part = part_of_documents(documents, encode, end, is_apart(args.file), is_lines=True)
     if not part.n_targets:
         raise InputError(
             f"{args.file} has only {len(part.ids)} token: the first is not predicted, so there must be two"

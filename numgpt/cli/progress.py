@@ -1,4 +1,4 @@
-"""The bars: for a tokenizer that is learning, for an evaluation."""
+"""The bars: for a tokenizer that is learning, for an evaluation, for a file of prompts."""
 
 import sys
 from contextlib import contextmanager
@@ -39,3 +39,15 @@ def units_bar():
             bar.update(done - bar.n)
 
         yield progress
+
+
+@contextmanager
+def prompts_bar(total, done):
+    """A function to call after every prompt, which draws a bar that begins at `done`, where somebody looks."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, initial=done, unit=" prompts", leave=False) as bar:
+        yield bar.update

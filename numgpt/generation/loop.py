@@ -1,7 +1,7 @@
 """From ids to more ids: read the prompt, then go on token by token."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,22 @@ from numpy.typing import NDArray
 from numgpt.errors import InputError
 from numgpt.generation.batch import Batch, Ids, check_rules, is_flat, is_ragged, read_prompts
 from numgpt.generation.rules import Rules, make_rules
-from numgpt.generation.sampling import choose, log_probabilities
+from numgpt.generation.sampling import choose, likeliest, log_probabilities
 from numgpt.model import GPT, KVCache
 from numgpt.numbers import check_number
 
 Step = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
-def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs: bool = False, **rules: Any) -> Any:
+def generate(
+    model: GPT,
+    ids: Ids,
+    max_new_tokens: int = 40,
+    *,
+    return_logprobs: bool = False,
+    top_logprobs: int = 0,
+    **rules: Any,
+) -> Any:
     """The prompts with what the model adds to them.
 
     ids, (B, T) ints, become (B, T + n) int64, n <= max_new_tokens. B lists of different lengths become B lists, each
@@ -28,6 +36,8 @@ def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs:
         logit_bias=None          {id: what is added to that token's logit}; -100 rules it out, as good as
         repetition_penalty=None  above 1 makes tokens that the row already has, its prompt included, less likely,
                                  below 1 more likely; above 0
+        no_repeat_ngram_size=None  so many tokens never come twice in this order, the prompt included; None or 0: off
+        min_new_tokens=None      stop_ids are not chosen before so many tokens have come
         temperature=1.0          what the logits are divided by, at least 0; 0 is greedy: always the likeliest token
         top_k=None               how many of the likeliest tokens stay; None or 0: all
         top_p=None               the likeliest tokens stay that have this probability together, in (0, 1]
@@ -39,7 +49,9 @@ def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs:
 
     With return_logprobs the result is (out, logprobs): for each new token its log-probability in nats, under the
     model's own distribution, softmax of the logits before any rule, with which texts can be compared whatever
-    rules chose them; (B, n) float64, 0 where an ended row repeats its last id, or B lists of floats.
+    rules chose them; (B, n) float64, 0 where an ended row repeats its last id, or B lists of floats. With
+    top_logprobs=K it is (out, logprobs, top): top[b][i] has the K likeliest tokens in the place of row b's i-th new
+    one as (id, log-probability) of that same distribution, the likeliest first; a row's list ends where the row ended.
 
     When the context is full, the window slides. A prompt has at most n_ctx tokens. Once a row's window has n_ctx
     tokens and another one has been chosen, the last max(1, n_ctx // 2) of the row's tokens, the new one among them,
@@ -54,13 +66,19 @@ def generate(model: GPT, ids: Ids, max_new_tokens: int = 40, *, return_logprobs:
     or one longer than n_ctx, and when the model's logits are not finite.
     """
     checked = make_rules(rules)
-    chosen = list(steps(model, ids, max_new_tokens, checked))
+    tops: list[list[list[tuple[int, float]]]] = []
+    watch = (lambda logits: tops.append(likeliest(logits, top_logprobs))) if top_logprobs else None
+    coming = steps(model, ids, max_new_tokens, checked, watch=watch)
+    check_number(top_logprobs, "top_logprobs", low=0, high=model.n_tokens, whole=True, note="of the model's tokens")
+    chosen = list(coming)
     tokens = np.array([t for t, _ in chosen], np.int64).reshape(-1, len(ids)).T
     logprobs = np.array([p for _, p in chosen], np.float64).reshape(-1, len(ids)).T
     if is_ragged(ids):
         result = as_lists(ids, tokens, logprobs, checked.stops)
     else:
         result = np.concatenate([np.asarray(ids, np.int64), tokens], axis=1), logprobs
+    if top_logprobs:
+        return (*result, [[top[b] for top in tops[:n]] for b, n in enumerate(lengths(tokens, checked.stops))])
     return result if return_logprobs else result[0]
 
 
@@ -75,26 +93,44 @@ def stream(model: GPT, ids: Ids, max_new_tokens: int = 40, **rules: Any) -> Iter
     return (int(tokens[0]) if one else tokens for tokens, _ in chosen)
 
 
-def steps(model: GPT, ids: Ids, max_new_tokens: int, rules: Rules) -> Iterator[Step]:
+def steps(
+    model: GPT,
+    ids: Ids,
+    max_new_tokens: int,
+    rules: Rules,
+    first_row: int = 0,
+    watch: Callable[[NDArray[Any]], None] | None = None,
+) -> Iterator[Step]:
     """Yield (tokens, logprobs), (B,) ints and (B,) float64, once per new token; `generate` says what they mean.
 
-    rules: a `Rules`. All that comes from outside is checked here, at the call, and not again.
+    rules: a `Rules`. first_row: the place of the first row, for its seed, where a long list of texts is worked on in
+    parts. watch: called with the logits (B, V) of each step, before any rule. All that comes from outside is checked
+    here, at the call, and not again.
     """
     n = check_number(max_new_tokens, "max_new_tokens", low=0, whole=True, note="0 adds nothing")
     batch = read_prompts(model, ids)
     check_rules(model, rules)
-    return choose_tokens(model, batch, int(n), rules)
+    return choose_tokens(model, batch, int(n), rules, rules.generators(len(batch.ids), first_row), watch)
 
 
-def choose_tokens(model: GPT, batch: Batch, max_new_tokens: int, rules: Rules) -> Iterator[Step]:
+def choose_tokens(
+    model: GPT,
+    batch: Batch,
+    max_new_tokens: int,
+    rules: Rules,
+    rngs: list[np.random.Generator],
+    watch: Callable[[NDArray[Any]], None] | None,
+) -> Iterator[Step]:
     """The loop itself: what `steps` yields, each step of it added to `batch`."""
-    rngs = rules.generators(len(batch.ids))
     cache, ended = None, np.zeros(len(rngs), bool)
-    for _ in range(max_new_tokens):
+    for n_new in range(max_new_tokens):
         logits, cache = prefill(model, batch.ids, batch.lengths) if cache is None else decode(model, batch, cache)
         check_finite(logits)
         logits[:, model.n_tokens :] = -math.inf  # rows beyond the tokenizer
-        tokens = choose(logits, batch.rows, rules, rngs)
+        if watch is not None:
+            watch(logits)
+        rows = [row[:0] if over else row for row, over in zip(batch.rows, ended, strict=True)]  # the end may repeat
+        tokens = choose(logits, rows, rules, rngs, n_new)
         tokens = np.where(ended, batch.ids[:, -1], tokens)
         logprobs = np.where(ended, 0.0, log_probabilities(logits, tokens))
         ended = np.isin(tokens, rules.stops)
@@ -146,9 +182,13 @@ def check_finite(logits: NDArray[Any]) -> None:
 def as_lists(ids: Ids, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], stops: NDArray[np.int64]) -> Any:
     """What `generate` returns for prompts of different lengths: a row ends with the first of `stops` that it chose."""
     rows, row_logprobs = [], []
-    for prompt, new, p in zip(ids, tokens, logprobs, strict=True):
-        found = np.flatnonzero(np.isin(new, stops))
-        n = found[0] + 1 if len(found) else len(new)
+    for prompt, new, p, n in zip(ids, tokens, logprobs, lengths(tokens, stops), strict=True):
         rows.append(np.asarray(prompt).tolist() + new[:n].tolist())
         row_logprobs.append(p[:n].tolist())
     return rows, row_logprobs
+
+
+def lengths(tokens: NDArray[np.int64], stops: NDArray[np.int64]) -> list[int]:
+    """How many of each row's new tokens, (B, n), there are up to the first of `stops`, included."""
+    found = (np.flatnonzero(np.isin(row, stops)) for row in tokens)
+    return [int(places[0]) + 1 if len(places) else tokens.shape[1] for places in found]

@@ -29,6 +29,8 @@ class Rules:
     seed: int | None = None
     stop_ids: int | Iterable[int] | None = None
     logit_bias: Mapping[int, float] | None = None
+    no_repeat_ngram_size: int | None = None
+    min_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
         self._check("temperature", low=0, note="0 is greedy")
@@ -36,6 +38,8 @@ class Rules:
         self._check("top_p", above=0, high=1, note="1 keeps every token")
         self._check("min_p", low=0, high=1, note="0 keeps every token")
         self._check("repetition_penalty", above=0, note="1 changes nothing")
+        self._check("no_repeat_ngram_size", low=0, whole=True, note="0 switches it off")
+        self._check("min_new_tokens", low=0, whole=True, note="0 lets a text end at once")
         self._check("seed", low=0, below=LARGEST_SEED, whole=True, note="without one the text is random")
         if self.stop_ids is not None:
             self._set("stop_ids", as_tuple(self.stop_ids))
@@ -56,10 +60,15 @@ class Rules:
         """`stop_ids`, (n,)."""
         return np.array(self.stop_ids or (), np.int64)
 
-    def generators(self, B: int) -> list[np.random.Generator]:
-        """One random number generator a row, which only `seed` and the row's place decide."""
+    def adjust_scores(self, n_new: int) -> bool:
+        """Whether a rule that comes before the temperature changes the scores of a text with `n_new` new tokens."""
+        others = self.logit_bias or self.repetition_penalty is not None or self.no_repeat_ngram_size
+        return bool(others) or n_new < (self.min_new_tokens or 0)
+
+    def generators(self, B: int, first: int = 0) -> list[np.random.Generator]:
+        """One random number generator a row, which only `seed` and the row's place decide, counted from `first`."""
         seed = secrets.randbits(128) if self.seed is None else self.seed
-        return [np.random.default_rng([seed, b]) for b in range(B)]
+        return [np.random.default_rng([seed, b]) for b in range(first, first + B)]
 
 
 NAMES = [field.name for field in fields(Rules)]

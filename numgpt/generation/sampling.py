@@ -13,27 +13,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numgpt.backend import array_module, to_host
+from numgpt.errors import InputError
 from numgpt.generation.rules import Rules
 
 Scores = NDArray[np.float64]
+NONE_LEFT = "no token is left to choose: take a larger no_repeat_ngram_size, or a smaller min_new_tokens"
 
 
 def choose(
-    logits: NDArray[Any], rows: Sequence[ArrayLike], rules: Rules, rngs: Sequence[np.random.Generator]
+    logits: NDArray[Any],
+    rows: Sequence[ArrayLike],
+    rules: Rules,
+    rngs: Sequence[np.random.Generator],
+    n_new: int = 0,
 ) -> NDArray[np.int64]:
     """One token per row, (B,) ints on the host, for logits (B, V), which may lie on a GPU.
 
     rows: B sequences, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each
-    row draws one number from its own, so that what it gets does not depend on the rows beside it. Temperature 0 takes
-    the largest score (the lowest id among equals) and draws nothing.
+    row draws one number from its own, so that what it gets does not depend on the rows beside it. n_new: how many
+    tokens of each text are new. Temperature 0 takes the largest score (the lowest id among equals) and draws nothing.
     """
-    if rules.temperature == 0 and rules.repetition_penalty is None and not rules.logit_bias:
+    if rules.temperature == 0 and not rules.adjust_scores(n_new):
         return to_host(logits.argmax(-1))
-    scores = to_host(logits).astype(np.float64)
-    if rules.logit_bias:
-        scores = add_bias(scores, rules.logit_bias)
-    if rules.repetition_penalty is not None:
-        scores = penalise_repetition(scores, rows, rules.repetition_penalty)
+    scores = adjust(to_host(logits).astype(np.float64), rows, rules, n_new)
+    check_possible(scores)
     if rules.temperature == 0:
         return scores.argmax(-1)
     scores = temper(scores, rules.temperature)
@@ -44,6 +47,25 @@ def choose(
     if rules.min_p is not None:
         scores = keep_min_p(scores, rules.min_p)
     return draw(scores, rngs)
+
+
+def adjust(scores: Scores, rows: Sequence[ArrayLike], rules: Rules, n_new: int) -> Scores:
+    """Scores (B, V) after the rules that know tokens by their ids: those that come before the temperature."""
+    if rules.logit_bias:
+        scores = add_bias(scores, rules.logit_bias)
+    if rules.repetition_penalty is not None:
+        scores = penalise_repetition(scores, rows, rules.repetition_penalty)
+    if rules.no_repeat_ngram_size:
+        scores = forbid_repeated_ngrams(scores, rows, rules.no_repeat_ngram_size)
+    if n_new < (rules.min_new_tokens or 0):
+        scores = forbid(scores, rules.stops)
+    return scores
+
+
+def check_possible(scores: Scores) -> None:
+    """Raise InputError where the rules have left a row of scores no token."""
+    if not (scores > -np.inf).any(-1).all():
+        raise InputError(NONE_LEFT)
 
 
 def add_bias(scores: Scores, bias: Mapping[int, float]) -> Scores:
@@ -66,6 +88,29 @@ def penalise_repetition(scores: Scores, rows: Sequence[ArrayLike], penalty: floa
         with np.errstate(over="ignore"):
             seen = np.where(seen > 0, seen / penalty, seen * penalty)
         row[ids] = np.clip(seen, -largest, largest)
+    return scores
+
+
+def forbid_repeated_ngrams(scores: Scores, rows: Sequence[ArrayLike], n: int) -> Scores:
+    """Rule out each token that would end n tokens which `rows` already have, in that order (Paulus et al. 2017, 2.5).
+
+    With n = 1 no token comes twice. A row shorter than n - 1 has nothing to repeat.
+    """
+    scores = scores.copy()
+    for row, text in zip(scores, rows, strict=True):
+        ids = np.asarray(text, np.int64)
+        if len(ids) < n:
+            continue
+        ngrams = np.lib.stride_tricks.sliding_window_view(ids, n)
+        begun = (ngrams[:, :-1] == ids[len(ids) - n + 1 :]).all(-1)
+        row[ngrams[begun, -1]] = -np.inf
+    return scores
+
+
+def forbid(scores: Scores, ids: NDArray[np.int64]) -> Scores:
+    """Rule out `ids`: before min_new_tokens have come, those at which a text ends."""
+    scores = scores.copy()
+    scores[:, ids] = -np.inf
     return scores
 
 
@@ -149,3 +194,20 @@ def log_probabilities(logits: NDArray[Any], tokens: NDArray[np.int64]) -> NDArra
     shifted = np.subtract(logits, logits.max(-1, keepdims=True), dtype=np.float64)
     chosen = shifted[rows, columns]
     return to_host(chosen - np.log(np.exp(shifted, out=shifted).sum(-1)))
+
+
+def likeliest(logits: NDArray[Any], k: int) -> list[list[tuple[int, float]]]:
+    """For each row of logits, (B, V), the k likeliest tokens as (id, log-probability in nats), the likeliest first."""
+    found = []
+    for row in to_host(logits).astype(np.float64):
+        row -= row.max()
+        top = largest(row, k)
+        logprobs = row[top] - np.log(np.exp(row).sum())
+        found.append(list(zip(top.tolist(), logprobs.tolist(), strict=True)))
+    return found
+
+
+def largest(row: Scores, k: int) -> NDArray[np.int64]:
+    """The places of the k largest of row, (V,), from the largest down; of equals the first comes first."""
+    enough = np.flatnonzero(keep_top_k(row[None], k)[0] > -np.inf)
+    return enough[np.argsort(-row[enough], kind="stable")][:k]

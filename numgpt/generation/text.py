@@ -1,6 +1,6 @@
 """From ids to the text that a reader sees while the model goes on."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from numgpt.errors import InputError
@@ -9,6 +9,7 @@ from numgpt.errors import InputError
 class Continuation:
     """What follows a prompt, token by token: its `ids`, their `logprobs` in nats, and its `text`.
 
+    `likeliest` has for each token what `push` was told of the likeliest in its place.
     The text ends before the first `stop` string that comes, a string or several, and at one of the ids `ends`, which is
     not part of it. `stop_reason` then says why: "stop_string", "end_of_text", or "max_new_tokens" where no more came;
     it is None while the text goes on. What `push` and `finish` return, joined, is the text. A piece is never half a
@@ -18,6 +19,7 @@ class Continuation:
     def __init__(self, tokenizer: Any, stop: str | Iterable[str] = (), ends: Collection[int] = ()) -> None:
         self.ids: list[int] = []
         self.logprobs: list[float] = []
+        self.likeliest: list[list[tuple[int, float]]] = []
         self.text = ""
         self.stop_reason: str | None = None
         self.stop = check_stop_strings(stop)
@@ -25,12 +27,18 @@ class Continuation:
         self._decoder = tokenizer.stream_decoder()
         self._held = ""
 
-    def push(self, token: int, logprob: float) -> str:
+    @property
+    def mean_logprob(self) -> float:
+        """The mean of `logprobs`, by which texts of any lengths can be compared; 0 for no tokens."""
+        return sum(self.logprobs) / max(1, len(self.logprobs))
+
+    def push(self, token: int, logprob: float, likeliest: Sequence[tuple[int, float]] = ()) -> str:
         """Add a token, unless the text has ended; return the text that it makes certain, which may be empty."""
         if self.stop_reason is not None:
             return ""
         self.ids.append(token)
         self.logprobs.append(logprob)
+        self.likeliest.append(list(likeliest))
         return self.finish("end_of_text") if token in self.ends else self._add(self._decoder.push(token))
 
     def finish(self, reason: str = "max_new_tokens") -> str:
@@ -69,9 +77,9 @@ def check_stop_strings(stop: str | Iterable[str]) -> tuple[str, ...]:
     return stops
 
 
-def encode_prompt(tokenizer: Any, prompt: str) -> list[int]:
-    """The ids of `prompt`. Raises InputError when there are none."""
-    ids = tokenizer.encode(prompt)
+def encode_prompt(tokenizer: Any, prompt: str, **options: Any) -> list[int]:
+    """The ids of `prompt`; options are those of the tokenizer's `encode`. Raises InputError when there are none."""
+    ids = tokenizer.encode(prompt, **options)
     if not ids:
         raise InputError("the prompt is empty: give some text for the model to go on from")
     return ids

@@ -54,6 +54,8 @@ def test_json_tells_everything(run, tiny_model):
         "min_p": None,
         "repetition_penalty": None,
         "logit_bias": None,
+        "no_repeat_ngram_size": None,
+        "min_new_tokens": None,
         "seed": 5,
         "max_new_tokens": 9,
         "stop": [],

@@ -57,6 +57,7 @@ def test_a_folder(info, tiny_model):
     assert lines["parameters"] == f"{model.values.size:,}"
     assert lines["folder"] == tiny_model
     assert lines["n_ctx"] == "64"
+    assert lines["vocabulary"] == "257 tokens"
 
 
 def test_the_folder_of_a_run_is_its_newest_checkpoint(info, tiny_model, tmp_path):
@@ -102,3 +103,18 @@ def test_a_folder_of_very_many_files(tmp_path, capsys):
     assert out.count("\n") == 32
     assert "and 69 more" in out
     assert "no model here" in err
+
+
+def test_a_folder_whose_vocabulary_is_missing(info, tiny_model, tmp_path):
+    for name in "config.json", "model.safetensors":
+        shutil.copy(f"{tiny_model}/{name}", tmp_path)
+    assert info(str(tmp_path))["vocabulary"].startswith("missing: without vocab.json and merges.txt")
+
+
+def test_a_folder_that_lacks_a_part_of_its_vocabulary_is_not_one_that_loads(tiny_model, tmp_path, capsys):
+    for name in "config.json", "model.safetensors", "vocab.json":
+        shutil.copy(f"{tiny_model}/{name}", tmp_path)
+    assert main(["info", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert {line.split("  ")[0] for line in out.splitlines()} >= {"config.json", "model.safetensors", "vocab.json"}
+    assert err == f"numgpt: {tmp_path}: vocab.json is of no use without merges.txt: put that beside it\n"

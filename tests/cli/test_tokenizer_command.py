@@ -26,11 +26,14 @@ def test_encode_and_decode(run):
         assert run("decode", *arguments) == (0, "Hé\n", "")
 
 
-def test_from_standard_input(run, monkeypatch):
+@pytest.mark.parametrize("dash", [[], ["-"]])
+def test_from_standard_input(run, monkeypatch, dash):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("Hé\n".encode())))
-    assert run("encode")[1] == "72 195 169\n"
+    assert run("encode", *dash)[1] == "72 195 169\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"72 195\n169\n")))
-    assert run("decode")[1] == "Hé\n"
+    assert run("decode", *dash)[1] == "Hé\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"72\n")))
+    assert json.loads(run("decode", *dash, "--json")[1])["text"] == "H"
 
 
 def test_json(run):

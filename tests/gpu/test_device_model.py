@@ -9,7 +9,7 @@ from numgpt import GPT, GPTConfig, InputError, generate, gradcheck, load, use_ke
 from numgpt.evaluation.shared_context import score_units
 from numgpt.evaluation.unit import Unit
 from numgpt.evaluation.windows import Window
-from numgpt.generation import stream
+from numgpt.generation import beam_search, stream
 from numgpt.kernels import set_precision
 from numgpt.training import AdamW
 from numgpt.training.evaluate import HeldOut, token_losses
@@ -243,3 +243,12 @@ def test_what_cannot_be_compiled_is_told_in_a_line(fake, monkeypatch):
     with pytest.raises(InputError, match=r'CUDA.*: cannot open source file "cuda_fp16.h"\): pip install'):
         GPT(CONFIG, device="cuda")
     GPT(CONFIG).forward([[1, 2]])
+
+
+def test_beams_and_the_likeliest_tokens_on_the_device(pair):
+    settings = {"max_new_tokens": 12, "stop_ids": [3, 5], "no_repeat_ngram_size": 3, "min_new_tokens": 2}
+    prompts = [[1, 2, 3], [4], [5, 6]]
+    here, there = (beam_search(model, prompts, 4, **settings) for model in pair)
+    assert [[beam.ids for beam in row] for row in here] == [[beam.ids for beam in row] for row in there]
+    here, there = (generate(model, prompts, 5, temperature=0, top_logprobs=3)[2] for model in pair)
+    np.testing.assert_allclose(np.array(here), np.array(there), rtol=0, atol=1e-10)

@@ -1,0 +1,174 @@
+"""`numgpt generate --prompts-file`: many prompts, a line of JSON for each, and going on where a run was stopped."""
+
+import json
+import os
+import sys
+from dataclasses import replace
+
+from numgpt.checkpoint.lock import exclusive
+from numgpt.cli.arguments import notice, tell_special
+from numgpt.cli.generate_options import settings
+from numgpt.cli.generate_writer import Writer
+from numgpt.cli.progress import prompts_bar
+from numgpt.errors import InputError
+from numgpt.files import decode_utf8, naming, parse_json, quoted, read_bytes
+from numgpt.numbers import LARGEST_SEED
+
+BATCH_SIZE = 8
+
+
+def continue_file(args, rules, stop):
+    """Go on from every prompt of a file."""
+    prompts = read_prompts(args.prompts_file)
+    if args.out is None:
+        writer = Writer(args, rules, stop)
+        with naming("standard output"):
+            for line in lines(writer, prompts, 0):
+                sys.stdout.write(line)
+                sys.stdout.flush()
+        return 0
+    with exclusive(f"{args.out}.lock", f"{args.out} is being written by another process", wait=False):
+        done, rules = take_up(args, rules, prompts)
+        if done < len(prompts):
+            with naming(args.out), open(args.out, "ab", buffering=0) as file:
+                for line in lines(Writer(args, rules, stop), prompts, done):
+                    file.write(line.encode("utf-8"))
+                os.fsync(file.fileno())
+    print(f"{len(prompts)} prompts, {len(prompts) - done} of them now: {args.out}")
+    return 0
+
+
+def read_prompts(path):
+    """The prompts in a file. Raises InputError for a line that holds none, with its number."""
+    where = "standard input" if path == "-" else path
+    text = decode_utf8(read_bytes(path), where)
+    if not text.strip():
+        raise InputError(f"{where} is empty: there are no prompts in it")
+    rows = text.removesuffix("\n").split("\n")
+    read = from_json if path.endswith(".jsonl") else from_line
+    return [read(row.removesuffix("\r"), f"{where}, line {n}") for n, row in enumerate(rows, 1)]
+
+
+def from_line(row, where):
+    """A line as a prompt."""
+    if not row:
+        raise InputError(f"{where} is empty: every line is a prompt")
+    return row
+
+
+def from_json(row, where):
+    """The prompt in a line of JSON."""
+    prompt = parse_row(row, where).get("prompt")
+    if not isinstance(prompt, str) or not prompt:
+        raise InputError(f'{where}: no prompt: give an object with a text in "prompt"')
+    return prompt
+
+
+def parse_row(row, where):
+    """The JSON object in a line, as a dict."""
+    try:
+        return parse_json(row.encode("utf-8"), where)
+    except InputError as error:
+        raise InputError(str(error).replace(f"{where}, line 1, column", f"{where}, column")) from None
+
+
+def lines(writer, prompts, done):
+    """The lines of JSON for prompts[done:], each with its line break.
+
+    Batches begin at the same prompts however many are done, as a text alone and in another batch differ by rounding.
+    """
+    args = writer.args
+    size = args.batch_size or BATCH_SIZE
+    rows = all_ids(writer, prompts)
+    start = done // size * size
+    with prompts_bar(len(prompts), done) as progress:
+        for first in range(start, len(prompts), size):
+            groups = writer.go_on(rows[first : first + size], first)
+            for n, samples in enumerate(groups, first):
+                if n >= done:
+                    yield as_line(n, prompts[n], args, writer.rules, samples, rows[n])
+                    progress()
+
+
+def all_ids(writer, prompts):
+    """The ids of every prompt. Raises InputError for one that cannot be used, with its line."""
+    tell_special(writer.tokenizer, "\n".join(prompts), writer.args, writer.args.prompts_file)
+    rows, cut = [], 0
+    for n, prompt in enumerate(prompts, 1):
+        try:
+            ids, n_left_out = writer.fit(writer.encode(prompt))
+        except InputError as error:
+            raise InputError(f"{writer.args.prompts_file}, line {n}: {error}") from None
+        rows.append(ids)
+        cut += n_left_out > 0
+    if cut:
+        n_ctx = writer.model.config.n_ctx
+        notice(f"{cut} of the prompts are longer than the context of {n_ctx} tokens: of these the end is taken")
+    return rows
+
+
+def as_line(n, prompt, args, rules, samples, ids):
+    """What is printed for prompt n, counted from 0."""
+    for sample in samples:
+        if not args.logprobs:
+            sample.pop("logprobs", None)  # the last digits depend on the batch
+    found = {**head(n, prompt, args, rules), "prompt_ids": ids, "samples": samples}
+    return json.dumps(found) + "\n"
+
+
+def head(n, prompt, args, rules):
+    """The part of a line that is known before anything is made."""
+    asked = settings(args, rules) | {"num_samples": args.num_samples or 1, "logprobs": args.logprobs}
+    return {"line": n + 1, "prompt": prompt, "model": args.model, "dtype": args.dtype, "settings": asked}
+
+
+def take_up(args, rules, prompts):
+    """(how many lines --out has already, the rules with the seed that made them); half a line at its end is removed.
+
+    Raises InputError for a line that this command would not have written.
+    """
+    try:
+        data = read_bytes(args.out)
+    except FileNotFoundError:
+        return 0, rules
+    whole = data[: data.rfind(b"\n") + 1]
+    rows = decode_utf8(whole, args.out).split("\n")[:-1]
+    if len(rows) > len(prompts):
+        raise InputError(f"{args.out} has {len(rows)} lines, but there are {len(prompts)} prompts: name another file")
+    for n, row in enumerate(rows):
+        found = parse_row(row, f"{args.out}, line {n + 1}")
+        if n == 0 and args.seed is None and args.num_beams is None:
+            rules = replace(rules, seed=seed_of(found, args.out))
+        expected = json.loads(json.dumps(head(n, prompts[n], args, rules)))
+        for name, value in expected.items():
+            if found.get(name) != value:
+                different(f"{args.out}, line {n + 1}", name, found.get(name), value)
+    half = data[len(whole) :]
+    if half:
+        ours = b'{"line": %d, ' % (len(rows) + 1)
+        if half[: len(ours)] != ours[: len(half)]:
+            raise InputError(f"{args.out}, line {len(rows) + 1}, is no line of this command's: name another file")
+        os.truncate(args.out, len(whole))
+    return len(rows), rules
+
+
+def seed_of(found, path):
+    """The seed in a line of --out."""
+    asked = found.get("settings")
+    seed = asked.get("seed") if isinstance(asked, dict) else None
+    if type(seed) is not int or not 0 <= seed < LARGEST_SEED:
+        raise InputError(f"{path}, line 1, has no seed: it is no file of this command's, name another")
+    return seed
+
+
+def different(where, name, found, expected):
+    """Raise InputError for what a line has and should not have."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        name = next(
+            key for key in [*expected, *found] if (key in found, found.get(key)) != (key in expected, expected.get(key))
+        )
+        found, expected = found.get(name), expected.get(name)
+    raise InputError(
+        f"{where} was made with another {name}, {quoted(found)} and not {quoted(expected)}: "
+        "ask for the same, or name another file"
+    )

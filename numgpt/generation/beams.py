@@ -1,0 +1,102 @@
+"""Beam search with a GPT: `numgpt.generation.search`, with a batch of prompts and a cache that follows the beams."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numgpt.backend import to_host
+from numgpt.errors import InputError
+from numgpt.generation.batch import Batch, Ids, check_rules, read_prompts
+from numgpt.generation.loop import check_finite, decode, prefill
+from numgpt.generation.rules import Rules
+from numgpt.generation.sampling import NONE_LEFT, Scores, adjust
+from numgpt.generation.search import Beam, search
+from numgpt.model import GPT, KVCache
+from numgpt.numbers import check_number
+
+RULES = ("logit_bias", "repetition_penalty", "no_repeat_ngram_size", "min_new_tokens", "stop_ids")
+STEEPEST = 10  # length penalty, either way: with it a length of a million tokens is still a floating-point number
+
+
+def beam_search(
+    model: GPT, ids: Ids, n_beams: int = 4, max_new_tokens: int = 40, *, length_penalty: float = 1.0, **rules: Any
+) -> list[list[Beam]]:
+    """For each prompt of ids, (B, T) ints or B lists, the best texts that n_beams beams find: a list, the best first.
+
+    Each is a Beam(ids, logprob, score): the new ids, their log-probability in nats, all together, and the score that
+    orders them, logprob / len(ids) ** length_penalty (from -10 to 10). A text ends with the first of `stop_ids`,
+    included, or with max_new_tokens; `numgpt.generation.search` says when the search ends.
+
+    rules: of those of `generate` logit_bias, repetition_penalty, no_repeat_ngram_size, min_new_tokens and stop_ids.
+    They change log-probabilities, in the order that `generate` says, and logprob is the sum of what they leave. When
+    the context is full, the window slides as in `generate`.
+
+    Raises InputError as `generate` does; TypeError for another rule.
+    """
+    checked = read_rules(rules)
+    n_beams = int(check_number(n_beams, "n_beams", low=1, whole=True))
+    n = int(check_number(max_new_tokens, "max_new_tokens", low=0, whole=True, note="0 adds nothing"))
+    penalty = float(check_number(length_penalty, "length_penalty", low=-STEEPEST, high=STEEPEST))
+    batch = read_prompts(model, ids)
+    check_rules(model, checked)
+    if n == 0:
+        return [[Beam([], 0.0, 0.0)] for _ in batch.rows]
+    rows = Rows(model, batch, checked)
+    found = search(rows.first, rows.advance, n_beams, n, penalty, checked.stops.tolist())
+    if not all(found):
+        raise InputError(NONE_LEFT)
+    return found
+
+
+def read_rules(keywords: dict[str, Any]) -> Rules:
+    """Rules(**keywords). Raises TypeError for one that beam search has not."""
+    for name in keywords:
+        if name not in RULES:
+            raise TypeError(f"{name!r} is not a rule of beam search; there are {', '.join(RULES)}")
+    return Rules(**keywords)
+
+
+class Rows:
+    """The texts of all beams, a row each, and a cache that remembers them; `first` and `advance` are for `search`."""
+
+    def __init__(self, model: GPT, prompts: Batch, rules: Rules) -> None:
+        self.model, self.batch, self.rules, self.n_new = model, prompts, rules, 0
+        logits, self.cache = prefill(model, prompts.ids, prompts.lengths)
+        self.first = self.log_probabilities(logits)
+
+    def advance(self, parents: NDArray[np.int64], tokens: NDArray[np.int64]) -> Scores:
+        texts = self.batch.rows
+        self.batch = Batch([np.append(texts[parent], token) for parent, token in zip(parents, tokens, strict=True)])
+        self.cache = in_order(self.cache, self.model, parents)
+        logits, self.cache = decode(self.model, self.batch, self.cache)
+        self.n_new += 1
+        return self.log_probabilities(logits)
+
+    def log_probabilities(self, logits: NDArray[Any]) -> Scores:
+        """log softmax(logits), (R, V), after the rules."""
+        check_finite(logits)
+        scores = to_host(logits).astype(np.float64)
+        scores[:, self.model.n_tokens :] = -np.inf  # rows beyond the tokenizer
+        scores -= scores.max(-1, keepdims=True)
+        scores -= np.log(np.exp(scores).sum(-1, keepdims=True))
+        return adjust(scores, self.batch.rows, self.rules, self.n_new)
+
+
+def in_order(cache: KVCache, model: GPT, rows: NDArray[np.int64]) -> KVCache:
+    """A cache whose row r remembers what row rows[r] of `cache` does, (R,) ints; it may be `cache` itself, changed."""
+    start = np.zeros(cache.batch, int) if cache.start is None else cache.start
+    if len(rows) == cache.batch and (start[rows] == start).all():
+        changed = np.flatnonzero(rows != np.arange(len(rows)))
+        for layer in cache.layers:
+            for memory in layer.keys, layer.values:
+                to, source = (np.asarray(index, like=memory) for index in (changed, rows[changed]))
+                memory[to, :, : cache.length] = memory[source, :, : cache.length]
+        return cache
+    lengths = cache.length - start[rows]
+    ordered = KVCache(model, len(rows), lengths)  # without the columns that only rows left out had
+    for layer, new in zip(cache.layers, ordered.layers, strict=True):
+        source = np.asarray(rows, like=layer.keys)
+        used = slice(cache.length - max(lengths), cache.length)
+        new.extend(layer.keys[source, :, used], layer.values[source, :, used])
+    return ordered
