@@ -1,4 +1,4 @@
-"""`numgpt generate`: let a model go on from a text."""
+"""`numgpt generate`: let a model continue a text."""
 
 import json
 import time
@@ -21,25 +21,25 @@ EPILOG = """examples:
 
 Standard input is read where PROMPT is - or missing, without the line break at its end. --seed makes a text come again;
 without it every call draws a seed, which --json tells. When the context is full, the second half of it is read again
-and the text goes on from there.
+and the text continues from there.
 
 --interactive reads a line, prints the model's answer, and reads the next. All of it is one text that grows: what was
 typed, at once the answer, a line break, what was typed next, and so on. Where an answer ended with the model's
-end of text, that token stands in the place of the line break. An empty line adds nothing and lets the model go on.
+end of text, that token stands in the place of the line break. An empty line adds nothing and lets the model continue.
 Ctrl-C stops an answer, and what there is of it stays in the text; Ctrl-D ends. When the text no longer fits the
 context, its beginning is dropped.
 
 --prompts-file takes one prompt a line, or, where its name ends in .jsonl, one JSON object a line with the text in
 "prompt". It prints one line of JSON for each, in that order. A prompt's seed is --seed and its place in the file, so
 that its text does not depend on the others. With --out the lines go to a file, one by one; what stands there already is
-not made again, so that the same command goes on where it was stopped, and makes the same file.
+not made again, so that the same command resumes where it was stopped, and makes the same file.
 """
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "generate",
-        help="go on from a text",
+        help="continue a text",
         description="Print PROMPT and what the model adds to it, as it is sampled. "
         "It ends after --max-new-tokens, at <|endoftext|> or before a --stop string.",
         epilog=EPILOG,
@@ -48,8 +48,8 @@ def add_parser(subparsers):
     number = {"type": int, "metavar": "N"}
     share = {"type": float, "metavar": "X"}
 
-    start = parser.add_argument_group("what to go on from")
-    start.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to go on from; - is standard input")
+    start = parser.add_argument_group("what to continue")
+    start.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to continue; - is standard input")
     start.add_argument("--unconditional", action="store_true", help="no PROMPT: a text from its beginning")
     start.add_argument("--interactive", action="store_true", help="ask for texts and keep what was said (see below)")
     start.add_argument("--prompts-file", metavar="FILE", help="many prompts; - is standard input (see below)")

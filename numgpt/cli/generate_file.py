@@ -1,4 +1,4 @@
-"""`numgpt generate --prompts-file`: many prompts, a line of JSON for each, and going on where a run was stopped."""
+"""`numgpt generate --prompts-file`: many prompts, a line of JSON for each, and resuming where a run was stopped."""
 
 import json
 import os
@@ -18,7 +18,7 @@ BATCH_SIZE = 8
 
 
 def continue_file(args, rules, stop):
-    """Go on from every prompt of a file."""
+    """Continue every prompt of a file."""
     prompts = read_prompts(args.prompts_file)
     if args.out is None:
         writer = Writer(args, rules, stop)

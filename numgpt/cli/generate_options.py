@@ -100,7 +100,7 @@ def read_stop(args):
 
 
 def settings(args, rules):
-    """What decides how a text goes on, for JSON."""
+    """What decides how a text continues, for JSON."""
     from numgpt.generation.beams import RULES
 
     names = [name for name in asdict(rules) if name in vars(args) and (args.num_beams is None or name in RULES)]

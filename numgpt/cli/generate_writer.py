@@ -1,4 +1,4 @@
-"""A model that goes on from prompts as the command line asks."""
+"""A model that continues prompts as the command line asks."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from numgpt.tokenizer import no_vocabulary
 
 
 class Writer:
-    """The model and the tokenizer that `args` name, and how they are to go on: `rules`, and the strings `stop`.
+    """The model and the tokenizer that `args` name, and how they are to continue: `rules`, and the strings `stop`.
 
     n_samples: texts for each prompt. n_new: tokens that were made so far. Raises InputError as `load` does, and for
     numbers that do not fit the model.

@@ -1,4 +1,4 @@
-"""HellaSwag (Zellers et al. 2019): which of four endings goes on from a context. Two protocols are in use.
+"""HellaSwag (Zellers et al. 2019): which of four endings continues a context. Two protocols are in use.
 
     lm-eval     "Roof shingle removal: A man is sitting on a roof. He"    + " starts pulling up roofing on a roof."
     llm.c       "A man is sitting on a roof. he"                          + " starts pulling up roofing on a roof."

@@ -1,4 +1,4 @@
-"""A run's records in a file, a line each, so that a run that was broken off goes on where it was.
+"""A run's records in a file, a line each, so that an interrupted run resumes where it was.
 
     {"task": "lambada-lm-eval", "model_sha256": ...}    what the records were made from, and how
     {"unit": 0, "nats": -17.4, ...}

@@ -26,7 +26,7 @@ def evaluate(
     file: the text; a task that has one of its own looks for it in the current folder. limit: score only the first so
     many units (windows, pages, lines); what then needs the whole text is left out, and nothing is compared. batch_size:
     windows that are read together. progress: called as progress(done, total, figures so far) after every few units.
-    out: a file for each unit's record, from which a run that was broken off goes on. Raises InputError for a wrong
+    out: a file for each unit's record, from which an interrupted run resumes. Raises InputError for a wrong
     argument, a text that does not fit the task, a model that cannot do it, and records of another run in `out`; OSError
     as the disk does.
     """

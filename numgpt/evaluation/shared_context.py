@@ -1,4 +1,4 @@
-"""Endings that share a context: it is read once, and each of them goes on from the cache that it left."""
+"""Endings that share a context: it is read once, and each of them continues from the cache that it left."""
 
 import numpy as np
 

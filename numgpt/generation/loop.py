@@ -1,4 +1,4 @@
-"""From ids to more ids: read the prompt, then go on token by token."""
+"""From ids to more ids: read the prompt, then continue token by token."""
 
 import math
 from collections.abc import Callable, Iterator

@@ -75,7 +75,7 @@ class Search:
         self.length = 0
 
     def extend(self, logprobs: Scores) -> list[tuple[int, int]]:
-        """Go on by one token; logprobs: (beams, V). Of each new beam (place of the one that it continues, token)."""
+        """Continue by one token; logprobs: (beams, V). Of each new beam (place of the one that it continues, token)."""
         self.length += 1
         running: list[Beam] = []
         moves: list[tuple[int, int]] = []
@@ -83,7 +83,7 @@ class Search:
             ids = [*self.beams[parent].ids, token]
             beam = Beam(ids, logprob, logprob / self.length**self.length_penalty)
             if token in self.stop_ids or self.length == self.max_new_tokens:
-                if rank < self.n_beams:  # those behind are there to go on, and were not good enough to end
+                if rank < self.n_beams:  # those behind are there to continue, and were not good enough to end
                     self.finished.append(beam)
             elif len(running) < self.n_beams:
                 running.append(beam)
@@ -96,7 +96,7 @@ class Search:
         return moves
 
     def candidates(self, logprobs: Scores) -> Iterator[tuple[int, int, float]]:
-        """(beam, token, log p of all) of the likeliest continuations: so many that n go on, even if others end."""
+        """(beam, token, log p of all) of the likeliest continuations: so many that n continue, even if others end."""
         total = logprobs + np.array([[beam.logprob] for beam in self.beams])
         V = total.shape[1]
         for place in largest(total.ravel(), max(2, 1 + len(self.stop_ids)) * self.n_beams).tolist():

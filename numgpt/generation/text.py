@@ -1,4 +1,4 @@
-"""From ids to the text that a reader sees while the model goes on."""
+"""From ids to the text that a reader sees while the model writes."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ class Continuation:
     `likeliest` has for each token what `push` was told of the likeliest in its place.
     The text ends before the first `stop` string that comes, a string or several, and at one of the ids `ends`, which is
     not part of it. `stop_reason` then says why: "stop_string", "end_of_text", or "max_new_tokens" where no more came;
-    it is None while the text goes on. What `push` and `finish` return, joined, is the text. A piece is never half a
+    it is None while the text continues. What `push` and `finish` return, joined, is the text. A piece is never half a
     character, and what could be the beginning of a stop string is held back until that is decided.
     """
 
@@ -81,5 +81,5 @@ def encode_prompt(tokenizer: Any, prompt: str, **options: Any) -> list[int]:
     """The ids of `prompt`; options are those of the tokenizer's `encode`. Raises InputError when there are none."""
     ids = tokenizer.encode(prompt, **options)
     if not ids:
-        raise InputError("the prompt is empty: give some text for the model to go on from")
+        raise InputError("the prompt is empty: give some text for the model to continue")
     return ids

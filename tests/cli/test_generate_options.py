@@ -158,6 +158,6 @@ def test_what_makes_no_sense_is_one_line(run, line, message):
 def test_help_has_groups(capsys):
     assert main(["generate", "--help"]) == 0
     out = capsys.readouterr().out
-    for group in ("what to go on from:", "the model:", "how a token is chosen:", "where a text ends:",
+    for group in ("what to continue:", "the model:", "how a token is chosen:", "where a text ends:",
                   "one text of several:", "what is printed:"):  # fmt: skip
         assert f"\n{group}\n" in out
