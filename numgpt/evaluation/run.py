@@ -61,8 +61,8 @@ def evaluate(
             if done < len(chunk):
                 journal.append(chosen.score(model, tokenizer, chunk, batch_size)[max(0, done) :])
             if progress is not None:
-                progress(begin, len(units), chosen.reduce(journal.records[:begin], {}))
-        figures = chosen.reduce(journal.records, totals)
+                progress(begin, len(units), figures_of(chosen, journal.records[:begin], {}, out))
+        figures = figures_of(chosen, journal.records, totals, out)
         journal.finish(figures)
     result = {**about, "file": str(path), "units": len(units), **figures}
     return result | compare(result, model.config)
@@ -77,6 +77,18 @@ def without_dropout(model):
         yield
     finally:
         model.train() if training else model.eval()
+
+
+def figures_of(task, records, totals, path):
+    """What a task makes of its records. Raises InputError where those of the file `path` are not what it writes."""
+    try:
+        return task.reduce(records, totals)
+    except (KeyError, TypeError, ValueError) as error:
+        if path is None:
+            raise
+        raise InputError(
+            f"{path} was changed, its records lack something ({error}): remove it and start again"
+        ) from None
 
 
 def how_computed(model, batch_size):

@@ -124,3 +124,22 @@ def test_two_runs_do_not_write_to_one_file(lambada, tmp_path, capsys):
     with exclusive(f"{out}.lock", "busy"):
         assert main(["evaluate", "lambada-last-token", "--file", str(lambada), "--out", out]) == 2
     assert "is being written by another run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ['"x"', "null", "[]"])
+def test_a_record_that_somebody_changed(model, lambada, tmp_path, written, value):
+    """A field that is gone, and one that is no number."""
+    head, first, *_ = written[0].splitlines(keepends=True)
+    record = json.loads(first)
+    for name in record.keys() - {"unit"}:
+        for changed in (
+            {k: v for k, v in record.items() if k != name},
+            record | {name: json.loads(value)},
+        ):
+            (tmp_path / "changed").write_bytes(head + json.dumps(changed).encode() + b"\n")
+            try:
+                numgpt.evaluate(
+                    model, Bytes(), "lambada-lm-eval", file=lambada, batch_size=3, limit=None, out=tmp_path / "changed"
+                )
+            except numgpt.InputError as error:
+                assert "was changed, its records lack something" in str(error)
