@@ -6,7 +6,7 @@ from numgpt.cli.arguments import allowed_special, notice, tell_special
 from numgpt.cli.generate_options import length_penalty
 from numgpt.errors import InputError
 from numgpt.generation import beam_search, steps
-from numgpt.generation.batch import check_rules
+from numgpt.generation.batch import check_batch, check_rules
 from numgpt.generation.beams import RULES
 from numgpt.generation.sampling import likeliest
 from numgpt.generation.text import Continuation, encode_prompt
@@ -31,6 +31,8 @@ class Writer:
         self.rules = replace(rules, stop_ids=self.model.end_of_text)
         check_rules(self.model, self.rules)
         self.n_samples = args.num_samples or 1
+        at_once = max(args.best_of or 1, args.num_beams or 1, self.n_samples) * (args.batch_size or 1)
+        check_batch(self.model.config, at_once)
         self.n_new = 0
 
     def beginning(self):

@@ -58,7 +58,7 @@ def read_prompts(model: GPT, ids: Ids) -> Batch:
     """`ids`, (B, T) or B sequences of different lengths, as a Batch; raises InputError as `generate` does."""
     if not all(hasattr(model, name) for name in ("config", "check_ids", "next_logits")):
         raise InputError(f"model must be a GPT, not {quoted(model)}")
-    check_batch(model.config, ids)
+    check_batch(model.config, len(ids) if hasattr(ids, "__len__") else 0)
     if not is_ragged(ids):
         return Batch(model.check_ids(ids))
     rows = []
@@ -70,11 +70,10 @@ def read_prompts(model: GPT, ids: Ids) -> Batch:
     return Batch(rows)
 
 
-def check_batch(config: GPTConfig, ids: Ids) -> None:
-    """Raise InputError where not even one position of every text, keys, values and logits, fits the memory."""
+def check_batch(config: GPTConfig, B: int) -> None:
+    """Raise InputError where not even one position of B texts, keys, values and logits, fits the memory."""
     n_bytes = 4 * (2 * config.n_layer * config.n_embd + config.n_vocab)  # at least: float32
-    if hasattr(ids, "__len__"):
-        check_memory(len(ids) * n_bytes, f"a batch of {len(ids)} texts")
+    check_memory(B * n_bytes, f"a batch of {B} texts")
 
 
 def is_flat(ids: Ids) -> bool:

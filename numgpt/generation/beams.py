@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from numgpt.backend import to_host
 from numgpt.errors import InputError
-from numgpt.generation.batch import Batch, Ids, check_rules, read_prompts
+from numgpt.generation.batch import Batch, Ids, check_batch, check_rules, read_prompts
 from numgpt.generation.loop import check_finite, decode, prefill
 from numgpt.generation.rules import Rules
 from numgpt.generation.sampling import NONE_LEFT, Scores, adjust
@@ -40,6 +40,7 @@ def beam_search(
     penalty = float(check_number(length_penalty, "length_penalty", low=-STEEPEST, high=STEEPEST))
     batch = read_prompts(model, ids)
     check_rules(model, checked)
+    check_batch(model.config, n_beams * len(batch.rows))
     if n == 0:
         return [[Beam([], 0.0, 0.0)] for _ in batch.rows]
     rows = Rows(model, batch, checked)

@@ -161,3 +161,11 @@ def test_help_has_groups(capsys):
     for group in ("what to continue:", "the model:", "how a token is chosen:", "where a text ends:",
                   "one text of several:", "what is printed:"):  # fmt: skip
         assert f"\n{group}\n" in out
+
+
+@pytest.mark.parametrize("option", ["--num-samples", "--best-of", "--num-beams"])
+def test_more_texts_than_the_memory_holds(option, tiny_model, capsys):
+    assert main(["generate", "x", "--model", tiny_model, option, "1000000000000"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "a batch of 1000000000000 texts takes" in printed.err
