@@ -58,7 +58,7 @@ class PairPart:
 
 
 class PairBatches:
-    """Every pair once, then every pair once more: an epoch's pairs are mixed, ordered by length, cut, and drawn at random.
+    """Every pair once, then every pair again: an epoch's pairs are mixed, ordered by length, cut, and drawn at random.
 
     A batch is (src, tgt, label_smoothing), what a Transformer's `loss` takes; src and tgt have at most batch_tokens ids
     each. part: a PairPart. rng: a numpy.random.Generator, which is drawn from once an epoch.
