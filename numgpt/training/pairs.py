@@ -59,7 +59,7 @@ def read_pairs(path, val_path=None):
     if held_out is None:
         return found
     both = len({source for source, _ in found.pairs} & {source for source, _ in held_out.pairs})
-    notice = f"{counted(both, 'source')} of {held_out.name} in {found.name} too: the loss there is not that of new ones."
+    notice = f"{counted(both, 'source')} of {held_out.name} in {found.name} too: they are not new."
     return Pairs(found.name, found.pairs, found.sha256, (*found.notices, *([notice] if both else [])), held_out)
 
 
