@@ -10,7 +10,7 @@ from numgpt.backend import check_device, float_type, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
 from numgpt.files import BEST, check_path, choose_checkpoint, quoted
-from numgpt.model import GPT
+from numgpt.model import GPT, Transformer
 
 T = TypeVar("T")
 
@@ -41,6 +41,34 @@ def load(
     check_device(device)
     float_type(dtype)
     return read_folder(name_or_folder, offline, lambda folder: _load(folder, dtype, device), checkpoint)
+
+
+def load_transformer(
+    name_or_folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu", checkpoint: str | None = None
+) -> "tuple[Transformer, Tokenizer]":
+    """(Transformer, tokenizer) of a folder, or of a training run's checkpoint; otherwise as `load`.
+
+    Raises InputError for a folder without a Transformer or without a tokenizer whose first three tokens are special.
+    """
+    if not Path(name_or_folder).is_dir():
+        raise InputError(
+            f"{quoted(os.fspath(name_or_folder))} is not a folder: give one that `numgpt train --task translate` made"
+        )
+    return read_folder(name_or_folder, True, lambda folder: _load_transformer(folder, dtype, device), checkpoint)
+
+
+def _load_transformer(folder: Path, dtype: str, device: str) -> "tuple[Transformer, Tokenizer]":
+    from numgpt.tokenizer import load_tokenizer, no_vocabulary
+    from numgpt.tokenizer.marks import check_marks
+
+    model = Transformer.load(folder, dtype, device)
+    tokenizer, notices = fit(load_tokenizer(folder), model.config.vocab, folder)
+    if tokenizer is None:
+        raise InputError(no_vocabulary(folder))
+    check_marks(tokenizer, folder)
+    for notice in notices:
+        print(f"numgpt: {notice}", file=sys.stderr)
+    return model, tokenizer
 
 
 def read_folder(

@@ -15,6 +15,8 @@ BIDIRECTIONAL = "attention to what comes after as well, where GPT-2's sees only 
 GATED = "a gated feed-forward network (SwiGLU and its kin), where GPT-2's has no gate"
 PACKED = "weights packed into a few bits each, which numgpt does not unpack"
 
+TRANSFORMER = "numgpt-transformer"  # model_type of numgpt's own encoder and decoder, which is no GPT-2
+
 OTHER_KEYS = {
     **dict.fromkeys(("add_cross_attention", "is_encoder_decoder", "cross_attention_hidden_size"), CROSS),
     **dict.fromkeys(("rotary_dim", "rotary_pct", "rotary_emb_base", "rotary", "use_rotary"), ROTARY),
@@ -38,6 +40,8 @@ LEARNT_POSITIONS = ("absolute", "learned", "learned_absolute", None)
 def check_architecture(fields, path):
     """Raise InputError for a key of config.json's `fields` that makes another model of it than a GPT-2."""
     kind = fields.get("model_type", "gpt2")
+    if kind == TRANSFORMER:
+        raise InputError(f"{path}: a Transformer, which translates and is no GPT: `numgpt translate --model` reads it")
     if kind != "gpt2":
         raise InputError(
             f"{path}: model_type is {quoted(kind)}: another architecture; numgpt computes GPT-2 and what has its parts"

@@ -12,6 +12,7 @@ from numgpt.checkpoint import names, tensorflow
 from numgpt.checkpoint.configuration import config_json, read_config, read_end_of_text, read_fields, read_hparams
 from numgpt.checkpoint.contents import NEEDED, what_is_wrong
 from numgpt.checkpoint.hugging_face_names import PREFIX, match_hugging_face
+from numgpt.checkpoint.safetensors_file import written_type
 from numgpt.checkpoint.tensors import CHUNK_BYTES, StoredTensor, read_tensors
 from numgpt.checkpoint.weights import INDEX, WEIGHTS, find_weights, read_weights, write_weights
 from numgpt.config import GPTConfig
@@ -57,14 +58,19 @@ def open_checkpoint(folder):
     Raises InputError for a folder without a model, and for a model that is damaged or not a GPT-2.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        fault = "is a file; give the folder that it lies in" if folder.exists() else "does not exist"
-        raise InputError(f"{folder} {fault}: {NEEDED}")
+    check_folder(folder)
     if (folder / HF_CONFIG).exists() and (weights := find_weights(folder)):
         return _open_hugging_face(folder, weights)
     if (folder / OPENAI_CONFIG).exists() and (prefix := find_openai(folder)):
         return _open_openai(folder, prefix)
     raise InputError(f"{folder}: {what_is_wrong(folder)}")
+
+
+def check_folder(folder):
+    """Raise InputError unless `folder`, a Path, is a folder."""
+    if not folder.is_dir():
+        fault = "is a file; give the folder that it lies in" if folder.exists() else "does not exist"
+        raise InputError(f"{folder} {fault}: {NEEDED}")
 
 
 def save_checkpoint(folder, config, parameters, dtype="float32", max_shard_size=None, end_of_text=()):
@@ -76,16 +82,21 @@ def save_checkpoint(folder, config, parameters, dtype="float32", max_shard_size=
     that fails leaves what was there. Raises OSError as the disk does, InputError for another dtype or size, or values
     that the dtype cannot hold.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     prefix = (
         "" if config.tie_word_embeddings else PREFIX
     )  # with a head beside them, transformers wants it on the others
     stored = {name if name == names.HEAD else prefix + name: array for name, array in parameters.items()}
+    text = config_json(config, written_type(dtype, "a model").name, end_of_text)
+    write_folder(folder, stored, text, dtype, max_shard_size)
+
+
+def write_folder(folder, arrays, config, dtype, max_shard_size=None):
+    """Write `arrays` as safetensors and the text `config` as config.json; else as `save_checkpoint`."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with naming(folder), tempfile.TemporaryDirectory(dir=folder, prefix="saving.", suffix=".tmp") as place:
-        written = write_weights(Path(place), stored, dtype, max_shard_size)
-        text = config_json(config, np.dtype(dtype).name, end_of_text)
-        (Path(place) / HF_CONFIG).write_text(text, encoding="utf-8")
+        written = write_weights(Path(place), arrays, dtype, max_shard_size)
+        (Path(place) / HF_CONFIG).write_text(config, encoding="utf-8")
         flush(Path(place) / HF_CONFIG)
         if INDEX in written:  # the old index would name some of the new files, the old file hide all of them
             for old in INDEX, WEIGHTS:

@@ -17,6 +17,7 @@ from numgpt.cli import (
     textbook,
     tokenizer,
     train,
+    translate,
     verify,
 )
 from numgpt.cli.train import STATUS_INTERRUPTED
@@ -74,7 +75,20 @@ def build_parser():
     )
     parser.add_argument("--version", action="version", version=f"numgpt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (generate, train, explain, loss, evaluate, download, verify, tokenizer, gradcheck, textbook, info):
+    for command in (
+        generate,
+        train,
+        translate,
+        explain,
+        loss,
+        evaluate,
+        download,
+        verify,
+        tokenizer,
+        gradcheck,
+        textbook,
+        info,
+    ):
         command.add_parser(subparsers)
     return parser
 

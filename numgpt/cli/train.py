@@ -85,7 +85,7 @@ def add_parser(subparsers):
 
 def run(args):
     from numgpt.checkpoint.lock import exclusive
-    from numgpt.training.presets import choose
+    from numgpt.training.presets import choose, task_named
     from numgpt.training.session import check_no_file, find_checkpoint, start_config
     from numgpt.training.settings import Settings
 
@@ -102,7 +102,7 @@ def run(args):
         raise InputError("give --data DATA and --out DIR for a new run, or --resume DIR to continue one")
     if args.val_data is not None and "val_fraction" in options:
         raise InputError("--val-fraction says how much of --data is held out, but --val-data is: leave one of them out")
-    start = start_config(options["init"]) if "init" in options else None
+    start = start_config(options["init"], task_named(args.preset, options)) if "init" in options else None
     settings = choose(args.preset, options, start)
     check_no_file(args.out)
     with exclusive(args.out / "lock", TAKEN.format(args.out), wait=False):
@@ -135,7 +135,8 @@ def go_on(session):
         print(f"{session.run} {patience_ended(session)}")
         return 0
     if finished:
-        print(f'finished; try it: numgpt generate --model {quote(str(session.run))} "..."')
+        command = "translate" if session.settings.task == "translate" else "generate"
+        print(f'finished; try it: numgpt {command} --model {quote(str(session.run))} "..."')
         return 0
     print(f"stopped after step {session.trainer.steps}, saved; continue with: {resuming(session.run)}")
     return status

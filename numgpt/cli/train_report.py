@@ -8,7 +8,6 @@ from contextlib import suppress
 
 from numgpt.errors import InputError
 
-SAMPLE_TOKENS = 120
 LINE_SECONDS = 30
 WAIT_SECONDS = 1  # from one look at the clock to the next
 
@@ -46,7 +45,7 @@ class Report:
             return
         from numgpt.training.plot import draw_losses
 
-        said = draw_losses(self.session.run, self.session.trainer.model.config.n_vocab)
+        said = draw_losses(self.session.run, self.session.n_vocab)
         if said:
             print(said)
 
@@ -79,7 +78,7 @@ class Report:
 
     def sample(self, model):
         """Show what the model writes."""
-        text = sample(model, self.session)
+        text = self.session.sample(model)
         if text:
             self.say(f"{indented(text)}\n")
 
@@ -99,6 +98,8 @@ class Report:
             parts.append(f"held out {record['val_loss']:.4f}")
         if "val_loss_per_character" in record:
             parts.append(f"({record['val_loss_per_character']:.4f} a character)")
+        if "bleu" in record:
+            parts.append(f"BLEU {record['bleu']:.1f}")
         if "tokens_per_second" in record:
             parts.append(f" {self.pace(record)}")
         return " ".join(parts)
@@ -113,40 +114,14 @@ class Report:
 def introduction(session):
     """What is trained, and what its loss means."""
     model, trainer = session.trainer.model, session.trainer
-    V = model.config.n_vocab
+    V = session.n_vocab
     begun = "" if trainer.steps == 0 else f" Continuing after step {trainer.steps}."
     return (
         f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
         f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
-        f"{amount(trainer.windows.part)} to train on, {amount(session.held_out.part)} held out.{begun}"
+        f"{trainer.batches.part.amount} to train on, {session.held_out.part.amount} held out.{begun}"
         + (f"\n{session.notice}" if session.notice else "")
     )
-
-
-def amount(part):
-    """How much a Part is."""
-    learnt = "" if part.counts is None else f" ({part.n_targets:,} of them learnt)"
-    documents = "" if part.documents is None else f" in {len(part.documents):,} documents"
-    return f"{len(part.ids):,} tokens{learnt}{documents}"
-
-
-def sample(model, session):
-    """The held-out text before the first token that is predicted, and what the model adds; None without a tokenizer."""
-    from numgpt.generation import generate
-
-    tokenizer = session.tokenizer
-    if tokenizer is None:
-        return None
-    ids = generate(
-        model,
-        [session.held_out.prompt],
-        SAMPLE_TOKENS,
-        temperature=0.8,
-        top_k=40,
-        seed=session.settings.seed,
-        stop_ids=tokenizer.end_of_text,
-    )
-    return tokenizer.decode([token for token in ids[0].tolist() if token != tokenizer.end_of_text])
 
 
 def indented(text):

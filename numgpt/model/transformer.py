@@ -1,5 +1,6 @@
 """The first Transformer (Vaswani et al. 2017): an encoder reads one text, a decoder writes another."""
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from numgpt.backend import check_device, check_memory, float_type
 from numgpt.config import TransformerConfig
 from numgpt.errors import InputError
-from numgpt.files import quoted
+from numgpt.files import check_path, quoted
 from numgpt.layers import Embedding, Layer, LayerNorm, Linear, PlacedEmbedding, SmoothedCrossEntropy, TiedHead
 from numgpt.layers.base import Array, draw_normal, inferring
 from numgpt.layers.inputs import check_integers
@@ -172,6 +173,31 @@ class Transformer(Layer):
         from numgpt.model.pytorch_names import as_pytorch
 
         return as_pytorch(self, gradients)
+
+    def save(self, folder: str | os.PathLike[str], dtype: str = "float32") -> None:
+        """Write `model.safetensors`, under PyTorch's names and as `dtype`, "float16" too, and `config.json`.
+
+        Raises InputError for another dtype and for what is no name of a folder, OSError as the disk does.
+        """
+        from numgpt.checkpoint import save_transformer
+
+        save_transformer(check_path(folder, "folder"), self.config, self.to_pytorch(), dtype)
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu") -> "Transformer":
+        """The model that `save` wrote, whatever type the file has; `numgpt.loading` brings its tokenizer too.
+
+        Raises InputError for a folder without a Transformer, and for one that is damaged; OSError as the disk does.
+        """
+        from numgpt.checkpoint import open_transformer
+
+        float_type(dtype)
+        stored = open_transformer(check_path(folder, "folder"))
+        weights = stored.read(dtype)
+        try:
+            return Transformer.from_pytorch(stored.config, weights, dtype, device)
+        except InputError as error:
+            raise InputError(f"{stored.path}: {error}") from None
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""

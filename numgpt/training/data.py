@@ -69,7 +69,12 @@ def prepare(source, tokenizer, settings, folder, n_vocab):
         else:
             part = part_of_tokens(whole, end)
         ids = _checked(part.ids, n_vocab, file.name).astype(smallest)
-        _write(folder, name, (part.joined() if settings.documents == "joined" else part)._replace(ids=ids))
+        write_part(folder, name, (part.joined() if settings.documents == "joined" else part)._replace(ids=ids))
+    return record_of(source, folder)
+
+
+def record_of(source, folder):
+    """The DataRecord of a source whose parts are written to `folder`."""
     hashes = [part_sha256(folder, name) for name in PARTS]
     held_out = (source.held_out.name, source.held_out.sha256) if source.held_out else ()
     return DataRecord(source.name, source.sha256, *hashes, *held_out)
@@ -81,7 +86,7 @@ def _checked(tokens, n_vocab, name):
     return tokens
 
 
-def _write(folder, name, part):
+def write_part(folder, name, part):
     """The part's arrays, those that it has, one a file, each one row of numbers."""
     documents = None if part.documents is None else part.documents.reshape(-1)
     for path, array in zip(_files(folder, name), (part.ids, documents, part.counts), strict=True):
@@ -102,7 +107,7 @@ def open_tokens(folder, context):
     Raises InputError where there are too few tokens for one sequence of `context` and what follows each of them or, in
     documents, for a single one that is predicted.
     """
-    train, held_out = (_open(folder, name) for name in PARTS)
+    train, held_out = (open_part(folder, name) for name in PARTS)
     if train.documents is None and len(train.ids) <= context:
         raise InputError(
             f"the text to train on has {len(train.ids)} tokens, too few for a context of {context}: "
@@ -116,7 +121,8 @@ def open_tokens(folder, context):
     return train, held_out
 
 
-def _open(folder, name):
+def open_part(folder, name):
+    """The Part that `write_part` left, mapped into memory."""
     ids, documents, counts = (map_tokens(path) if path.exists() else None for path in _files(folder, name))
     return Part(ids, documents if documents is None else documents.reshape(-1, 2), counts)
 

@@ -11,11 +11,15 @@ from numgpt.layers.loss import IGNORE
 
 @dataclass(frozen=True)
 class Loss:
-    """A summed cross-entropy in nats, and over how much text; characters is None where there is no tokenizer."""
+    """A summed cross-entropy in nats, and over how much text; characters is None where there is no tokenizer.
+
+    bleu: of translations, None where there are none.
+    """
 
     nats: float
     tokens: int
     characters: int | None
+    bleu: float | None = None
 
     @property
     def per_token(self):
@@ -26,6 +30,11 @@ class Loss:
     def per_character(self):
         """Nats per character, which compares models with different tokenizers; None where they cannot be counted."""
         return self.nats / self.characters if self.characters else None
+
+    def figures(self):
+        """name -> number, as metrics.jsonl has them."""
+        found = {"val_loss": self.per_token, "val_loss_per_character": self.per_character, "bleu": self.bleu}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class HeldOut:

@@ -24,7 +24,7 @@ def train(session, report, stopped=lambda: False):
     report gets report.step(record) after every step, report.evaluated(record) after every evaluation and
     report.sample(model), with the model as it would be saved, when a sample is due. A record is what metrics.jsonl has
     of the step: step, loss, lr, norm, tokens_per_second, and after an evaluation val_loss and val_loss_per_character,
-    in nats.
+    in nats, and of translations bleu.
 
     Raises Diverged, the last checkpoint being whole and from before, and OSError as the disk does.
     """
@@ -84,9 +84,7 @@ def evaluate(session, record, report):
         if not math.isfinite(loss.nats):
             raise Diverged(f"step {session.trainer.steps}: the loss on held-out text is {loss.nats}: training diverged")
         session.trainer.note(loss.per_token)
-        record = {**record, "val_loss": loss.per_token}
-        if loss.per_character is not None:
-            record["val_loss_per_character"] = loss.per_character
+        record = {**record, **loss.figures()}
     report.evaluated(record)
     return record
 

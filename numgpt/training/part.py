@@ -34,6 +34,13 @@ class Part(NamedTuple):
             return int(np.count_nonzero(self.counts))
         return int(np.maximum(self.spans[:, 1] - self.spans[:, 0] - 1, 0).sum())
 
+    @property
+    def amount(self):
+        """How much it is, in words."""
+        learnt = "" if self.counts is None else f" ({self.n_targets:,} of them learnt)"
+        documents = "" if self.documents is None else f" in {len(self.documents):,} documents"
+        return f"{len(self.ids):,} tokens{learnt}{documents}"
+
     def learnt(self, begin, end):
         """(end - begin - 1,) bool: which of ids[begin + 1 : end] are."""
         return np.ones(end - begin - 1, bool) if self.counts is None else self.counts[begin + 1 : end] != 0

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
+from numgpt.config import TransformerConfig
 from numgpt.errors import InputError
-from numgpt.training.settings import Settings, option
+from numgpt.training.settings import OF_TASK, TASKS, Settings, option
 
 BATCH_TOKENS = 1024  # that a batch has in fine-tuning: one text of GPT-2's, or several of a smaller model's
 SHAPE = ("tokenizer", "vocab_size", "n_layer", "n_head", "n_embd")
@@ -79,13 +80,53 @@ PRESETS = {
             "save_every": 50,
         },
     ),
+    "translate": Preset(
+        "a Transformer of 4.3 million parameters; what --task translate takes: an hour or more on a laptop",
+        {
+            "task": "translate",
+            "vocab_size": 6000,
+            "n_layer": 3,
+            "n_head": 6,
+            "n_embd": 192,
+            "max_steps": 6000,
+            "lr": 1.5e-3,
+            "min_lr": 1.5e-5,
+            "warmup": 300,
+            "beta2": 0.98,
+            "weight_decay": 0.01,
+            "eval_every": 500,
+            "eval_batches": 20,
+            "save_every": 500,
+            "val_fraction": 0.02,
+        },
+    ),
+    "fine-tune-translate": Preset(
+        "small steps from a Transformer; what --task translate with --init takes",
+        {
+            "task": "translate",
+            "max_steps": 500,
+            "lr": 2e-4,
+            "min_lr": 1e-5,
+            "warmup": 50,
+            "beta2": 0.98,
+            "weight_decay": 0.01,
+            "eval_every": 100,
+            "eval_batches": 20,
+            "save_every": 100,
+            "val_fraction": 0.02,
+        },
+    ),
 }
+DEFAULTS = {("text", False): "small", ("text", True): "fine-tune"} | {
+    ("translate", False): "translate",
+    ("translate", True): "fine-tune-translate",
+}  # (task, whether with --init)
 
 
 def choose(preset, options, start=None):
-    """The Settings of a preset's name (None: "small", or "fine-tune" with --init) with `options` (name -> value) set.
+    """The Settings of a preset's name (None: that of DEFAULTS) with `options` (name -> value) set.
 
-    start: the GPTConfig of the model of --init, whose dropout and context are the defaults. min_lr and
+    start: the configuration of the model of --init, whose dropout and context are the defaults. min_lr and
     warmup follow lr and max_steps where only these are among the options, so that the learning rate still rises and
     falls. Raises InputError for an unknown preset, for a setting outside its range, and for options on the shape of a
     model that exists.
@@ -93,7 +134,9 @@ def choose(preset, options, start=None):
     fixed = [option(name) for name in SHAPE if name in options and options.get("init")]
     if fixed:
         raise InputError(f"{' and '.join(fixed)} cannot be chosen: --init {options['init']} has them already")
-    preset = named(preset or ("fine-tune" if options.get("init") else "small"))
+    task = task_named(preset, options)
+    preset = named(preset or DEFAULTS.get((task, bool(options.get("init"))), "small"))
+    check_task(task, options)
     fitting = fit(preset.options, options, start) if start else {}
     settings = Settings(**{**preset.options, **fitting, **options})
     if "lr" in options and "min_lr" not in options:
@@ -103,11 +146,25 @@ def choose(preset, options, start=None):
     return settings
 
 
-def fit(preset, options, start):
-    """The defaults that follow from the GPTConfig `start`, name -> value, where a preset says nothing else.
+def task_named(preset, options):
+    """The task that the options or the preset of this name say. Raises InputError for an unknown preset."""
+    return options.get("task") or (named(preset).options.get("task") if preset else None) or "text"
 
-    A preset's context is not longer than the model can read.
+
+def check_task(task, options):
+    """Raise InputError where one of `options` is for another task."""
+    others = [name for other in TASKS if other != task for name in OF_TASK[other] if name in options]
+    if others:
+        raise InputError(f"{option(others[0])} is not for --task {task}: leave it out")
+
+
+def fit(preset, options, start):
+    """The defaults that follow from the configuration `start`, name -> value, where a preset says nothing else.
+
+    A preset's context is not longer than a GPT can read; a Transformer has no longest text.
     """
+    if isinstance(start, TransformerConfig):
+        return {"dropout": start.dropout}
     context = min(preset.get("context", start.n_ctx), start.n_ctx)
     batch_size = max(1, BATCH_TOKENS // max(1, options.get("context", context)))
     return {"context": context, "dropout": start.dropout, "batch_size": preset.get("batch_size", batch_size)}

@@ -2,6 +2,24 @@
 
 import math
 
+SCHEDULES = ("cosine", "inverse-root")
+
+
+def rate_of(step, settings):
+    """The learning rate of a step of a run with these Settings."""
+    if settings.schedule == "inverse-root":
+        return inverse_root(step, settings.lr, settings.warmup)
+    return learning_rate(step, settings.lr, settings.min_lr, settings.warmup, settings.max_steps)
+
+
+def inverse_root(step, lr, warmup):
+    """The learning rate of step 0, 1, ...: it rises linearly to lr, then falls as one over the root of the step.
+
+    With lr = 1 / sqrt(d_model warmup) it is that of Vaswani et al. 2017, section 5.3. It has no end.
+    """
+    n, warmup = step + 1, max(1, warmup)
+    return lr * min(n / warmup, math.sqrt(warmup / n))
+
 
 def learning_rate(step, lr, min_lr, warmup, max_steps):
     """The learning rate of step 0, 1, ..., max_steps - 1.

@@ -5,25 +5,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from numgpt.backend import to_device
-from numgpt.checkpoint import open_checkpoint
-from numgpt.config import GPTConfig
 from numgpt.errors import InputError
 from numgpt.files import LATEST, choose_checkpoint, quoted
 from numgpt.kernels import set_precision
-from numgpt.loading import load, read_folder
-from numgpt.model import GPT
 from numgpt.numbers import check_number
-from numgpt.tokenizer import load_tokenizer, no_vocabulary
-from numgpt.training import state
+from numgpt.tokenizer import load_tokenizer
+from numgpt.training import language, state, translation
 from numgpt.training.best import read_best
-from numgpt.training.data import DataRecord, check_tokens, open_tokens, prepare
+from numgpt.training.data import DataRecord, check_tokens
 from numgpt.training.evaluate import HeldOut
+from numgpt.training.held_out_pairs import HeldOutPairs
 from numgpt.training.metrics import NAME as METRICS
-from numgpt.training.schedule import learning_rate
+from numgpt.training.schedule import rate_of
 from numgpt.training.settings import HARMLESS, Settings
-from numgpt.training.source import read_source
-from numgpt.training.tokenizers import check_kept, choose_tokenizer, say_end_of_text
+from numgpt.training.tokenizers import check_kept
 from numgpt.training.trainer import Trainer
 
 DATA = "data"
@@ -42,14 +37,28 @@ class Session:
     data: DataRecord
     tokenizer: object
     trainer: Trainer
-    held_out: HeldOut
+    held_out: HeldOut | HeldOutPairs
     notice: str | None = None
+
+    @property
+    def n_vocab(self):
+        """How many tokens the model chooses from."""
+        return len(self.trainer.model.criterion.embedding.weight)
+
+    def sample(self, model):
+        """What the model, that of the trainer, makes of a text that is held out; None without a tokenizer."""
+        return task_of(self.settings).sample(model, self)
 
     def save(self):
         """Write a checkpoint. Raises OSError as the disk does, Diverged for weights that are no finite numbers."""
         self.trainer.check_finite()
         about = {"settings": self.settings.as_dict(), "data": self.data.as_dict()}
         state.save(self.run, self.trainer, self.tokenizer, about, self.settings.keep)
+
+
+def task_of(settings):
+    """The module that makes what a run of these settings consists of."""
+    return {"text": language, "translate": translation}[settings.task]
 
 
 def begin(run, data, settings, progress=None, device="cpu", precision="float32", val_data=None):
@@ -63,24 +72,15 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32",
     set_precision(precision, device)
     check_vacant(run)
     existed = run.exists()
-    source = read_source(data, val_data)
-    start = None
-    if settings.init:
-        start, tokenizer = load(settings.init, dtype=settings.dtype)
-    else:
-        tokenizer = choose_tokenizer(source, settings, progress)
-    if tokenizer is None and source.documents is not None:
-        raise InputError(f"{no_vocabulary(settings.init)}; or give tokens (.npy) in place of {data}, which is a text")
-    model = build(settings, source, tokenizer, start, device)
-    settings = replace(settings, **{name: getattr(model.config, name) for name in ("n_layer", "n_head", "n_embd")})
+    task = task_of(settings)
+    source, tokenizer, model = task.start(data, val_data, settings, device, progress)
+    settings = replace(settings, **task.shape_of(model.config))
     try:
         (run / DATA).mkdir(parents=True, exist_ok=True)
         if tokenizer is not None:
             check_kept(tokenizer, run / DATA)
-        record = prepare(source, tokenizer, settings, run / DATA, model.config.n_vocab)
-        end_of_text = say_end_of_text(source, tokenizer, settings)
-        notices = [line for file in source.files for line in file.notices]
-        notice = "\n".join(dict.fromkeys(line for line in (end_of_text, *notices) if line)) or None
+        record, lines = task.write(source, tokenizer, settings, run / DATA, model)
+        notice = "\n".join(dict.fromkeys(line for line in lines if line)) or None
         return open_session(run, settings, record, tokenizer, model, notice)
     except BaseException:
         shutil.rmtree(run / DATA if existed else run, ignore_errors=True)  # or the next try would find a run there
@@ -119,10 +119,8 @@ def resume(run, options, data=None, device="cpu", precision="float32", val_data=
     if differences:
         raise InputError(f"{run} cannot be continued: {'; '.join(differences)}; leave that out, or begin another run")
     check_tokens(run / DATA, record)
-    config = state.read_config(checkpoint, settings.dropout)
-    session = open_session(
-        run, settings, record, load_tokenizer(checkpoint), GPT(config, None, settings.dtype, device), notice
-    )
+    model = task_of(settings).blank(checkpoint, settings, device)
+    session = open_session(run, settings, record, load_tokenizer(checkpoint), model, notice)
     state.restore(checkpoint, session.trainer, stored)
     state.go_back(run, checkpoint, best)
     state.sweep(run)
@@ -131,10 +129,7 @@ def resume(run, options, data=None, device="cpu", precision="float32", val_data=
 
 def say_more_steps(old, new, step):
     """A line on what more steps do to the learning rate of a run that has made `step` of them."""
-    before, after = (
-        learning_rate(at, of.lr, of.min_lr, of.warmup, of.max_steps)
-        for at, of in ((max(step - 1, 0), old), (step, new))
-    )
+    before, after = (rate_of(at, of) for at, of in ((max(step - 1, 0), old), (step, new)))
     return (
         f"The run has {new.max_steps:,} steps from here on, where it had {old.max_steps:,}: the learning rate follows "
         f"the schedule of {new.max_steps:,} steps, and continues with {after:.2g} after {before:.2g}."
@@ -143,32 +138,13 @@ def say_more_steps(old, new, step):
 
 def open_session(run, settings, record, tokenizer, model, notice):
     """The Session of a model and the tokens that lie in the folder of the run."""
-    train, held_out = open_tokens(run / DATA, settings.context)
-    trainer = Trainer(model, train, settings)
-    evaluation = HeldOut(held_out, settings.context, settings.batch_size, settings.eval_batches, tokenizer)
-    if tokenizer is not None:
-        model.n_tokens = tokenizer.n_vocab  # a published model may have more rows than its tokenizer has tokens
-    return Session(run, settings, record, tokenizer, trainer, evaluation, notice)
+    batches, held_out = task_of(settings).open_data(run / DATA, settings, tokenizer, model)
+    return Session(run, settings, record, tokenizer, Trainer(model, batches, settings), held_out, notice)
 
 
-def start_config(init):
-    """The GPTConfig of the model that --init names. Raises InputError and OSError as `load` does."""
-    return read_folder(init, False, open_checkpoint).config
-
-
-def build(settings, source, tokenizer, start, device):
-    """The model to train: a new one, or one with the weights of `start`. Raises InputError for a context too long."""
-    if start is None:
-        n_vocab = tokenizer.n_vocab if tokenizer else int(max(file.tokens.max() for file in source.files)) + 1
-        shape = settings.n_embd, settings.n_head, settings.n_layer
-        config = GPTConfig(n_vocab, settings.context, *shape, settings.dropout)
-        return GPT(config, settings.seed, settings.dtype, device)
-    shape = start.config
-    if settings.context > shape.n_ctx:
-        raise InputError(f"--context {settings.context} is more than the {shape.n_ctx} that {settings.init} can read")
-    model = GPT(replace(shape, dropout=settings.dropout), settings.seed, settings.dtype, device)
-    model.values[...] = to_device(start.values, device)
-    return model
+def start_config(init, task="text"):
+    """The configuration of the model that --init names. Raises InputError and OSError as loading it does."""
+    return (translation if task == "translate" else language).start_config(init)
 
 
 def check_vacant(run):

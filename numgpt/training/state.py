@@ -2,7 +2,7 @@
 
 A run's folder holds
 
-    step-00000500/     a checkpoint: model.safetensors and config.json (any program that reads GPT-2 can use them),
+    step-00000500/     a checkpoint: model.safetensors and config.json (a GPT's any program that reads GPT-2 can use),
                        the tokenizer's files, training.safetensors (weights, both moments of AdamW, flat), state.json
     latest             the name of the newest checkpoint that is whole
     best               the name of the one with the lowest loss on held-out text
@@ -17,10 +17,8 @@ On the disk are at most the newest `keep` checkpoints, the best, and the one tha
 import json
 import os
 import shutil
-from dataclasses import replace
 
 from numgpt.backend import array_module, to_host
-from numgpt.checkpoint import open_checkpoint, save_checkpoint
 from numgpt.checkpoint.safetensors_file import read_header, write_safetensors
 from numgpt.checkpoint.tensors import read_tensors
 from numgpt.errors import InputError
@@ -96,7 +94,7 @@ def _write(folder, trainer, tokenizer, about):
     """All files of a checkpoint, flushed."""
     folder.mkdir()
     with trainer.weights_to_keep() as model:
-        save_checkpoint(folder, model.config, {name: to_host(value) for name, value, _ in model.named_parameters()})
+        model.save(folder)
     if tokenizer is not None:
         tokenizer.save(folder)
     with atomic_write(folder / ARRAYS) as file:
@@ -133,11 +131,6 @@ def _check_generator(state, name):
     numbers = {**state, **inner}
     for field, bits in PCG64.items():
         check_number(numbers.get(field), f"{name}: {field}", whole=True, low=0, below=1 << bits)
-
-
-def read_config(checkpoint, dropout):
-    """The GPTConfig of a checkpoint, with the dropout that config.json does not decide."""
-    return replace(open_checkpoint(checkpoint).config, dropout=dropout)
 
 
 def restore(checkpoint, trainer, state):

@@ -4,15 +4,11 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
 from numgpt.backend import check_memory
 from numgpt.errors import InputError
-from numgpt.layers.loss import IGNORE
 from numgpt.training.best import after, read_best
 from numgpt.training.optimizer import AdamW, clip_gradients, squared_norm
-from numgpt.training.schedule import learning_rate
-from numgpt.training.windows import windows_of
+from numgpt.training.schedule import rate_of
 
 
 class Diverged(InputError):
@@ -32,15 +28,13 @@ class Step:
 class Trainer:
     """Everything that a step changes, so that what `state` returns and the arrays are the whole of the run.
 
-    model: a GPT, which is put in train mode. part: the Part to train on. settings: a Settings. tokens_read: in the step
-    made last. Raises InputError for a batch that does not fit the memory.
-    All randomness comes from two generators, one for batches and the model's own, for dropout.
+    model: a GPT or a Transformer, which is put in train mode. batches: such as its `loss` takes, Windows or
+    PairBatches. settings: a Settings. tokens_read: in the step made last. Raises InputError for a batch that does not
+    fit the memory. All randomness comes from two generators, one for batches and the model's own, for dropout.
     """
 
-    def __init__(self, model, part, settings):
-        self.model, self.settings = model.train(), settings
-        rng = np.random.default_rng([settings.seed, 1])
-        self.windows = windows_of(part, settings.batch_size, settings.context, rng)
+    def __init__(self, model, batches, settings):
+        self.model, self.batches, self.settings = model.train(), batches, settings
         self.check_batch()
         betas = settings.beta1, settings.beta2
         self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay)
@@ -49,16 +43,10 @@ class Trainer:
         self.tokens_read = 0
 
     def check_batch(self):
-        """Raise InputError where the weights and what a batch keeps for backward are more than the device's memory.
-
-        For each token a block keeps at least two normalised inputs and q, k, v, all of C numbers, and the insides of
-        the feed-forward network before and after the bend.
-        """
-        model, (B, T) = self.model, self.windows.shape
-        config = model.config
-        n_kept = B * T * config.n_layer * (5 * config.n_embd + 2 * (config.n_inner or 4 * config.n_embd))
-        n_bytes = n_kept * model.dtype.itemsize + 4 * model.values.nbytes
-        check_memory(n_bytes, f"training with {B:,} sequences of {T:,} tokens in a batch", model.device)
+        """Raise InputError where the weights and what a batch keeps for backward are more than the device's memory."""
+        model = self.model
+        n_bytes = self.batches.n_kept(model.config) * model.dtype.itemsize + 4 * model.values.nbytes
+        check_memory(n_bytes, f"training with {self.batches.size} in a batch", model.device)
 
     @property
     def steps(self):
@@ -86,7 +74,7 @@ class Trainer:
         norm = clip_gradients(self.model, settings.clip or math.inf)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise Diverged(f"step {self.steps + 1}: the loss is {loss}, the gradient's norm {norm}: training diverged")
-        optimizer.lr = learning_rate(self.steps, settings.lr, settings.min_lr, settings.warmup, settings.max_steps)
+        optimizer.lr = rate_of(self.steps, settings)
         optimizer.step()
         if self.average is not None:
             self.update_average()
@@ -101,15 +89,15 @@ class Trainer:
         self.model.zero_grad()
         self.tokens_read, total, loss, before = 0, 0, 0.0, None
         for _ in range(self.settings.accumulate):
-            ids, targets = self.windows.draw()
-            n = int(np.count_nonzero(targets != IGNORE))
+            batch = self.batches.draw()
+            n, read = self.batches.count(*batch)
             if before not in (None, n):
                 self.model.grads *= before / n
-            loss += self.model.loss(ids, targets) * n
+            loss += self.model.loss(*batch) * n
             self.model.backward()
             before = n
             total += n
-            self.tokens_read += ids.size
+            self.tokens_read += read
         if total > n:
             self.model.grads *= n / total
         return loss / total
@@ -154,7 +142,7 @@ class Trainer:
         """The number of steps and the generators' states, for JSON; integers have up to 128 bits."""
         return {
             "step": self.steps,
-            "batches": self.windows.rng.bit_generator.state,
+            "batches": self.batches.state(),
             "dropout": self.model.rng.bit_generator.state,
             "best": self.best.as_dict() if self.best else None,
         }
@@ -162,6 +150,6 @@ class Trainer:
     def set_state(self, state):
         """Continue from what `state` returned."""
         self.optimizer.steps = state["step"]
-        self.windows.rng.bit_generator.state = state["batches"]
+        self.batches.set_state(state["batches"])
         self.model.rng.bit_generator.state = state["dropout"]
         self.best = read_best(state.get("best"), self.steps)

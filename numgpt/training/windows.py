@@ -1,9 +1,47 @@
-"""Windows of tokens at random, of which batches are made."""
+"""Windows of tokens at random, of which batches are made.
+
+Batches of any kind have for the Trainer `draw`, the arguments of a model's `loss`; `count` of them; `n_kept` and `size`
+for the memory; and `state` and `set_state`, for JSON, after which what was to be drawn next is.
+"""
 
 import numpy as np
 
+from numgpt.layers.loss import IGNORE
 
-class Windows:
+
+class AtRandom:
+    """What both kinds share: batches of (B, T) = `shape`, all of whose draws are `rng`'s."""
+
+    @staticmethod
+    def count(ids, targets):
+        """(how many targets count, how many tokens are read)."""
+        return int(np.count_nonzero(targets != IGNORE)), ids.size
+
+    def n_kept(self, config):
+        """How many numbers a GPT keeps of a batch for backward, at least.
+
+        For each token a block keeps at least two normalised inputs and q, k, v, all of C numbers, and the insides of
+        the feed-forward network before and after the bend.
+        """
+        B, T = self.shape
+        return B * T * config.n_layer * (5 * config.n_embd + 2 * (config.n_inner or 4 * config.n_embd))
+
+    @property
+    def size(self):
+        """That of a batch, in words."""
+        B, T = self.shape
+        return f"{B:,} sequences of {T:,} tokens"
+
+    def state(self):
+        """The generator's; integers have up to 128 bits."""
+        return self.rng.bit_generator.state
+
+    def set_state(self, state):
+        """Go on from what `state` returned."""
+        self.rng.bit_generator.state = state
+
+
+class Windows(AtRandom):
     """Batches at random from one text: B sequences of T ids, and as targets the ids one place further on.
 
     part: a Part that is one text of N > T ids. Every start in [0, N - T) is equally likely. rng: a
@@ -22,7 +60,7 @@ class Windows:
         return rows[:, :-1], rows[:, 1:]
 
 
-class DocumentWindows:
+class DocumentWindows(AtRandom):
     """Batches at random from documents: B windows of at most T ids, each within one document.
 
     So nothing is ever predicted from another document. An id that is learnt is drawn, each equally likely, and a window

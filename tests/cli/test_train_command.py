@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +24,8 @@ from numgpt.cli import main, train, train_report
 from numgpt.config import OFFICIAL_SIZES, GPTConfig
 from numgpt.errors import InputError
 from numgpt.training import state
-from numgpt.training.settings import Settings, option
+from numgpt.training.presets import choose
+from numgpt.training.settings import OF_TASK, TASKS, Settings, option
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +65,8 @@ def test_a_finished_run(command, tmp_path, capsys):
     assert "--max-steps is 10 here, but 20 in the run" in capsys.readouterr().err
 
 
-def test_every_setting_has_an_option(monkeypatch, tmp_path):
+@pytest.mark.parametrize("task", TASKS)
+def test_every_setting_has_an_option(monkeypatch, tmp_path, task):
     """Each option reaches the settings, with a value that is not its default."""
     others = {
         "tokenizer": "char",
@@ -75,18 +77,22 @@ def test_every_setting_has_an_option(monkeypatch, tmp_path):
         "keep": 5,
         "end_of_text": "text",
         "documents": "joined",
+        "schedule": "inverse-root",
+        "task": task,
     }
+    defaults = choose(None, {"task": task})
+    foreign = {name for other in TASKS if other != task for name in OF_TASK[other]}
     named = {}
     for here in fields(Settings):
-        if here.name != "init":
+        if here.name not in {"init", *foreign}:
             named[here.name] = others.get(here.name, 2 if here.type is int else 0.25)
     words = [word for name, value in named.items() for word in (option(name), str(value))]
     asked = []
     monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, *_: asked.append(settings))
     with pytest.raises(AttributeError):
         main(["train", "--data", "x", "--out", str(tmp_path / "run"), *words])
-    assert asked[0] == Settings(**named)
-    assert all(getattr(Settings(), name) != value for name, value in named.items())
+    assert asked[0] == replace(defaults, **named)
+    assert all(getattr(defaults, name) != value for name, value in named.items() if name != "task")
 
 
 SMALL = GPTConfig(n_ctx=64, dropout=0.3)

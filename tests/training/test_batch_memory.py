@@ -10,6 +10,7 @@ import pytest
 from numgpt import GPT, GPTConfig, InputError, backend
 from numgpt.config import ACTIVATIONS
 from numgpt.training import trainer
+from numgpt.training.language import batches_of
 from numgpt.training.part import Part
 from numgpt.training.settings import Settings
 from numgpt.training.trainer import Trainer
@@ -22,7 +23,8 @@ def foreseen(monkeypatch, config, B, T):
     asked = []
     monkeypatch.setattr(trainer, "check_memory", lambda n_bytes, *_: asked.append(n_bytes))
     model = GPT(config)
-    Trainer(model, Part(np.zeros(1000, int)), Settings(batch_size=B, context=T, n_embd=config.n_embd))
+    settings = Settings(batch_size=B, context=T, n_embd=config.n_embd)
+    Trainer(model, batches_of(Part(np.zeros(1000, int)), settings), settings)
     return asked[0] - 4 * model.values.nbytes, model
 
 
@@ -56,6 +58,6 @@ def test_a_batch_that_cannot_fit(monkeypatch):
         monkeypatch.setattr(backend, "memory_of", lambda _, n=n_bytes + 4 * model.values.nbytes - short: n)
         if short:
             with pytest.raises(InputError, match="training with 8 sequences of 64 tokens in a batch takes .*: choose"):
-                Trainer(model, part, settings)
+                Trainer(model, batches_of(part, settings), settings)
         else:
-            Trainer(model, part, settings)
+            Trainer(model, batches_of(part, settings), settings)

@@ -32,7 +32,7 @@ def test_the_parts_are_tokenised_separately(begin, text_file, tmp_path, byte_fol
     end = int(len(text) * 0.9)
     assert begun.tokenizer.decode(train.tolist()) == text[:end]
     assert begun.tokenizer.decode(held_out.tolist()) == text[end:]
-    assert isinstance(begun.trainer.windows.part.ids, np.memmap)
+    assert isinstance(begun.trainer.batches.part.ids, np.memmap)
 
 
 def test_tokens_from_a_file(tmp_path, settings):

@@ -171,7 +171,7 @@ def test_whole_documents_are_held_out(folder, pairs, text_with_ends, tmp_path):
 def test_tokens_are_cut_where_a_document_ends(tmp_path, settings):
     np.save(tmp_path / "tokens.npy", np.array(([1] * 9 + [256]) * 11))
     begun = session.begin(tmp_path / "run", tmp_path / "tokens.npy", settings(tokenizer=str(with_end(tmp_path))))
-    assert begun.trainer.windows.part.documents.tolist() == [[max(0, n - 1), n + 10] for n in range(0, 100, 10)]
+    assert begun.trainer.batches.part.documents.tolist() == [[max(0, n - 1), n + 10] for n in range(0, 100, 10)]
     assert len(begun.held_out.part.ids) == 10
 
 
@@ -188,7 +188,7 @@ def test_windows_line_ends_stay(tmp_path, settings):
     path = tmp_path / "a.txt"
     path.write_bytes(b"one line,\r\nand another,\n\r\nat last.\r\n" * 3)
     begun = session.begin(tmp_path / "run", path, settings(**BYTES))
-    parts = begun.trainer.windows.part, begun.held_out.part
+    parts = begun.trainer.batches.part, begun.held_out.part
     assert "".join(begun.tokenizer.decode(part.ids.tolist()) for part in parts).encode() == path.read_bytes()
     assert begun.notice == f"{path} has 9 line ends of Windows, \\r\\n: they stay as they are, and are learnt so."
 
@@ -242,7 +242,7 @@ def test_a_folder_that_changed(tmp_path, settings, quiet, stop_after, folder):
 
 def test_data_of_one_format_and_held_out_of_another(tmp_path, settings, quiet, pairs, folder):
     begun = session.begin(tmp_path / "run", folder, settings(**BYTES, eval_batches=0), val_data=pairs)
-    assert begun.trainer.windows.part.counts is None
+    assert begun.trainer.batches.part.counts is None
     assert begun.held_out.part.n_targets == begun.held_out.n_tokens == sum(len(f" {n * n}") + 1 for n in range(30))
     assert train(begun, quiet)
 
@@ -258,6 +258,6 @@ def test_a_sample_goes_on_from_a_prompt(tmp_path, settings, pairs, folder, text_
 @pytest.mark.parametrize("kind", ["char", "word"])
 def test_tables_spell_all_documents(tmp_path, settings, pairs, folder, kind):
     begun = session.begin(tmp_path / "run", pairs, settings(tokenizer=kind), val_data=folder)
-    for part, path in (begun.trainer.windows.part, pairs), (begun.held_out.part, folder):
+    for part, path in (begun.trainer.batches.part, pairs), (begun.held_out.part, folder):
         text = "".join(document.prompt + document.text for document in read_documents(path).documents)
         assert begun.tokenizer.decode(part.ids.tolist()) == text

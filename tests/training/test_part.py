@@ -8,6 +8,7 @@ from numgpt.tokenizer.bpe import END_OF_TEXT
 from numgpt.tokenizer.trainer import train_bpe
 from numgpt.training.documents import Document
 from numgpt.training.evaluate import HeldOut
+from numgpt.training.language import batches_of
 from numgpt.training.part import Part, part_of_documents, part_of_tokens, spans_between
 from numgpt.training.settings import Settings
 from numgpt.training.trainer import Trainer
@@ -25,6 +26,10 @@ PAIRS = Part(
 
 def settings(**changed):
     return Settings(**{"context": 6, "batch_size": 4, "warmup": 0, "lr": 1e-2, "min_lr": 1e-2, "clip": 0.0, **changed})
+
+
+def trainer_of(model, part, settings):
+    return Trainer(model, batches_of(part, settings), settings)
 
 
 def hand_made_loss(model, ids, first):
@@ -121,9 +126,9 @@ def test_one_text_is_drawn_as_ever():
 
 def test_accumulated_batches_weigh_what_is_learnt_in_them():
     """Batches of different numbers of targets make the step of the one large batch that holds them all."""
-    one = Trainer(GPT(CONFIG, dtype="float64"), PAIRS, settings(accumulate=4, batch_size=1, seed=1))
-    large = Trainer(GPT(CONFIG, dtype="float64"), PAIRS, settings())
-    draws = [one.windows.draw() for _ in range(4)]
+    one = trainer_of(GPT(CONFIG, dtype="float64"), PAIRS, settings(accumulate=4, batch_size=1, seed=1))
+    large = trainer_of(GPT(CONFIG, dtype="float64"), PAIRS, settings())
+    draws = [one.batches.draw() for _ in range(4)]
     n = [int((targets != -1).sum()) for _, targets in draws]
     assert len(set(n)) > 1
     assert n[0] != n[-1]
@@ -132,8 +137,8 @@ def test_accumulated_batches_weigh_what_is_learnt_in_them():
         np.concatenate([np.pad(d[k], ((0, 0), (0, width - d[k].shape[1])), constant_values=-k) for d in draws])
         for k in (0, 1)
     )
-    large.windows.draw = lambda: (ids, targets)
-    one.windows.draw = iter(draws).__next__
+    large.batches.draw = lambda: (ids, targets)
+    one.batches.draw = iter(draws).__next__
     loss, expected = one.accumulate_gradients(), large.accumulate_gradients()
     assert abs(loss - expected) < 1e-14
     np.testing.assert_allclose(one.model.grads, large.model.grads, rtol=0, atol=1e-15)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from numgpt.cli.train_report import sample
 from numgpt.training import session
 from numgpt.training.loop import train
 
@@ -18,7 +17,7 @@ def test_a_sample_every_so_many_steps(begin, quiet, every, shown):
 
 def test_samples_change_nothing_of_the_run(begin, quiet, stop_after, newest, monkeypatch):
     straight = begin("straight")
-    monkeypatch.setattr(quiet, "sample", lambda model: sample(model, straight))
+    monkeypatch.setattr(quiet, "sample", lambda model: straight.sample(model))
     train(straight, quiet)
     here = begin("run", sample_every=3)
     train(here, quiet, stop_after(7))

@@ -71,7 +71,7 @@ def test_standard_input(tmp_path, settings, standard_input, text_file):
     other = session.begin(tmp_path / "other", text_file, settings())
     assert begun.data.file == "standard input"
     assert begun.data.sha256 == other.data.sha256
-    assert np.array_equal(begun.trainer.windows.part.ids, other.trainer.windows.part.ids)
+    assert np.array_equal(begun.trainer.batches.part.ids, other.trainer.batches.part.ids)
     (tmp_path / "-").write_text("a file")
     assert read_document(tmp_path / "-") == "a file"
 
@@ -96,7 +96,7 @@ def test_the_end_of_a_document(tmp_path, settings, kind):
     changed = {"tokenizer": "char"} if kind == "char" else {"tokenizer": "bpe", "vocab_size": 280}
     changed |= {"end_of_text": "text"} if kind == "text" else {}
     begun = session.begin(tmp_path / "run", path, settings(**changed))
-    parts = begun.trainer.windows.part.ids.tolist(), begun.held_out.part.ids.tolist()
+    parts = begun.trainer.batches.part.ids.tolist(), begun.held_out.part.ids.tolist()
     assert "".join(map(begun.tokenizer.decode, parts)) == DOCUMENTS
     end = begun.tokenizer.end_of_text
     found = [part.count(end) for part in parts]
@@ -126,7 +126,7 @@ def val_file(tmp_path):
 def test_a_file_that_is_held_out(tmp_path, settings, text_file, val_file, quiet, stop_after):
     for kind in "bpe", "char", "word":
         begun = session.begin(tmp_path / kind, text_file, settings(tokenizer=kind, vocab_size=270), val_data=val_file)
-        assert begun.tokenizer.decode(begun.trainer.windows.part.ids.tolist()) == text_file.read_text()
+        assert begun.tokenizer.decode(begun.trainer.batches.part.ids.tolist()) == text_file.read_text()
         assert begun.tokenizer.decode(begun.held_out.part.ids.tolist()) == val_file.read_text()
         if kind == "bpe":
             assert not any("ä".encode() in token for token in begun.tokenizer.tokens)
@@ -149,7 +149,7 @@ def test_tokens_that_are_held_out(tmp_path, settings, text_file):
     files = tmp_path / "a.npy", tmp_path / "b.npy"
     begun = session.begin(tmp_path / "run", files[0], settings(tokenizer="bpe"), val_data=files[1])
     assert begun.trainer.model.config.n_vocab == 9
-    assert (len(begun.trainer.windows.part.ids), len(begun.held_out.part.ids)) == (100, 100)
+    assert (len(begun.trainer.batches.part.ids), len(begun.held_out.part.ids)) == (100, 100)
     with pytest.raises(InputError, match="must both be texts, or both tokens"):
         read_source(files[0], text_file)
     with pytest.raises(InputError, match="cannot both be standard input"):

@@ -12,6 +12,7 @@ from numgpt.errors import InputError
 from numgpt.files import newest_checkpoint
 from numgpt.training import metrics, plot, session
 from numgpt.training.evaluate import HeldOut, token_losses
+from numgpt.training.language import batches_of
 from numgpt.training.loop import train
 from numgpt.training.part import Part
 from numgpt.training.presets import PRESETS, choose
@@ -26,25 +27,29 @@ def settings(**changed):
     return Settings(**{"context": 6, "batch_size": 4, "warmup": 0, "lr": 1e-2, "min_lr": 1e-2, "clip": 0.0, **changed})
 
 
+def trainer_of(model, part, settings):
+    return Trainer(model, batches_of(part, settings), settings)
+
+
 def test_accumulated_batches_are_one_large_batch():
-    one = Trainer(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(accumulate=3))
-    large = Trainer(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings())
-    draws = [large.windows.draw() for _ in range(3)]
-    large.windows.draw = lambda: tuple(np.concatenate(parts) for parts in zip(*draws, strict=True))
+    one = trainer_of(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(accumulate=3))
+    large = trainer_of(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings())
+    draws = [large.batches.draw() for _ in range(3)]
+    large.batches.draw = lambda: tuple(np.concatenate(parts) for parts in zip(*draws, strict=True))
     for _ in range(2):  # the second time, gradients are there already
         loss, expected = one.accumulate_gradients(), large.accumulate_gradients()
         assert abs(loss - expected) < 1e-14
         np.testing.assert_allclose(one.model.grads, large.model.grads, rtol=0, atol=1e-15)
-        one.windows.rng = np.random.default_rng([0, 1])
+        one.batches.rng = np.random.default_rng([0, 1])
     one.step(), large.step()
     np.testing.assert_allclose(one.model.values, large.model.values, rtol=0, atol=1e-9)
 
 
 def test_a_step_is_what_its_parts_say():
     """Gradient, clipping to length 0.1, AdamW with decay on matrices alone, as the papers have them."""
-    trainer = Trainer(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(clip=0.1, weight_decay=0.5, lr=0.02))
+    trainer = trainer_of(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(clip=0.1, weight_decay=0.5, lr=0.02))
     twin = GPT(CONFIG, dtype="float64")
-    loss = twin.loss(*Trainer(twin, Part(TOKENS), settings()).windows.draw())
+    loss = twin.loss(*trainer_of(twin, Part(TOKENS), settings()).batches.draw())
     twin.backward()
     norm = np.linalg.norm(twin.grads)
     g = twin.grads * 0.1 / norm
@@ -57,12 +62,12 @@ def test_a_step_is_what_its_parts_say():
 
 
 def test_the_learning_rate_follows_the_schedule():
-    trainer = Trainer(GPT(CONFIG), Part(TOKENS), settings(warmup=2, max_steps=4, min_lr=1e-3))
+    trainer = trainer_of(GPT(CONFIG), Part(TOKENS), settings(warmup=2, max_steps=4, min_lr=1e-3))
     np.testing.assert_allclose([trainer.step().lr for _ in range(4)], [5e-3, 1e-2, 1e-2, 1e-3])
 
 
 def test_the_average_of_the_weights():
-    trainer = Trainer(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(ema=0.3))
+    trainer = trainer_of(GPT(CONFIG, dtype="float64"), Part(TOKENS), settings(ema=0.3))
     average = trainer.model.values.copy()
     for t in range(1, 6):
         trainer.step()
@@ -153,7 +158,7 @@ def test_a_loss_that_is_no_number_ends_the_run(begin, quiet):
 
 
 def test_nothing_is_updated_with_what_is_no_number():
-    trainer = Trainer(GPT(CONFIG), Part(TOKENS), settings())
+    trainer = trainer_of(GPT(CONFIG), Part(TOKENS), settings())
     trainer.step()
     before = trainer.model.values.copy()
     trainer.model.loss = lambda *_: math.nan

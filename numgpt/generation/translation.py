@@ -1,0 +1,84 @@
+"""Translating with a Transformer: the likeliest token, again and again, for many texts at a time."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from numgpt.backend import to_host
+from numgpt.generation.loop import check_finite
+from numgpt.layers.base import Array
+from numgpt.model.transformer import BEGIN, END, PAD, Transformer, TransformerCache
+
+BATCH_TOKENS = 4000  # of sources that are read at a time, padding included
+
+
+class Translation(NamedTuple):
+    """ids: without marks. logprobs: in nats, one for each, and for the end mark unless the text was cut off."""
+
+    ids: list[int]
+    logprobs: list[float]
+
+
+def translate(model: Transformer, sources: Sequence[Sequence[int]]) -> list[Translation]:
+    """The greedy Translation of each source, ids without marks; the model is in eval mode, or dropout blurs it.
+
+    Sources of like length are read together. A text ends with its end mark, or with `longest` tokens. Raises InputError
+    as `Transformer.encode` does, and for a model whose logits are not finite numbers.
+    """
+    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+    found: dict[int, Translation] = {}
+    while order:
+        n = len(order)
+        batch = order[-max(1, BATCH_TOKENS // max(1, len(sources[order[-1]]))) :]
+        del order[n - len(batch) :]
+        for i, translation in zip(batch, translate_batch(model, [sources[i] for i in batch]), strict=True):
+            found[i] = translation
+    return [found[i] for i in range(len(sources))]
+
+
+def longest(n: int) -> int:
+    """How many tokens a translation of n tokens has at most: twice as many, and some for a short one."""
+    return 2 * n + 10
+
+
+def translate_batch(model: Transformer, sources: Sequence[Sequence[int]]) -> list[Translation]:
+    """As `translate`, in one batch; a text that has ended is computed no further."""
+    limits = [longest(len(source)) for source in sources]
+    found = [Translation([], []) for _ in sources]
+    cache = TransformerCache(model, filled_up(sources))
+    running, last = list(range(len(sources))), np.full((len(sources), 1), BEGIN)
+    while running:
+        logprobs = log_probabilities(model.decode(last, cache))
+        tokens = logprobs.argmax(-1)
+        stay = []
+        for row, (text, token) in enumerate(zip(running, tokens.tolist(), strict=True)):
+            found[text].logprobs.append(float(logprobs[row, token]))
+            if token != END:
+                found[text].ids.append(token)
+                if len(found[text].ids) < limits[text]:
+                    stay.append(row)
+        if len(stay) < len(running):
+            running = [running[row] for row in stay]
+            if running:
+                cache.choose(stay)
+        last = tokens[stay][:, None]
+    return found
+
+
+def filled_up(sources: Sequence[Sequence[int]]) -> np.ndarray:
+    """(B, S): the sources with PAD behind the shorter ones."""
+    rows = np.full((len(sources), max(map(len, sources))), PAD)
+    for row, source in zip(rows, sources, strict=True):
+        row[: len(source)] = source
+    return rows
+
+
+def log_probabilities(logits: Array) -> np.ndarray:
+    """log softmax of logits (R, V), float64 on the host; -inf for padding and begin, which are never written."""
+    check_finite(logits)
+    scores = to_host(logits).astype(np.float64)
+    scores[:, [PAD, BEGIN]] = -np.inf
+    scores -= scores.max(-1, keepdims=True)
+    scores -= np.log(np.exp(scores).sum(-1, keepdims=True))
+    return scores

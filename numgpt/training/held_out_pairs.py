@@ -1,0 +1,71 @@
+"""The loss on pairs that are held out, and how good the translations of their sources are."""
+
+import numpy as np
+
+from numgpt.generation.translation import translate
+from numgpt.model.transformer import PAD
+from numgpt.training.evaluate import Loss
+
+SHOWN = 3  # translations in a sample
+
+
+class HeldOutPairs:
+    """A PairPart that is held out, in batches of at most batch_tokens ids of each text; each target is predicted once.
+
+    max_batches: of how many batches at most, taken evenly from all lengths; 0 is all. bleu_sentences: of how many
+    sources at most the greedy translations are compared with all their targets, evenly too.
+    """
+
+    def __init__(self, part, batch_tokens, max_batches, bleu_sentences, tokenizer):
+        self.part, self.tokenizer = part, tokenizer
+        self.batches = evenly(part.cut(part.by_length(np.arange(len(part.spans))), batch_tokens), max_batches)
+        pairs = np.concatenate(self.batches)
+        self.n_tokens = int((part.target_lengths[pairs] + 1).sum())
+        self.n_characters = sum(len(tokenizer.decode(part.text(pair, 1))) for pair in pairs)
+        references = {}
+        for pair in range(len(part.spans)):
+            source = tuple(part.text(pair, 0))
+            references.setdefault(source, []).append(tokenizer.decode(part.text(pair, 1)))
+        self.references = dict(evenly(list(references.items()), bleu_sentences)) if bleu_sentences else {}
+        self.shown = evenly(list(references.items()), SHOWN)
+
+    def loss(self, model):
+        """The Loss of `model`, without smoothing and dropout; the model is left in the mode it was in."""
+        was_training = model.training
+        model.eval()
+        nats = 0.0
+        for pairs in self.batches:
+            src, tgt = self.part.rows(pairs)
+            nats += model.loss(src, tgt, 0.0) * np.count_nonzero(tgt[:, 1:] != PAD)
+        bleu = self.bleu(model)
+        if was_training:
+            model.train()
+        return Loss(float(nats), self.n_tokens, self.n_characters, bleu)
+
+    def bleu(self, model):
+        """BLEU of the translations, from 0 to 100; None without the sacrebleu library, or where none is asked for."""
+        try:
+            import sacrebleu
+        except ImportError:
+            return None
+        if not self.references:
+            return None
+        found = [self.tokenizer.decode(ids) for ids, _ in translate(model, list(self.references))]
+        most = max(map(len, self.references.values()))
+        columns = [[texts[i] if i < len(texts) else None for texts in self.references.values()] for i in range(most)]
+        return float(sacrebleu.corpus_bleu(found, columns).score)
+
+    def sample(self, model):
+        """Some sources, and what the model makes of them, as a text."""
+        found = translate(model, [source for source, _ in self.shown])
+        decode = self.tokenizer.decode
+        return "\n".join(
+            f"{decode(source)} -> {decode(ids)}" for (source, _), (ids, _) in zip(self.shown, found, strict=True)
+        )
+
+
+def evenly(items, most):
+    """At most so many of a list, evenly from the whole; all where `most` is 0."""
+    if not 0 < most < len(items):
+        return items
+    return [items[i * len(items) // most] for i in range(most)]

@@ -1,0 +1,121 @@
+"""Batches of pairs of texts, of like lengths, so that little of them is padding."""
+
+import numpy as np
+
+from numgpt.errors import InputError
+from numgpt.model.transformer import BEGIN, END, PAD
+from numgpt.numbers import check_number
+from numgpt.training.documents import counted
+
+
+class PairPart:
+    """The ids of P pairs: a Part whose documents are source, target, source, target, ..., without marks."""
+
+    def __init__(self, part):
+        self.ids, self.spans = part.ids, np.array(part.documents).reshape(-1, 2, 2)
+        lengths = self.spans[:, :, 1] - self.spans[:, :, 0]
+        self.widths = np.maximum(lengths[:, 0], lengths[:, 1] + 1)  # of a target, END is predicted too
+        self.source_lengths, self.target_lengths = lengths.T
+
+    @property
+    def amount(self):
+        """How much it is, in words."""
+        return f"{len(self.ids):,} tokens in {counted(len(self.spans), 'pair')}"
+
+    def text(self, pair, side):
+        """The ids of one side, 0 the source or 1 the target, of a pair, a list."""
+        begin, end = self.spans[pair, side]
+        return self.ids[begin:end].tolist()
+
+    def rows(self, pairs):
+        """(src, tgt), int64, of some pairs: (B, S), and (B, T) with their marks; both filled up."""
+        src = np.full((len(pairs), self.source_lengths[pairs].max()), PAD, np.int64)
+        tgt = np.full((len(pairs), self.target_lengths[pairs].max() + 2), PAD, np.int64)
+        tgt[:, 0] = BEGIN
+        for row, pair in enumerate(pairs):
+            source, target = self.text(pair, 0), self.text(pair, 1)
+            src[row, : len(source)] = source
+            tgt[row, 1 : len(target) + 1] = target
+            tgt[row, len(target) + 1] = END
+        return src, tgt
+
+    def cut(self, pairs, budget):
+        """`pairs`, in their order, as arrays of so many that none of the two texts has more than `budget` ids.
+
+        Padding counts. A single pair may have more.
+        """
+        batches, start, width = [], 0, 0
+        for place, wider in enumerate(self.widths[pairs].tolist()):
+            width = max(width, wider)
+            if place > start and (place + 1 - start) * width > budget:
+                batches.append(pairs[start:place])
+                start, width = place, wider
+        return [*batches, pairs[start:]]
+
+    def by_length(self, pairs):
+        """`pairs`, the shorter first; equally long ones stay in their order."""
+        return pairs[np.lexsort((self.source_lengths[pairs], self.widths[pairs]))]
+
+
+class PairBatches:
+    """Every pair once, then every pair again: an epoch's pairs are mixed, ordered by length, cut, and drawn at random.
+
+    A batch is (src, tgt, label_smoothing), what a Transformer's `loss` takes; src and tgt have at most batch_tokens ids
+    each. part: a PairPart. rng: a numpy.random.Generator, which is drawn from once an epoch.
+    """
+
+    def __init__(self, part, batch_tokens, label_smoothing, rng):
+        self.part, self.batch_tokens, self.label_smoothing, self.rng = part, batch_tokens, label_smoothing, rng
+        self.begin()
+
+    def begin(self):
+        """Cut another epoch."""
+        self.before = self.rng.bit_generator.state
+        mixed = self.rng.permutation(len(self.part.spans))
+        batches = self.part.cut(self.part.by_length(mixed), self.batch_tokens)
+        self.epoch = [batches[i] for i in self.rng.permutation(len(batches))]
+        self.drawn = 0
+
+    def draw(self):
+        """(src, tgt, label_smoothing)."""
+        if self.drawn == len(self.epoch):
+            self.begin()
+        self.drawn += 1
+        return *self.part.rows(self.epoch[self.drawn - 1]), self.label_smoothing
+
+    @staticmethod
+    def count(_, tgt, __):
+        """(how many targets count, how many tokens are learnt): the same."""
+        n = int(np.count_nonzero(tgt[:, 1:] != PAD))
+        return n, n
+
+    def n_kept(self, config):
+        """How many numbers a Transformer keeps of a batch for backward, at least: as AtRandom.n_kept, and the logits.
+
+        A block of the encoder normalises two inputs, one of the decoder three, beside queries, keys and values.
+        """
+        C, inner = config.d_model, 2 * config.d_ff
+        n = max(self.batch_tokens, int(self.part.widths.max()))
+        return n * (config.layers * (5 * C + inner + 9 * C + inner) + config.vocab)
+
+    @property
+    def size(self):
+        """That of a batch, in words."""
+        return f"{self.batch_tokens:,} tokens of each text"
+
+    def state(self):
+        """The generator's before this epoch, and how many of its batches are drawn."""
+        return {**self.before, "drawn": self.drawn}
+
+    def set_state(self, state):
+        """Go on from what `state` returned. Raises InputError for more batches than there are."""
+        self.rng.bit_generator.state = state
+        self.begin()
+        drawn = state.get("drawn")
+        self.drawn = check_number(drawn, "batches drawn of an epoch", whole=True, low=0, high=len(self.epoch))
+
+
+def check_not_empty(n, what):
+    """Raise InputError where no pair is left."""
+    if not n:
+        raise InputError(f"no pair is {what} whose texts are short enough: give more, or a larger --context")

@@ -1,0 +1,90 @@
+"""`numgpt translate`, from a run of `numgpt train --task translate`."""
+
+import io
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from numgpt import GPT, GPTConfig
+from numgpt.cli import main
+from numgpt.cli.translate import MOST_TOKENS
+
+TINY = "--vocab-size 280 --n-layer 1 --n-head 2 --n-embd 8 --max-steps 3 --warmup 1 --eval-every 3 --batch-tokens 90"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("translate")
+    (folder / "pairs.tsv").write_text("".join(f"{n} and {n}\t{n} et {n}\n" for n in range(60)), "utf-8")
+    command = ["train", "--task", "translate", "--data", str(folder / "pairs.tsv"), "--out", str(folder / "run")]
+    assert main([*command, *TINY.split()]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def says(run, capsys, monkeypatch):
+    """A function: the lines that a command prints, given lines on standard input."""
+
+    def says(*words, lines=""):
+        data = lines if isinstance(lines, bytes) else lines.encode()
+        stdin = SimpleNamespace(buffer=io.BytesIO(data), isatty=lambda: False)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert main(["translate", "--model", str(run), *words]) == 0
+        return capsys.readouterr().out.split("\n")[:-1]
+
+    return says
+
+
+def test_a_run_ends_with_what_to_try(run, capsys):
+    assert main(["train", "--resume", str(run), "--max-steps", "4"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f'finished; try it: numgpt translate --model {run} "..."'
+
+
+def test_lines_come_in_order_however_they_are_given(says):
+    texts = ["1 and 2", "3", "4 and 5 and 6"]
+    one_by_one = [line for text in texts for line in says(text)]
+    assert says(*texts) == one_by_one
+    assert says(lines="\n".join(texts) + "\n") == one_by_one
+    assert says(lines="1 and 2\n\n3\n") == [one_by_one[0], "", one_by_one[1]]
+    assert says() == []
+
+
+def test_json(says):
+    records = [json.loads(line) for line in says("1 and 2", "--json")]
+    assert len(records) == 1
+    assert records[0]["source"] == "1 and 2"
+    assert records[0]["score"] == pytest.approx(sum(records[0]["logprobs"]))
+    assert len(records[0]["logprobs"]) in (len(records[0]["ids"]), len(records[0]["ids"]) + 1)
+
+
+def test_alignment_has_a_row_for_every_token(says):
+    n = len(json.loads(says("1 and 2", "--json")[0])["ids"])
+    lines = says("1 and 2", "--alignment")
+    assert lines[0] == says("1 and 2")[0]
+    assert (lines[1], lines[-1]) == ("", "")
+    assert len(lines) == n + 4 if n else len(lines) == 1
+
+
+def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
+    """Each is one line on standard error, and status 2."""
+    GPT(GPTConfig(50, 8, 8, 2, 1)).save(tmp_path / "gpt")
+    long = "1 " * (2 * MOST_TOKENS)
+    for words, stdin, reason in [
+        (["translate", "x"], b"", "--model"),
+        (["translate", "--model", str(tmp_path / "gpt"), "x"], b"", "holds a GPT, which does not translate"),
+        (["translate", "--model", "124M", "x"], b"", "'124M' is not a folder"),
+        (["translate", "--model", str(run), long], b"", "text 1 has"),
+        (["translate", "--model", str(run)], b"a\n" + long.encode(), "standard input, line 2 has"),
+        (["translate", "--model", str(run)], b"a\nd\xe9j\xe0", "standard input, line 2: not UTF-8"),
+        (["translate", "--model", str(run), "x", "--checkpoint", "9"], b"", "has no checkpoint '9'"),
+        (["generate", "--model", str(run), "x"], b"", "a Transformer, which translates and is no GPT"),
+        (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is no GPT"),
+    ]:
+        stdin = SimpleNamespace(buffer=io.BytesIO(stdin), isatty=lambda: False)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert reason in said
+        assert said.count("\n") == 1
