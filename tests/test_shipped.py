@@ -12,7 +12,7 @@ from numgpt.cli import main
 from numgpt.training.evaluate import HeldOut
 from numgpt.training.part import Part
 
-HELD_OUT_PER_CHARACTER = 1.488
+HELD_OUT_PER_CHARACTER = 1.459
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 

@@ -23,7 +23,7 @@ from numgpt.checkpoint.lock import exclusive
 from numgpt.cli import main, train, train_report
 from numgpt.config import OFFICIAL_SIZES, GPTConfig
 from numgpt.errors import InputError
-from numgpt.training import state
+from numgpt.training import language, state
 from numgpt.training.presets import choose
 from numgpt.training.settings import OF_TASK, TASKS, Settings, option
 
@@ -243,7 +243,7 @@ def test_no_silence_while_an_evaluation_lasts(command, monkeypatch, capsys):
     """A step, an evaluation or a sample may take longer than the time between two lines."""
     monkeypatch.setattr(train_report, "LINE_SECONDS", 0.1)
     monkeypatch.setattr(train_report, "WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(train_report, "sample", lambda *_: time.sleep(0.5))
+    monkeypatch.setattr(language, "sample", lambda *_: time.sleep(0.5))
     assert main([*command, "--max-steps", "2"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("working on what follows")]
     assert len(lines) >= 2
@@ -342,7 +342,7 @@ def test_a_folder_is_held_while_the_tokenizer_is_learnt(command, tmp_path, monke
         said.append(main(command))
         raise InputError("enough")
 
-    monkeypatch.setattr("numgpt.training.session.choose_tokenizer", slow)
+    monkeypatch.setattr("numgpt.training.language.choose_tokenizer", slow)
     assert main(command) == 2
     assert said == [2]
     assert "another process is beginning a run in" in capsys.readouterr().err.splitlines()[0]

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from numgpt import checkpoint
 from numgpt.errors import InputError
 from numgpt.files import BEST, LATEST, choose_checkpoint, newest_checkpoint
 from numgpt.loading import load
@@ -136,14 +137,14 @@ def test_a_refusal_changes_nothing(begin, quiet, losses):
 def test_a_full_disk_loses_neither(begin, quiet, losses, monkeypatch, full, step, newest):
     begun = losses(begin(max_steps=40, save_every=3, keep=1))
 
-    def fill(*_):
+    def fill(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     original = type(begun.trainer).step
 
     def take(trainer):
         if trainer.steps + 1 == step:
-            monkeypatch.setattr(state, full, fill)
+            monkeypatch.setattr(checkpoint if full == "save_checkpoint" else state, full, fill)
         return original(trainer)
 
     monkeypatch.setattr(type(begun.trainer), "step", take)

@@ -16,6 +16,7 @@ from numgpt.training import session, state
 from numgpt.training.documents import read_document
 from numgpt.training.loop import train
 from numgpt.training.schedule import learning_rate
+from numgpt.training.settings import Settings
 from numgpt.training.source import read_source
 
 LINES = "".join(f"{n} times {n} is {n * n};\n" for n in range(60))
@@ -48,7 +49,7 @@ def test_nanogpts_tokens_are_refused_with_the_command_that_converts_them(tmp_pat
     path = tmp_path / "train.bin"
     tokens.astype("<u2").tofile(path)
     with pytest.raises(InputError, match="nanoGPT's train.bin") as error:
-        session.begin(tmp_path / "run", path, None)
+        session.begin(tmp_path / "run", path, Settings())
     python, *words = shlex.split(re.search(r"python -c .*", str(error.value))[0])
     assert python == "python"
     subprocess.run([sys.executable, *words], check=True)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from numgpt import files, loading
+from numgpt import checkpoint, files, loading
 from numgpt.files import newest_checkpoint
 from numgpt.training import session, state
 from numgpt.training.loop import train
@@ -35,7 +35,7 @@ def test_a_full_disk(begin, finish, newest, quiet, stop_after, monkeypatch, full
     train(begun, quiet, stop_after(7))
     before = newest(begun.run)
 
-    def fails(path, *_):
+    def fails(path, *_, **__):
         if hasattr(path, "write"):
             path.write(b"some of it")
         if full != "latest" or os.fspath(path).endswith("latest"):
@@ -43,7 +43,9 @@ def test_a_full_disk(begin, finish, newest, quiet, stop_after, monkeypatch, full
         return atomic_write(path, *_)
 
     atomic_write = state.atomic_write
-    monkeypatch.setattr(state, "atomic_write" if full == "latest" else full, fails)
+    monkeypatch.setattr(
+        checkpoint if full == "save_checkpoint" else state, "atomic_write" if full == "latest" else full, fails
+    )
     again = session.resume(begun.run, {})
     with pytest.raises(OSError, match="No space left"):
         train(again, quiet)
