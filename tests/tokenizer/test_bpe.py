@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numgpt.errors import InputError
 from numgpt.kernels import use_kernels
 from numgpt.tokenizer import BPETokenizer, bpe, load_tokenizer, trainer
+from numgpt.tokenizer.added import AddedToken
 
 
 @pytest.fixture(params=["plain", "fast"])
@@ -169,3 +170,36 @@ def test_a_special_token_of_one_byte_does_not_stand_for_the_byte():
     tokenizer = BPETokenizer([*(bytes([byte]) for byte in range(256)), b"A"], {}, {"A": 256})
     assert tokenizer.encode("A") == [65]
     assert tokenizer.encode("A", "all") == [256]
+
+
+BYTES = [bytes([i]) for i in range(256)]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "merges", "special", "message"),
+    [
+        (tuple(BYTES), {}, None, "tokens must be a list of the bytes of every id"),
+        ([*BYTES, "ab"], {}, None, "tokens must be a list of the bytes of every id"),
+        ([*BYTES, b"ab"], [(97, 98)], None, "merges must be a dict"),
+        ([*BYTES, b"ab"], {97: 256}, None, "merges must be a dict"),
+        ([*BYTES, b"ab"], {(97, 98, 99): 256}, None, "merges must be a dict"),
+        ([*BYTES, b"ab"], {(97, 98): 257}, None, "token id 257 is out of range"),
+        ([*BYTES, b"ab"], {(97, 300): 256}, None, "token id 300 is out of range"),
+        ([*BYTES, b"<s>"], {}, ["<s>"], "special must be a dict"),
+        ([*BYTES, b"<s>"], {}, {5: 256}, "special must be a dict"),
+        ([*BYTES, b"<s>"], {}, {"<s>": 257}, "token id 257 is out of range"),
+        (BYTES[1:], {}, None, "the byte 0 is not among the tokens"),
+    ],
+)
+def test_what_cannot_be_a_vocabulary(tokens, merges, special, message):
+    with pytest.raises(InputError, match=message):
+        BPETokenizer(tokens, merges, special)
+
+
+def test_a_vocabulary_without_its_added_tokens():
+    added = [AddedToken("<s>"), AddedToken("<t>", lstrip=True)]
+    tokenizer = BPETokenizer([*BYTES, b"<s>", b"<t>"], {}, {"<s>": 256, "<t>": 257}, added)
+    first = tokenizer.without_added(257)
+    assert first.n_vocab == 257
+    assert list(first.added) == ["<s>"]
+    assert first.encode("<s><t>", allowed_special="all") == [256, *b"<t>"]
