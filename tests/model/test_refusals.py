@@ -96,3 +96,12 @@ def test_targets_of_something_else(model, targets, message):
 def test_a_folder_that_is_no_name(model):
     with pytest.raises(InputError, match="folder must be"):
         model.save(5)
+
+
+def test_a_gpu_that_is_not_there():
+    problem = backend.cuda_problem()
+    if problem is None:
+        pytest.skip("there is one")
+    with pytest.raises(InputError) as error:
+        GPT(CONFIG, device="cuda")
+    assert problem in str(error.value)
