@@ -203,3 +203,10 @@ def test_a_vocabulary_without_its_added_tokens():
     assert first.n_vocab == 257
     assert list(first.added) == ["<s>"]
     assert first.encode("<s><t>", allowed_special="all") == [256, *b"<t>"]
+
+
+@pytest.mark.parametrize("allowed", [5, [["<s>"]], None])
+def test_special_tokens_that_cannot_be_allowed(allowed):
+    tokenizer = BPETokenizer([*BYTES, b"<s>"], {}, {"<s>": 256})
+    with pytest.raises(InputError, match="allowed_special must be 'all' or a set of texts, not"):
+        tokenizer.encode("a", allowed_special=allowed)
