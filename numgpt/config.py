@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from numgpt.errors import InputError
 from numgpt.files import quoted
-from numgpt.numbers import check_number, check_size
+from numgpt.numbers import check_heads, check_number, check_size
 
 SIZES = ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer")
 SWITCHES = ("tie_word_embeddings", "scale_attn_weights", "scale_attn_by_inverse_layer_idx")
@@ -59,11 +59,7 @@ class GPTConfig:
     def __post_init__(self) -> None:
         for name in (*SIZES, *(["n_inner"] if self.n_inner is not None else [])):
             self._set(name, check_size(getattr(self, name), name))
-        if self.n_embd % self.n_head:
-            raise InputError(
-                f"n_embd ({quoted(self.n_embd)}) must be divisible by n_head ({quoted(self.n_head)}): "
-                "every head gets an equal share"
-            )
+        check_heads(self.n_embd, self.n_head)
         self._set("dropout", check_number(self.dropout, "dropout", low=0, below=1))
         self._set("layer_norm_epsilon", check_number(self.layer_norm_epsilon, "layer_norm_epsilon", above=0))
         check_activation(self.activation)
@@ -126,11 +122,7 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         for name in ("vocab", "d_model", "heads", "d_ff", "layers"):
             self._set(name, check_size(getattr(self, name), name))
-        if self.d_model % self.heads:
-            raise InputError(
-                f"d_model ({quoted(self.d_model)}) must be divisible by heads ({quoted(self.heads)}): "
-                "every head gets an equal share"
-            )
+        check_heads(self.d_model, self.heads, "d_model", "heads")
         self._set("dropout", check_number(self.dropout, "dropout", low=0, below=1))
         self._set("eps", check_number(self.eps, "eps", above=0))
         check_activation(self.activation)

@@ -41,6 +41,15 @@ def check_size(value, name):
     return check_number(value, name, whole=True, low=1)
 
 
+def check_heads(width, heads, width_name="n_embd", heads_name="n_head"):
+    """Raise InputError unless `heads` divides `width`, both sizes, which the message calls by these names."""
+    if width % heads:
+        raise InputError(
+            f"{width_name} ({quoted(width)}) must be divisible by {heads_name} ({quoted(heads)}): "
+            "every head gets an equal share"
+        )
+
+
 def check_seed(seed):
     """`seed`, None or a whole number of at least 0, below 2^128. Raises InputError for anything else."""
     return None if seed is None else check_number(seed, "seed", whole=True, low=0, below=LARGEST_SEED)

@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numgpt.backend import to_host
 from numgpt.errors import InputError
 from numgpt.generation.batch import Batch, Ids, check_batch, check_rules, read_prompts
 from numgpt.generation.loop import check_finite, decode, prefill
 from numgpt.generation.rules import Rules
-from numgpt.generation.sampling import NONE_LEFT, Scores, adjust
+from numgpt.generation.sampling import NONE_LEFT, Scores, adjust, log_softmax
 from numgpt.generation.search import Beam, search
 from numgpt.model import GPT, KVCache
 from numgpt.numbers import check_number
@@ -77,11 +76,8 @@ class Rows:
     def log_probabilities(self, logits: NDArray[Any]) -> Scores:
         """log softmax(logits), (R, V), after the rules."""
         check_finite(logits)
-        scores = to_host(logits).astype(np.float64)
-        scores[:, self.model.n_tokens :] = -np.inf  # rows beyond the tokenizer
-        scores -= scores.max(-1, keepdims=True)
-        scores -= np.log(np.exp(scores).sum(-1, keepdims=True))
-        return adjust(scores, self.batch.rows, self.rules, self.n_new)
+        logits[:, self.model.n_tokens :] = -np.inf  # rows beyond the tokenizer
+        return adjust(log_softmax(logits), self.batch.rows, self.rules, self.n_new)
 
 
 def in_order(cache: KVCache, model: GPT, rows: NDArray[np.int64]) -> KVCache:

@@ -196,14 +196,20 @@ def log_probabilities(logits: NDArray[Any], tokens: NDArray[np.int64]) -> NDArra
     return to_host(chosen - np.log(np.exp(shifted, out=shifted).sum(-1)))
 
 
+def log_softmax(logits: Any) -> Scores:
+    """log softmax of logits, (..., V), as float64 on the host."""
+    scores = to_host(logits).astype(np.float64)
+    scores -= scores.max(-1, keepdims=True)
+    scores -= np.log(np.exp(scores).sum(-1, keepdims=True))
+    return scores
+
+
 def likeliest(logits: NDArray[Any], k: int) -> list[list[tuple[int, float]]]:
     """For each row of logits, (B, V), the k likeliest tokens as (id, log-probability in nats), the likeliest first."""
     found = []
-    for row in to_host(logits).astype(np.float64):
-        row -= row.max()
+    for row in log_softmax(logits):
         top = largest(row, k)
-        logprobs = row[top] - np.log(np.exp(row).sum())
-        found.append(list(zip(top.tolist(), logprobs.tolist(), strict=True)))
+        found.append(list(zip(top.tolist(), row[top].tolist(), strict=True)))
     return found
 
 

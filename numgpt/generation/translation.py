@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numgpt.backend import to_host
 from numgpt.generation.loop import check_finite
+from numgpt.generation.sampling import log_softmax
 from numgpt.layers.base import Array
 from numgpt.model.transformer import BEGIN, END, PAD, Transformer, TransformerCache
 
@@ -77,8 +77,5 @@ def filled_up(sources: Sequence[Sequence[int]]) -> np.ndarray:
 def log_probabilities(logits: Array) -> np.ndarray:
     """log softmax of logits (R, V), float64 on the host; -inf for padding and begin, which are never written."""
     check_finite(logits)
-    scores = to_host(logits).astype(np.float64)
-    scores[:, [PAD, BEGIN]] = -np.inf
-    scores -= scores.max(-1, keepdims=True)
-    scores -= np.log(np.exp(scores).sum(-1, keepdims=True))
-    return scores
+    logits[:, [PAD, BEGIN]] = -np.inf
+    return log_softmax(logits)

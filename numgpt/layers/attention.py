@@ -36,7 +36,7 @@ from numgpt.layers.base import Array, Layer
 from numgpt.layers.dropout import Dropout, drop
 from numgpt.layers.inputs import check_input
 from numgpt.layers.linear import Linear
-from numgpt.numbers import check_number, check_size
+from numgpt.numbers import check_heads, check_number, check_size
 
 
 class Attended(NamedTuple):
@@ -120,11 +120,7 @@ class Attention(Layer):
     ) -> None:
         super().__init__()
         n_embd, n_head = check_size(n_embd, "n_embd"), check_size(n_head, "n_head")
-        if n_embd % n_head:
-            raise InputError(
-                f"n_embd ({quoted(n_embd)}) must be divisible by n_head ({quoted(n_head)}): "
-                "every head gets an equal share"
-            )
+        check_heads(n_embd, n_head)
         self.n_head = n_head
         self.scale = 1 / math.sqrt(n_embd // n_head) if scale is None else check_number(scale, "scale")
         self.c_attn = Linear(n_embd, 3 * n_embd, seed=None)

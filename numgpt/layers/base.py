@@ -169,6 +169,15 @@ class Layer:
                 getattr(layer, name)[...] = to_device(value, device)
         return self
 
+    @property
+    def dtype(self) -> np.dtype:
+        """The NumPy dtype of parameters and gradients, and of what a model computes."""
+        return self.values.dtype
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero."""
+        self.grads.fill(0)
+
     def _bind(self) -> None:
         """Make every parameter and gradient a view of the flat buffers."""
         start = 0

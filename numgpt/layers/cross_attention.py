@@ -25,31 +25,18 @@ An encoder's self-attention is this with memory = x: every position sees every o
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from numgpt.errors import InputError
 from numgpt.files import quoted
 from numgpt.kernels import definition
-from numgpt.layers.attention import heads, merge
+from numgpt.layers.attention import Attended, heads, merge
 from numgpt.layers.base import Array, Layer
 from numgpt.layers.dropout import Dropout, drop
 from numgpt.layers.inputs import check_input
 from numgpt.layers.linear import Linear
-from numgpt.numbers import check_size
-
-
-class Gathered(NamedTuple):
-    """What `cross_attention` keeps."""
-
-    q: Array
-    k: Array
-    v: Array
-    p: Array
-    scale: float
-    dropped: Array | None
-    p_drop: float
+from numgpt.numbers import check_heads, check_size
 
 
 @definition
@@ -62,7 +49,7 @@ def cross_attention(q, k, v, scale, padding=None, dropped=None, p_drop=0.0):
     e = np.exp(s - np.where(np.isfinite(top), top, 0))  # the largest is -inf in a row of padding alone
     total = e.sum(-1, keepdims=True)
     p = e / np.where(total == 0, 1, total)
-    return drop(p, dropped, p_drop) @ v, Gathered(q, k, v, p, scale, dropped, p_drop)
+    return drop(p, dropped, p_drop) @ v, Attended(q, k, v, p, scale, dropped, p_drop)
 
 
 @definition
@@ -93,11 +80,7 @@ class CrossAttention(Layer):
     ) -> None:
         super().__init__()
         n_embd, n_head = check_size(n_embd, "n_embd"), check_size(n_head, "n_head")
-        if n_embd % n_head:
-            raise InputError(
-                f"n_embd ({quoted(n_embd)}) must be divisible by n_head ({quoted(n_head)}): "
-                "every head gets an equal share"
-            )
+        check_heads(n_embd, n_head)
         self.n_head = n_head
         self.scale = 1 / math.sqrt(n_embd // n_head)
         self.c_q = Linear(n_embd, n_embd, seed=None)

@@ -69,11 +69,6 @@ class GPT(Layer):
         if seed is not None:
             self.initialise_all(self.rng)
 
-    @property
-    def dtype(self) -> np.dtype:
-        """The NumPy dtype of parameters, gradients and logits."""
-        return self.values.dtype
-
     def initialise_all(self, rng: np.random.Generator) -> None:
         """Draw starting weights: N(0, 0.02^2), biases 0, LayerNorm weights 1.
 
@@ -137,10 +132,6 @@ class GPT(Layer):
         for block, layer_cache in zip(self.h, caches, strict=True):
             x = block.forward(x, layer_cache)
         return self.ln_f.forward(x)
-
-    def zero_grad(self) -> None:
-        """Set every gradient to zero."""
-        self.grads.fill(0)
 
     def save(self, folder: str | os.PathLike[str], max_shard_size: int | str | None = None) -> None:
         """Write `model.safetensors` and `config.json`, which transformers loads as well.

@@ -63,11 +63,6 @@ class Transformer(Layer):
         if seed is not None:
             self.initialise_all(self.rng)
 
-    @property
-    def dtype(self) -> np.dtype:
-        """The NumPy dtype of parameters, gradients and logits."""
-        return self.values.dtype
-
     def initialise_all(self, rng: np.random.Generator) -> None:
         """Draw starting weights that keep a unit variance (Glorot and Bengio 2010): N(0, 2 / (n_in + n_out)).
 
@@ -198,10 +193,6 @@ class Transformer(Layer):
             return Transformer.from_pytorch(stored.config, weights, dtype, device)
         except InputError as error:
             raise InputError(f"{stored.path}: {error}") from None
-
-    def zero_grad(self) -> None:
-        """Set every gradient to zero."""
-        self.grads.fill(0)
 
     def check_pair(self, src: Any, tgt: Any) -> tuple[np.ndarray, np.ndarray]:
         """Both as int arrays; raises InputError where `forward` says so."""
