@@ -31,3 +31,16 @@ def tiny_model(tmp_path_factory):
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
     return str(folder)
+
+
+@pytest.fixture
+def run(tiny_model, capsys):
+    """A function: run `numgpt generate` on the tiny model; return (status, output, complaints)."""
+
+    from numgpt.cli import main
+
+    def generate(*arguments):
+        status = main(["generate", "--model", tiny_model, *arguments])
+        return status, *capsys.readouterr()
+
+    return generate

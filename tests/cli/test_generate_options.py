@@ -9,17 +9,6 @@ import numgpt
 from numgpt.cli import main
 
 
-@pytest.fixture
-def run(tiny_model, capsys):
-    """A function: run `numgpt generate` on the tiny model; return (status, output, complaints)."""
-
-    def generate(*arguments):
-        status = main(["generate", "--model", tiny_model, *arguments])
-        return status, *capsys.readouterr()
-
-    return generate
-
-
 def as_json(result):
     status, out, err = result
     assert (status, err) == (0, "")
