@@ -66,6 +66,11 @@ def tied_cross_entropy_backward(kept, weight, dweight):
 
     What was kept is written over, and its blocks are given up one by one.
     """
+    return backward_with_share(kept, weight, dweight, 1)
+
+
+def backward_with_share(kept, weight, dweight, share):
+    """`tied_cross_entropy_backward` with dlogits = (p - share [v = targets[n]]) / N; smoothed labels' is below 1."""
     x, targets, e, factors = kept
     rows, columns = rows_of(x), targets.reshape(-1)
     spans = blocks(len(weight))
@@ -81,7 +86,7 @@ def tied_cross_entropy_backward(kept, weight, dweight):
             for some in row_slices(dlogits):
                 dlogits[some] *= factors[i, some]
             there = np.flatnonzero((columns >= here.start) & (columns < here.stop))
-            dlogits[there, columns[there] - here.start] -= 1 / counted.sum()
+            dlogits[there, columns[there] - here.start] -= share / counted.sum()
             add_product(dlogits.T, rows, dweight[here])
             if dx[g] is None:
                 dx[g] = dlogits @ weight[here]
