@@ -60,7 +60,7 @@ LOSS = {
 # By the name of the module.
 OF_CHAPTERS = {
     "linear": {"i": "an index over inputs", "o": "an index over outputs"},
-    "embedding": {"i": "an id", "v": "an index over tokens"},
+    "embedding": {"N": "rows of the table", "i": "an id", "v": "an index over tokens"},
     "layernorm": {
         "mu": "the mean over channels",
         "rstd": "one over the standard deviation",
@@ -84,23 +84,17 @@ OF_CHAPTERS = {
     "attention": ATTENTION | {"w": "another index over keys"},
     "feedforward": {
         "act": "the activation, GELU unless another is given",
-        "fc.backward": "the backward pass of the first linear layer",
-        "proj.backward": "the backward pass of the second linear layer",
-        "act.backward": "the backward pass of the activation",
-        "dropout.backward": "the backward pass of dropout",
+        "fc": "the first linear layer; fc.backward leads from the gradient at its output to that at its input",
+        "proj": "the second linear layer",
     },
     "dropout": {"m": "the mask", "p": "the probability of dropping"},
     "loss": LOSS,
     "block": {
         "h": "the residual stream between attention and the feed-forward network",
-        "attn": "attention",
+        "attn": "attention; attn.backward leads from the gradient at its output to that at its input",
         "mlp": "the feed-forward network",
         "ln_1": "LayerNorm before attention",
         "ln_2": "LayerNorm before the feed-forward network",
-        "attn.backward": "the backward pass of attention",
-        "mlp.backward": "the backward pass of the feed-forward network",
-        "ln_1.backward": "the backward pass of the first LayerNorm",
-        "ln_2.backward": "the backward pass of the second LayerNorm",
     },
     "cross_attention": ATTENTION
     | {
@@ -135,6 +129,8 @@ def entries(chapter: str) -> Callable[[str], str | None]:
             return anchor(name, chapter)
         if name in EVERYWHERE:
             return anchor(name)
+        if name.endswith(".backward"):
+            return known(name.removesuffix(".backward"))
         return known(name[1:]) if name[0] == "d" and name[1:] else None
 
     return known
@@ -142,4 +138,4 @@ def entries(chapter: str) -> Callable[[str], str | None]:
 
 def anchor(name: str, chapter: str = "") -> str:
     """The id of an entry's element."""
-    return f"{chapter or 'letter'}-{name}".replace("'", "-prime").replace(".", "-")
+    return f"{chapter or 'letter'}-{name}".replace("'", "-prime")

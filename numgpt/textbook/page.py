@@ -60,7 +60,7 @@ imaginary part of L(v + ih) over h, and as nothing is subtracted, h can be 1e-30
 that and the backward pass, over the larger of their norms. `numgpt gradcheck --layer attention` measures it again,
 with the name of a check for attention.
 """
-WIDE = 34  # characters of a formula that a telephone may have no room for
+WIDE = 34, 50, 65  # characters of a formula that a telephone may have no room for, and half a printed page
 
 
 class Numbered(NamedTuple):
@@ -77,7 +77,8 @@ class Numbered(NamedTuple):
         """Its MathML, and what is said behind it."""
         math, remark = mathml(formula.text, entries(self.chapter.key))
         said = f'<span class="remark">{self.prose(remark)}</span>' if remark else ""
-        scroll = ' class="scroll" tabindex="0" role="group" aria-label="formula"' if len(formula.text) > WIDE else ""
+        width = sum(len(formula.text) > limit for limit in WIDE)
+        scroll = f' class="scroll wide-{width - 1}" tabindex="0" role="group" aria-label="formula"' if width else ""
         return f"<div{scroll}>{math}</div>{said}"
 
     def prose(self, text: str) -> str:
@@ -218,7 +219,7 @@ def lines(definition: Definition, one: Numbered, path: str) -> Iterator[str]:
 def beside(formula: Formula, one: Numbered) -> str:
     """A formula beside the line that computes it, with the way to where it is derived."""
     number = ""
-    if formula.number:
+    if formula.number and not formula.text.startswith("="):
         label = f"{one.n}.{formula.number}"
         number = f'<a class="number" href="#{one.equation(formula)}" aria-label="formula {label}">({label})</a>'
     return f'<div class="equation">{one.math(formula)}{number}</div>'

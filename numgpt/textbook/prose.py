@@ -6,6 +6,7 @@ from html import escape
 from numgpt.textbook.formulas import GREEK, FormulaError, Known, symbol
 
 KEYWORDS = re.compile(r"\b(def|return|for|in|if|else|is|not|None|with|lambda)\b")
+PLAIN = re.compile(r"^(d?)([A-Za-z])$")  # a letter, or its gradient; as text it keeps the comma behind it in its line
 WORD = re.compile(r"(?<![\w'’.\-])[A-Za-z]\w*(?:'(?!\w))?(?:\[[^\]]*\]|\([a-z]\))?(?![\w’])")
 
 
@@ -24,7 +25,9 @@ def typeset(text: str, known: Known) -> str:
         if not is_symbol(match[0]):
             continue
         try:
-            math = symbol(match[0], known)
+            math = PLAIN.sub(r"\1<var>\2</var>", match[0])
+            if math == match[0]:
+                math = symbol(match[0], known)
         except FormulaError:  # a word of the language, or a name of the code
             continue
         found += escape(text[end : match.start()], quote=False) + math
@@ -36,7 +39,7 @@ def is_symbol(word: str) -> bool:
     """Whether it looks like a symbol, and not like a word that is also the name of a tensor."""
     base = re.split(r"[\[(]", word)[0]
     letter = base.rstrip("'").removeprefix("d")
-    return word not in ("a", "A", "I") and (
+    return word not in ("a", "A", "I", "sum") and (
         base != word or "_" in word or len(letter) < 2 or base in GREEK or "hat" in base
     )
 
