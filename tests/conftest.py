@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -64,3 +65,55 @@ def plain_model_agrees():
         return np.allclose(model.forward(ids), expected, rtol=0, atol=1e-10)
 
     return agrees
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, driven by playwright; tests are skipped where one of the two is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install 'numgpt[browser]'")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """A function: HTML -> the page, opened from a file. Whatever it asks for or complains of is a failure."""
+    complaints, contexts = [], []
+
+    def open_page(text, width=1280, scheme="light"):
+        path = tmp_path / "page.html"
+        path.write_text(text, "utf-8")
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: complaints.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on("request", lambda request: None if request.url == path.as_uri() else complaints.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def serious():
+    """A function: a page -> what axe-core finds serious in it; tests are skipped where axe-core is missing."""
+    package = pytest.importorskip("axe_playwright_python", reason="no axe-core: pip install 'numgpt[browser]'")
+    axe = Path(package.__file__).with_name("axe.min.js").read_text("utf-8")
+
+    def find(page):
+        page.evaluate(axe)
+        return [
+            f"{rule['id']}: {rule['help']} ({len(rule['nodes'])}): {rule['nodes'][0]['html'][:200]}"
+            for rule in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+            if rule["impact"] in ("serious", "critical")
+        ]
+
+    return find

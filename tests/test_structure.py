@@ -27,7 +27,12 @@ MAY_IMPORT = {
     "generation": BASE | {"layers", "model"},
     "evaluation": BASE | {"kernels", "layers", "model", "generation", "checkpoint"},  # checkpoint for its lock
     "gradcheck": BASE | {"kernels", "layers", "model", "training"},
-    "textbook": {"layers", "training"},  # only the template, which is read and not imported
+    "textbook": {
+        "layers",
+        "training",
+        "gradcheck",
+        "explain",
+    },  # layers and training only in the template, which is read
     "training": BASE | {"kernels", "layers", "model", "tokenizer", "checkpoint", "loading", "generation"},
     "tracing": BASE | {"layers", "model", "explain"},  # explain only for Trace._repr_html_
     "explain": BASE | {"layers", "model", "tokenizer", "generation", "training", "tracing"},

@@ -2,6 +2,7 @@
 
 import json
 from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
 
 EPILOG = """examples:
   numgpt gradcheck                        every definition, every kernel and the whole model
@@ -9,6 +10,7 @@ EPILOG = """examples:
   numgpt gradcheck --model 124M           the gradients of a whole model that was loaded, some minutes
   numgpt gradcheck mine.py:MyLayer --input 2,3,8          a layer of your own, called with an array of that shape
   numgpt gradcheck "mine.py:MyEmbedding(11, n=8)" --input 2,3:11    made with arguments, called with integers below 11
+  numgpt gradcheck docs/exercises/03_attention.py         an exercise: right, or which result is wrong and how
 """
 COLUMNS = "{:20} {:28} {:>14} {:>9} {:>8}  {:12} {}"
 
@@ -23,7 +25,7 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("own", nargs="?", metavar="FILE.py:CLASS", help="a layer of your own")
+    parser.add_argument("own", nargs="?", metavar="FILE.py:CLASS", help="a layer of your own, or an exercise")
     parser.add_argument(
         "--input", action="append", metavar="SHAPE", help="the shape of its input; once for each, if there are several"
     )
@@ -70,11 +72,12 @@ def all_rows(args):
 
 
 def rows_of_own(args):
-    """(class, Row) of a layer of the user's."""
+    """(class or file, Row) of a layer or an exercise of the user's."""
     from numgpt.cli.own_layer import check_own_layer
 
     rows = check_own_layer(args.own, args.input, args.seed)
-    name = args.own.rpartition(".py:")[2].partition("(")[0]
+    file, _, call = args.own.rpartition(".py:")
+    name = call.partition("(")[0] if file else Path(args.own).stem
     yield from ((name, row) for row in rows)
     if rows.unchecked and not args.json:
         print(rows.note())

@@ -1,4 +1,4 @@
-"""A layer out of a file of the user's, for `numgpt gradcheck mine.py:MyLayer(8)`, checked at random inputs."""
+"""A file of the user's for `numgpt gradcheck`: a layer, mine.py:MyLayer(8), or an exercise with its own check()."""
 
 import ast
 import importlib.util
@@ -12,22 +12,37 @@ import numpy as np
 
 from numgpt import check_layer, gradcheck
 from numgpt.errors import InputError
+from numgpt.gradcheck import Rows
+from numgpt.kernels import use_kernels
 
 CHECKERS = (Path(__file__).parent, Path(gradcheck.__file__).parent)
 
 
 def check_own_layer(target, shapes, seed):
-    """The Rows of the layer that `target` says, FILE.py:CLASS(ARGUMENTS). Raises InputError for what is wrong there."""
+    """The Rows of the layer that `target` says, FILE.py:CLASS(ARGUMENTS), or of FILE.py's own `check()`.
+
+    Raises InputError for what is wrong there, and for an exercise that is not solved yet.
+    """
     path, name, args, kwargs = parse_target(target)
-    if not shapes:
-        raise InputError(f"say which shape {name or 'the layer'} is to be called with, as in --input 2,3,8")
     rng = np.random.default_rng(seed)
-    inputs = [random_input(text, rng) for text in shapes]
+    inputs = [random_input(text, rng) for text in shapes or ()]
     with named_lines(path):
-        make = find_class(load_module(path), name, path)
+        module = load_module(path)
+        if not name and not shapes and hasattr(module, "check"):
+            return rows_of_check(module)
+        if not shapes:
+            raise InputError(f"say which shape {name or 'the layer'} is to be called with, as in --input 2,3,8")
+        make = find_class(module, name, path)
         check_arguments(make, args, kwargs, path)
         layer = make(*args, **kwargs)
         return check_layer(layer, *inputs, seed=seed)
+
+
+def rows_of_check(module):
+    """The Rows of an exercise; by the definitions, of which forward keeps what the book says."""
+    with use_kernels("plain"):
+        rows = module.check()
+        return rows if isinstance(rows, Rows) else Rows(rows)
 
 
 def parse_target(target):
@@ -110,6 +125,8 @@ def named_lines(path):
         if where is None:
             raise
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        if isinstance(error, NotImplementedError):
+            kind = "not solved yet: "
         raise InputError(f"{where}: {kind}{error}") from error
 
 

@@ -1,10 +1,11 @@
-"""`numgpt textbook`: the whole mathematics as one file that needs NumPy alone."""
+"""`numgpt textbook`: the whole mathematics as one file that needs NumPy alone, or as a page to read."""
 
 from argparse import RawDescriptionHelpFormatter
 
 EPILOG = """examples:
   numgpt textbook > gpt2.py               then: python gpt2.py
   numgpt textbook -o gpt2.py              the same; an old file goes only when the new one is whole
+  numgpt textbook --html -o book.html     a page for a browser: every formula typeset beside its line, and proven
 """
 
 
@@ -17,18 +18,31 @@ def add_parser(subparsers):
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--html", action="store_true", help="a page to read and print, with the proof of each definition"
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write it there instead")
     parser.set_defaults(run=run)
 
 
 def run(args):
     from numgpt.files import atomic_write
-    from numgpt.textbook import textbook
 
-    text = textbook()
+    text = make(args.html)
     if args.output is None:
         print(text, end="")
         return 0
     with atomic_write(args.output, "w") as file:
         file.write(text)
     return 0
+
+
+def make(html):
+    """The text of the book; as a page, of which the proofs take some seconds."""
+    if html:
+        from numgpt.textbook.page import page
+
+        return page()
+    from numgpt.textbook import textbook
+
+    return textbook()

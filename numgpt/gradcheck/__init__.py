@@ -16,6 +16,7 @@ from numgpt.gradcheck.cases import CASES
 from numgpt.gradcheck.definitions import hold, hold_optimizer, prove, prove_draw
 from numgpt.gradcheck.derivatives import complex_step, differences
 from numgpt.gradcheck.layer import Rows, check_layer
+from numgpt.gradcheck.results import held_to
 from numgpt.gradcheck.rows import Row, compare
 from numgpt.gradcheck.whole import SENTENCE, WHOLES, check_checkpoint, with_random_weights
 from numgpt.numbers import LARGEST_SEED, check_number
@@ -31,6 +32,7 @@ __all__ = [
     "compare",
     "complex_step",
     "differences",
+    "held_to",
     "with_random_weights",
 ]
 

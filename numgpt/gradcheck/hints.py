@@ -16,7 +16,8 @@ class Wrong(NamedTuple):
     found, expected: the gradient, of which `found` can be None or have any shape. overwritten: what the array of a
     parameter's gradient holds after backward, which started from other values; None for an input's. dy: the gradient
     at the output. x: the input that it belongs to; None for a parameter. sizes: letter or name -> size. part:
-    (axis, index) -> the gradient that only this slice of dy gives. tolerance: the error allowed.
+    (axis, index) -> the gradient that only this slice of dy gives. tolerance: the error allowed. repeated: the ids
+    that occur more than once among the inputs.
     """
 
     found: Any
@@ -27,6 +28,7 @@ class Wrong(NamedTuple):
     sizes: dict[str, int]
     part: Callable[[int, int], np.ndarray]
     tolerance: float
+    repeated: frozenset[int] = frozenset()
 
     def right(self, corrected: np.ndarray) -> bool:
         """Whether `corrected` is the gradient. A nearly right one is met with a tenfold tolerance."""
@@ -158,11 +160,13 @@ def mean_left_out(wrong):
     found, expected, x = wrong.found, wrong.expected, wrong.x
     if found.ndim == 0 or found.shape[-1] < 3:
         return None
-    if wrong.right(found - found.mean(-1, keepdims=True)):
-        return "the mean over the last axis is not taken out: g - mean(g)"
     off = expected - found
     scale = max(float(np.linalg.norm(expected)), float(np.linalg.norm(found)))
     allowed = 10 * wrong.tolerance * scale
+    if not (np.abs(off) > allowed).any(-1).all():
+        return None  # whole rows are right: nothing is left out of the formula
+    if wrong.right(found - found.mean(-1, keepdims=True)):
+        return "its mean over the last axis should be 0: in g - mean(g), the mean is left out, or taken out twice"
     if np.linalg.norm(off - off.mean(-1, keepdims=True)) <= allowed:
         return "it is off by one number for all of the last axis: is a mean over it left out?"
     if x is not None and x.shape == off.shape:
@@ -204,9 +208,12 @@ def at_some_places(wrong):
         wrong_here = np.flatnonzero(off.any(others(axis, off.ndim)))
         if not 0 < len(wrong_here) < found.shape[axis]:
             continue
+        if axis == 0 and set(wrong_here.tolist()) == wrong.repeated:
+            return "it is wrong only in rows whose id occurs more than once in the input: add what each place gives"
         here = (slice(None),) * axis + (wrong_here,)
         ratio = ratio_of(wrong, found[here], expected[here]) if found[here].size > 1 else None
-        how = "it is zero" if not found[here].any() else f"it is {ratio:.6g} times what it should be" if ratio else ""
+        how = f"it is {ratio:.6g} times what it should be" if ratio else ""
+        how = "it is zero" if not found[here].any() else how if expected[here].any() else "it should be zero"
         return f"it is wrong only at {indices_in_words(wrong_here, axis, found.shape[axis])}{how and ': there ' + how}"
     return None
 
@@ -216,7 +223,8 @@ def in_no_simple_way(wrong):
     index = np.unravel_index(np.abs(wrong.found - wrong.expected).argmax(), wrong.expected.shape)
     found, expected = float(wrong.found[index]), float(wrong.expected[index])
     where = f", the largest error is at {at(index)}:" if wrong.expected.ndim else ":"
-    return f"it is wrong in no simple way{where} {found:.6g} where it should be {expected:.6g}"
+    digits = 6 if f"{found:.6g}" != f"{expected:.6g}" else 17
+    return f"it is wrong in no simple way{where} {found:.{digits}g} where it should be {expected:.{digits}g}"
 
 
 def others(axis, ndim):

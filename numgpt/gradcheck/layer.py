@@ -191,7 +191,8 @@ def compared(trial, first: Pass, second: Pass, expected, way, y, dy):
         elif not row.ok:
             part = partial(part_of, trial, way, name, y, dy)
             sizes, overwritten = sizes_of(trial.layer, trial.inputs), first.overwritten.get(name)
-            wrong = Wrong(found, gradient, overwritten, dy, inputs.get(name), sizes, part, tolerance)
+            repeated = ids_that_occur_again(trial.inputs)
+            wrong = Wrong(found, gradient, overwritten, dy, inputs.get(name), sizes, part, tolerance, repeated)
             row = row._replace(hint=guess(wrong))
         yield row
 
@@ -204,10 +205,17 @@ def part_of(trial, way, name, y, dy, axis, index):
     return trial.derivative(way, name, y, only)
 
 
+def ids_that_occur_again(inputs):
+    """The ids that occur more than once among the integer inputs."""
+    ids = [np.ravel(x) for x in inputs if np.asarray(x).dtype.kind in "iu"]
+    found, counts = np.unique(np.concatenate([np.empty(0, int), *ids]), return_counts=True)
+    return frozenset(found[counts > 1].tolist())
+
+
 def sizes_of(layer, inputs):
     """name -> size: the first input's axes, called as the layers do; integers that the layer holds; C over these."""
     shape = next((np.shape(x) for x in inputs if np.ndim(x)), ())
-    letters = {1: "C", 2: "BC", 3: "BTC"}.get(len(shape)) or [f"axis {i}" for i in range(len(shape))]
+    letters = {1: "C", 2: "BC", 3: "BTC", 4: "BHTD"}.get(len(shape)) or [f"axis {i}" for i in range(len(shape))]
     sizes = dict(zip(letters, shape, strict=True))
     numbers = {
         join(path, name): value

@@ -9,8 +9,8 @@ class Row(NamedTuple):
     """tensor: its name. shape: its shape. error: |a - n| / max(|a|, |n|) over Euclidean norms, a found and n expected.
 
     kind: what was proven: a "definition" or a "model" (its gradient is that of its forward), a "layer" (somebody's
-    own), or a "kernel" (it equals its definition). method: by what: "complex step", "differences" or "definition";
-    for dropout's draw by "every word" that can be drawn.
+    own), a "kernel" (it equals its definition) or a "result" (somebody's own equals numgpt's). method: by what:
+    "complex step", "differences", "definition" or "numgpt"; for dropout's draw by "every word" that can be drawn.
     tolerance: the error allowed; ok: whether it was kept. hint: what seems to be wrong with a gradient that is, in
     words.
     """

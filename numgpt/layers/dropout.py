@@ -21,7 +21,7 @@ from numgpt.numbers import check_number
 
 @definition
 def drop(x, dropped, p):
-    """x m, where m is 0 where `dropped`, else 1 / (1 - p); x itself where `dropped` is None."""
+    """y = x m, where m is 0 where `dropped`, else 1 / (1 - p); x itself where `dropped` is None."""
     return x if dropped is None else np.where(dropped, 0, x / (1 - p))
 
 

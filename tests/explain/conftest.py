@@ -1,6 +1,4 @@
-"""A model with merges that answers at once, a text's numbers, and a browser where there is one."""
-
-import shutil
+"""A model with merges that answers at once, and a text's numbers."""
 
 import pytest
 
@@ -37,37 +35,13 @@ def gathered(model, tokenizer):
     return gather
 
 
-@pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium, driven by playwright; tests are skipped where one of the two is missing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install 'numgpt[browser]'")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def opened(browser, tmp_path):
-    """A function: HTML -> the page, opened from a file. Whatever it asks for or complains of is a failure."""
-    complaints, contexts = [], []
+def opened(opened):
+    """The same, for pages whose script says when it is done."""
 
     def open_page(text, width=1280, scheme="light"):
-        path = tmp_path / "page.html"
-        path.write_text(text, "utf-8")
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: complaints.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("request", lambda request: None if request.url == path.as_uri() else complaints.append(request.url))
-        page.goto(path.as_uri())
-        assert page.get_attribute("html", "data-ready") == "yes", complaints
+        page = opened(text, width, scheme)
+        assert page.get_attribute("html", "data-ready") == "yes"
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return open_page

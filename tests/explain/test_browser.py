@@ -1,6 +1,5 @@
 """The page in a browser: whole, silent, exact, reachable by keyboard, and fit for readers of all kinds."""
 
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -160,19 +159,10 @@ def test_every_figure_is_saved_as_svg(shakespeare, opened):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
-def test_axe_finds_nothing_serious(shakespeare, opened, width, scheme):
-    package = pytest.importorskip("axe_playwright_python", reason="no axe-core: pip install 'numgpt[browser]'")
-    axe = Path(package.__file__).with_name("axe.min.js")
+def test_axe_finds_nothing_serious(shakespeare, opened, serious, width, scheme):
     page = opened(explain.page(shakespeare), width, scheme)
     page.evaluate("document.querySelectorAll('details').forEach((node) => (node.open = true))")
-    page.evaluate(axe.read_text("utf-8"))
-    found = page.evaluate("axe.run()")["violations"]
-    serious = [
-        f"{rule['id']}: {rule['help']} ({len(rule['nodes'])}): {rule['nodes'][0]['html'][:200]}"
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious(page) == []
 
 
 def test_a_trace_is_a_page_in_a_notebook(model, opened):

@@ -1,0 +1,32 @@
+"""Exercise 11: the merges of byte-pair encoding.
+
+A piece of text begins as its bytes. Of all neighbours, the pair whose merge was learnt first becomes one token; then
+again, until no pair of neighbours has a merge.
+
+Hint: look at every pair of neighbours before each merge. The pair to take is the one of the lowest rank, and of equal
+pairs the leftmost: "min" over (rank, place) says both.
+
+The bug that people make: asking for the rank of a token where that of two neighbours belongs, so that nothing ever
+merges, or merging from left to right whatever the rank: https://github.com/pie-project/pie/pull/83
+
+    numgpt gradcheck docs/exercises/11_bpe.py
+"""
+
+from numgpt.gradcheck import held_to
+from numgpt.tokenizer import bpe
+
+
+def merge(ids, rank, made):
+    """The ids after all merges, a list. rank: {(left id, right id): its place in the order of learning}.
+
+    made: the id that each merge makes, in that order.
+    """
+    raise NotImplementedError("the merges of a piece")
+
+
+def check():
+    rank = {(104, 101): 0, (116, 256): 1, (110, 110): 2, (101, 110): 3, (259, 110): 4, (258, 258): 5}
+    made = [256, 257, 258, 259, 260, 261]
+    for piece in ("then", "hens", "thennn", "nnnnn", "enn", "x", ""):
+        ids = list(piece.encode())
+        yield held_to(f'"{piece}"', merge(list(ids), rank, made), bpe.merge(ids, rank, made))

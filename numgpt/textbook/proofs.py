@@ -1,0 +1,73 @@
+"""The rows of the proof that belong to each definition of the book, measured now."""
+
+import ast
+import inspect
+from collections.abc import Callable
+from functools import cache
+from textwrap import dedent
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numgpt import gradcheck
+from numgpt.gradcheck.case import SMALL
+from numgpt.gradcheck.cases import CASES
+from numgpt.gradcheck.rows import Row
+
+# What no case is of: the checks that run it, and how the rows of theirs begin.
+OTHERS = {
+    "draw_dropped": ("dropout-draw", ""),
+    "adamw_update": ("adamw", ""),
+    "squared_norm": ("adamw", "squared norm"),
+    "Attention": ("attention-layer", ""),
+    "FeedForward": ("feedforward", ""),
+    "Block": ("block", ""),
+    "CrossAttention": ("transformer", "decoder.0.cross."),
+    "PlacedEmbedding": ("transformer", "table.weight"),
+}
+KINDS = {"definition", "model"}  # of a kernel's rows there are more than a book wants
+SEED = 0
+
+
+class Proof(NamedTuple):
+    """check: its name for `numgpt gradcheck --layer`."""
+
+    check: str
+    rows: list[Row]
+
+
+def proofs_of(name: str) -> list[Proof]:
+    """All that prove a definition, or a layer made of several; a helper is proven with those that call it."""
+    if name in OTHERS:
+        return [Proof(OTHERS[name][0], rows_of(*OTHERS[name]))]
+    own = [check for check in CASES if name in defined(check)]
+    return [Proof(check, rows_of(check)) for check in own or [check for check in CASES if name in called(check)]]
+
+
+def rows_of(check: str, beginning: str = "") -> list[Row]:
+    """Its rows that begin so; of the optimizer, which has no gradient, those of its kernels."""
+    rows = [row for row in measured(check) if row.tensor.startswith(beginning)]
+    return [row for row in rows if row.kind in KINDS] or [row for row in rows if row.tensor.endswith("float64")]
+
+
+@cache
+def measured(check: str) -> tuple[Row, ...]:
+    """All its rows, measured once."""
+    return tuple(gradcheck.check(check, SEED))
+
+
+@cache
+def functions(check: str) -> list[Callable[..., Any]]:
+    """The definitions that a case is of."""
+    return [inspect.unwrap(function) for function in CASES[check](np.random.default_rng(SEED), SMALL).definitions]
+
+
+def defined(check: str) -> set[str]:
+    """Their names."""
+    return {function.__name__ for function in functions(check)}
+
+
+def called(check: str) -> set[str]:
+    """The names that their bodies use."""
+    trees = [ast.parse(dedent(inspect.getsource(function))) for function in functions(check)]
+    return {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
