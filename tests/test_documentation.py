@@ -1,40 +1,38 @@
 """What README and docs show runs: their Python blocks, in order, in one session a file, and prints what they say."""
 
-import contextlib
-import io
 import re
 
 import pytest
 
 from tools.include_sources import PAGES, quoted_source, refreshed
+from tools.run_blocks import blocks, run, with_outputs
 
-BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
-def blocks(page):
-    """(line, code, what it prints or None) of every Python block of a page that does not quote the source."""
-    text = page.read_text("utf-8")
-    found = [(text[: match.start()].count("\n") + 2, match[1], match[2]) for match in BLOCK.finditer(text)]
-    return [block for block in found if not block[1].startswith("# include: ")]
+def test_blocks_and_their_output_are_found():
+    page = "a\n```python\nx = 1\n```\n\nb\n```python\nprint(x)\n```\n\n```text\n2\n```\n"
+    assert [(block.line, block.code, block.output) for block in blocks(page)] == [
+        (3, "x = 1\n", None),
+        (8, "print(x)\n", "2\n"),
+    ]
+    assert with_outputs(page, "page") == page.replace("2", "1")
 
 
-def test_the_pattern_finds_blocks_and_their_output(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text("a\n```python\nx = 1\n```\n\nb\n```python\nprint(x)\n```\n\n```text\n1\n```\n", "utf-8")
-    assert blocks(page) == [(3, "x = 1\n", None), (8, "print(x)\n", "1\n")]
+def test_a_block_that_quotes_the_source_is_not_run():
+    assert blocks("```python\n# include: numgpt/layers/loss.py::IGNORE\nIGNORE = -1\n```\n") == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page.read_text("utf-8"))], ids=lambda page: page.name
+)
 def test_blocks_print_what_the_page_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    session = {"__name__": "page"}
-    for line, code, expected in blocks(page):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(code, f"{page.name}, the block at line {line}", "exec"), session)
-        if expected is not None:
-            assert printed.getvalue() == expected, f"{page.name}:{line}"
+    for block, printed in run(page.read_text("utf-8"), page.name):
+        if block.output is not None:
+            assert printed == block.output, (
+                f"{page.name}:{block.line}; python scripts/tools/run_blocks.py writes it anew"
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
