@@ -209,19 +209,23 @@ def test_one_by_one_is_all_at_once(rng):
         assert bpe.merge(piece, rank, made) == merge_all_at_once(piece, rank, made)
 
 
-def test_one_by_one_is_not_all_at_once_where_a_token_has_two_merges():
+def test_one_by_one_is_not_all_at_once_where_a_token_has_two_merges(monkeypatch):
     """ab + c and, learnt after abc + a, a + bc."""
     a, b, c, ab, bc, abc, abca = *b"abc", 256, 257, 258, 259
     rank = {(b, c): 0, (a, b): 1, (ab, c): 2, (abc, a): 3, (a, bc): 4}
     made = [bc, ab, abc, abca, abc]
     assert bpe.merge(b"abcabc", rank, made) == [abca, bc]
     assert merge_all_at_once(b"abcabc", rank, made) == [abc, abc]
-    assert not parts_come_first(rank, made)
+    monkeypatch.setattr(fast_merging, "LONG", 1)
+    assert ids_of(Merger(range(256), rank, made, 260).merge_one(b"abcabc")) == [abca, bc]
 
 
-def test_parts_come_first_in_a_vocabulary_that_was_learnt(gpt2):
+def test_parts_that_come_first(gpt2):
     _, rank, made = algorithm(gpt2)
     assert parts_come_first(rank, made)
+    assert parts_come_first({(1, 2): 0, (0, 3): 1}, [3, 4])
+    assert not parts_come_first({(0, 3): 0, (1, 2): 1}, [4, 3])
+    assert not parts_come_first({(3, 0): 0, (1, 2): 1}, [4, 3])
 
 
 def test_every_id_has_a_character():
