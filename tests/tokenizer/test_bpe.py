@@ -22,7 +22,7 @@ def form(request):
         yield
 
 
-@pytest.mark.parametrize("function", [bpe.find_pieces, bpe.merge, bpe.encode, trainer.train_bpe, trainer.replace])
+@pytest.mark.parametrize("function", [bpe.find_pieces, bpe.merge, bpe.encode, trainer.train_bpe])
 def test_examples_of_the_docstrings(function):
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
     (example,) = finder.find(function, globs=vars(bpe) | vars(trainer))
