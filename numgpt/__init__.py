@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from numgpt.config import GPTConfig, TransformerConfig
 from numgpt.errors import InputError
-from numgpt.generation import beam_search, generate, stream
+from numgpt.generation import beam_search, generate, stream, translate, translate_beams
 from numgpt.kernels import use_kernels
-from numgpt.loading import load
+from numgpt.loading import load, load_transformer
 from numgpt.model import GPT, Transformer
 from numgpt.training import AdamW
 
@@ -33,8 +33,11 @@ __all__ = [
     "generate",
     "gradcheck",
     "load",
+    "load_transformer",
     "stream",
     "trace",
+    "translate",
+    "translate_beams",
     "use_kernels",
 ]
 

@@ -13,10 +13,12 @@ MOST_TOKENS = 512  # of a text: beyond the longest of the training, translations
 EPILOG = """examples:
   numgpt translate --model run "I love you."
   numgpt translate --model run < english.txt > french.txt
+  numgpt translate --model run --beam 4 "The cat is on the table."      the best that four beams find
   numgpt translate --model run --alignment "The cat is on the table."
 
 Without TEXT every line of standard input is translated, in order; an empty line stays one. A text of more than 512
-tokens is refused: give it sentence by sentence, as the model learnt it.
+tokens is refused: give it sentence by sentence, as the model learnt it. The score of a translation is its
+log-probability divided by its length, the end mark included, to the power of --length-penalty: 0 prefers short ones.
 """
 
 
@@ -24,7 +26,8 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "translate",
         help="translate texts with a Transformer that was trained for it",
-        description="Print the translation of each TEXT on a line: at every place the likeliest token.",
+        description="Print the translation of each TEXT on a line: at every place the likeliest token, or with --beam "
+        "the best whole that a search finds.",
         epilog=EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -33,15 +36,21 @@ def add_parser(subparsers):
     add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
+    parser.add_argument("--beam", type=int, default=1, metavar="N", help="search with N beams (default 1, no search)")
+    parser.add_argument("--length-penalty", type=float, default=1.0, metavar="X", help="of the score (default 1)")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="a JSON object a line: ids, log-probabilities and their sum")
+    form.add_argument(
+        "--json", action="store_true", help="a JSON object a line: ids, log-probability, score, all beams"
+    )
     form.add_argument("--alignment", action="store_true", help="show what each token of a translation attends to")
     parser.set_defaults(run=run)
 
 
 def run(args):
+    from numgpt.generation.beams import check_search
     from numgpt.loading import load_transformer
 
+    check_search(args.beam, args.length_penalty)
     model, tokenizer = load_transformer(args.model, args.dtype, args.device, args.checkpoint)
     texts = [decode_argument(text, f"text {n}") for n, text in enumerate(args.texts, 1)] or lines_of_input()
     where = "text {}" if args.texts else "standard input, line {}"
@@ -70,30 +79,41 @@ def read(text, where, tokenizer):
 
 def shown(model, tokenizer, texts, encoded, args):
     """Yield what is printed of each text; an empty one is its own translation."""
-    from numgpt.generation.translation import Translation, translate
-
-    found = iter(translate(model, [ids for ids in encoded if ids]))
+    found = iter(translated(model, [ids for ids in encoded if ids], args))
     for text, ids in zip(texts, encoded, strict=True):
-        translation = next(found) if ids else Translation([], [])
-        written = " ".join(tokenizer.decode(translation.ids).splitlines())  # on one line, whatever the model wrote
+        records = next(found) if ids else [record([], 0.0, 0.0)]
+        for one in records:
+            one["translation"] = " ".join(tokenizer.decode(one["ids"]).splitlines())  # on one line, whatever it has
+        best = records[0]
         if args.json:
-            yield json.dumps(as_record(text, ids, written, translation), ensure_ascii=False)
+            others = {"beams": records} if args.beam > 1 else {}
+            yield json.dumps({"source": text, "source_ids": ids, **best, **others}, ensure_ascii=False)
         else:
-            yield written
-        if args.alignment and translation.ids:
-            yield f"\n{aligned(model, tokenizer, ids, translation.ids)}\n"
+            yield best["translation"]
+        if args.alignment and best["ids"]:
+            yield f"\n{aligned(model, tokenizer, ids, best['ids'])}\n"
 
 
-def as_record(text, ids, written, translation):
-    """What --json tells: score is the log-probability of the whole, in nats."""
-    return {
-        "source": text,
-        "source_ids": ids,
-        "translation": written,
-        "ids": translation.ids,
-        "logprobs": translation.logprobs,
-        "score": sum(translation.logprobs),
-    }
+def translated(model, sources, args):
+    """For each source its records, the best first: one, or those of all beams."""
+    from numgpt.generation.translation import translate
+    from numgpt.generation.translation_beams import translate_beams
+
+    if args.beam > 1:
+        return [
+            [record(*beam) for beam in beams]
+            for beams in translate_beams(model, sources, args.beam, args.length_penalty)
+        ]
+    found = []
+    for ids, logprobs in translate(model, sources):
+        total = sum(logprobs)
+        found.append([{**record(ids, total, total / len(logprobs) ** args.length_penalty), "logprobs": logprobs}])
+    return found
+
+
+def record(ids, logprob, score):
+    """What --json tells of a translation; logprob is that of the whole, in nats, the end mark included."""
+    return {"translation": "", "ids": ids, "logprob": logprob, "score": score}
 
 
 def aligned(model, tokenizer, source, written):

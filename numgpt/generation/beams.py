@@ -34,9 +34,8 @@ def beam_search(
     Raises InputError as `generate` does; TypeError for another rule.
     """
     checked = read_rules(rules)
-    n_beams = int(check_number(n_beams, "n_beams", low=1, whole=True))
+    n_beams, penalty = check_search(n_beams, length_penalty)
     n = int(check_number(max_new_tokens, "max_new_tokens", low=0, whole=True, note="0 adds nothing"))
-    penalty = float(check_number(length_penalty, "length_penalty", low=-STEEPEST, high=STEEPEST))
     batch = read_prompts(model, ids)
     check_rules(model, checked)
     check_batch(model.config, n_beams * len(batch.rows))
@@ -47,6 +46,12 @@ def beam_search(
     if not all(found):
         raise InputError(NONE_LEFT)
     return found
+
+
+def check_search(n_beams: int, length_penalty: float) -> tuple[int, float]:
+    """Both as Python's numbers. Raises InputError where they are none, or outside their range."""
+    n_beams = int(check_number(n_beams, "n_beams", low=1, whole=True))
+    return n_beams, float(check_number(length_penalty, "length_penalty", low=-STEEPEST, high=STEEPEST))
 
 
 def read_rules(keywords: dict[str, Any]) -> Rules:

@@ -37,7 +37,7 @@ def search(
     first: Scores,
     advance: Advance,
     n_beams: int,
-    max_new_tokens: int,
+    max_new_tokens: int | Sequence[int],
     length_penalty: float = 1.0,
     stop_ids: Sequence[int] = (),
 ) -> list[list[Beam]]:
@@ -48,9 +48,10 @@ def search(
     beginning those of `first`, is followed by tokens[r]. It has to bring its cache into the order of `parents`, (R,),
     and read tokens, (R,). Prompts whose search has ended have no rows any more.
 
-    max_new_tokens: at least 1. Nothing is checked here.
+    max_new_tokens: at least 1, for all prompts or for each. Nothing is checked here.
     """
-    texts = [Search(n_beams, max_new_tokens, length_penalty, stop_ids) for _ in first]
+    limits = np.broadcast_to(max_new_tokens, len(first)).tolist()
+    texts = [Search(n_beams, limit, length_penalty, stop_ids) for limit in limits]
     running, logprobs = texts, first
     while running:
         moves, row = [], 0

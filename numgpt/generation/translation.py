@@ -1,14 +1,17 @@
 """Translating with a Transformer: the likeliest token, again and again, for many texts at a time."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from numgpt.errors import InputError
 from numgpt.generation.loop import check_finite
 from numgpt.generation.sampling import log_softmax
 from numgpt.layers.base import Array
 from numgpt.model.transformer import BEGIN, END, PAD, Transformer, TransformerCache
+
+T = TypeVar("T")
 
 BATCH_TOKENS = 4000  # of sources that are read at a time, padding included
 
@@ -24,16 +27,24 @@ def translate(model: Transformer, sources: Sequence[Sequence[int]]) -> list[Tran
     """The greedy Translation of each source, ids without marks; the model is in eval mode, or dropout blurs it.
 
     Sources of like length are read together. A text ends with its end mark, or with `longest` tokens. Raises InputError
-    as `Transformer.encode` does, and for a model whose logits are not finite numbers.
+    as `Transformer.encode` does, for a source without tokens, and for a model whose logits are not finite numbers.
     """
+    return in_batches(sources, BATCH_TOKENS, lambda batch: translate_batch(model, batch))
+
+
+def in_batches(
+    sources: Sequence[Sequence[int]], most: int, translate_some: Callable[[list[Sequence[int]]], list[T]]
+) -> list[T]:
+    """What `translate_some` makes of each source, given those of like length together, with at most `most` tokens."""
+    if not all(map(len, sources)):
+        raise InputError("a source must have at least one token")
     order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    found: dict[int, Translation] = {}
+    found: dict[int, T] = {}
     while order:
         n = len(order)
-        batch = order[-max(1, BATCH_TOKENS // max(1, len(sources[order[-1]]))) :]
+        batch = order[-max(1, most // len(sources[order[-1]])) :]
         del order[n - len(batch) :]
-        for i, translation in zip(batch, translate_batch(model, [sources[i] for i in batch]), strict=True):
-            found[i] = translation
+        found.update(zip(batch, translate_some([sources[i] for i in batch]), strict=True))
     return [found[i] for i in range(len(sources))]
 
 

@@ -220,6 +220,7 @@ class TransformerCache:
         with inferring():
             memory, self.padding = model.memory_of(src)
             self.read = [block.cross.keys_and_values(memory) for block in model.decoder]
+        self.texts = np.arange(len(src))  # which of `src` each row reads
         H, D = model.config.heads, model.config.d_model // model.config.heads
         empty = np.empty_like(memory, shape=(len(memory), H, 0, D))
         self.written = [LayerCache(empty, empty, sys.maxsize, None) for _ in model.decoder]
@@ -231,8 +232,10 @@ class TransformerCache:
 
     def choose(self, rows: Any) -> None:
         """Continue with these rows, (R,) ints, in the place of all: a row may be left out, or stand several times."""
+        before, self.texts = self.texts, self.texts[rows]
         rows = np.asarray(rows, like=self.padding)
-        self.padding = self.padding[rows]
-        self.read = [(k[rows], v[rows]) for k, v in self.read]
+        if not np.array_equal(self.texts, before):  # beams that change places read the same text as before
+            self.padding = self.padding[rows]
+            self.read = [(k[rows], v[rows]) for k, v in self.read]
         for cache in self.written:
             cache.keys, cache.values = cache.keys[rows], cache.values[rows]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from numgpt import GPT, GPTConfig
+from numgpt import GPT, GPTConfig, load_transformer, translate_beams
 from numgpt.cli import main
 from numgpt.cli.translate import MOST_TOKENS
 
@@ -55,8 +55,22 @@ def test_json(says):
     records = [json.loads(line) for line in says("1 and 2", "--json")]
     assert len(records) == 1
     assert records[0]["source"] == "1 and 2"
-    assert records[0]["score"] == pytest.approx(sum(records[0]["logprobs"]))
-    assert len(records[0]["logprobs"]) in (len(records[0]["ids"]), len(records[0]["ids"]) + 1)
+    logprobs = records[0]["logprobs"]
+    assert records[0]["logprob"] == pytest.approx(sum(logprobs))
+    assert records[0]["score"] == pytest.approx(sum(logprobs) / len(logprobs))
+    assert len(logprobs) in (len(records[0]["ids"]), len(records[0]["ids"]) + 1)
+
+
+def test_beams(says, run):
+    model, tokenizer = load_transformer(run)
+    sources = [tokenizer.encode(text) for text in ("1 and 2", "3")]
+    expected = translate_beams(model, sources, 3, 0.5)
+    records = [json.loads(line) for line in says("1 and 2", "3", "--json", "--beam", "3", "--length-penalty", "0.5")]
+    for record, beams in zip(records, expected, strict=True):
+        assert [(found["ids"], found["score"]) for found in record["beams"]] == [(b.ids, b.score) for b in beams]
+        assert {name: record[name] for name in record["beams"][0]} == record["beams"][0]
+    assert says("1 and 2", "3", "--beam", "3", "--length-penalty", "0.5") == [r["translation"] for r in records]
+    assert json.loads(says("", "--json", "--beam", "2")[0])["ids"] == []
 
 
 def test_alignment_has_a_row_for_every_token(says):
@@ -78,6 +92,9 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
         (["translate", "--model", str(run), long], b"", "text 1 has"),
         (["translate", "--model", str(run)], b"a\n" + long.encode(), "standard input, line 2 has"),
         (["translate", "--model", str(run)], b"a\nd\xe9j\xe0", "standard input, line 2: not UTF-8"),
+        (["translate", "--model", str(run), "x", "--beam", "0"], b"", "n_beams must be at least 1, not 0"),
+        (["translate", "--model", str(run), "x", "--beam", "9" * 18], b"", "choose smaller sizes"),
+        (["translate", "--model", str(run), "x", "--length-penalty", "nan"], b"", "length_penalty must be"),
         (["translate", "--model", str(run), "x", "--checkpoint", "9"], b"", "has no checkpoint '9'"),
         (["generate", "--model", str(run), "x"], b"", "a Transformer, which translates and is no GPT"),
         (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is no GPT"),
