@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast numgpt is, as ratios: it and a peer do the same work in turn, A B A B ..., in one run on one machine.
 
-    python scripts/bench.py [--quick] [--json FILE] [--vocabulary DIR] [--text FILE] [--seen FILE] [NAME ...]
+    python scripts/bench.py [--quick] [--avx2] [--json FILE] [--vocabulary DIR] [--text FILE] [--seen FILE] [NAME ...]
 
 Absolute times depend on the machine and on what else it does; a ratio of medians measured side by side says more.
 A ratio above 1 means that numgpt is faster, or needs less memory. Where it says so, the matrix products of the work
@@ -15,6 +15,7 @@ kind as FILE behind --text.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -62,11 +63,14 @@ NEEDED = {name: f"--{name} FILE" for name in ("text", "seen", "wikitext", "lamba
 
 def main():
     args = parse_arguments()
+    if args.avx2 and machine.AVX2 not in os.environ:
+        sys.exit(subprocess.run([sys.executable, *sys.argv], env=machine.as_avx2()).returncode)
     if args.peak:
         ALL[args.names[0]].steps(args.peak)
         print(own_peak_mb())
         return
     results = {"machine": machine.facts(), "quick": args.quick, "results": {}}
+    print("{processor}, {cores} cores, {vectors}".format(**results["machine"]))
     print(f"{'work':24} {'peer':22} {'peer':>10} {'numgpt':>10}    {'ratio':>6}  spread")
     write(results, args.json)
     for name in args.names or ALL:
@@ -94,6 +98,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(ALL)}")
     parser.add_argument("--quick", action="store_true", help="a third of the runs")
+    parser.add_argument("--avx2", action="store_true", help="without AVX-512, both sides, on a processor that has it")
     parser.add_argument("--json", metavar="FILE", help="write the figures here as well")
     parser.add_argument("--vocabulary", metavar="DIR", help="a folder with GPT-2's encoder.json and vocab.bpe")
     parser.add_argument("--text", metavar="FILE", help="a text for what works on texts")
