@@ -7,8 +7,8 @@ from numgpt.config import GPTConfig, TransformerConfig
 from numgpt.errors import InputError
 from numgpt.generation import beam_search, generate, stream, translate, translate_beams
 from numgpt.kernels import use_kernels
-from numgpt.loading import load, load_transformer
-from numgpt.model import GPT, Transformer
+from numgpt.loading import load, load_classifier, load_transformer
+from numgpt.model import GPT, Classifier, Transformer
 from numgpt.training import AdamW
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "GPT",
     "AdamW",
+    "Classifier",
     "GPTConfig",
     "InputError",
     "Transformer",
@@ -33,6 +34,7 @@ __all__ = [
     "generate",
     "gradcheck",
     "load",
+    "load_classifier",
     "load_transformer",
     "stream",
     "trace",

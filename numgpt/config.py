@@ -136,7 +136,24 @@ class TransformerConfig:
     def n_parameters(self) -> int:
         """How many numbers the weights of such a model are."""
         C = self.d_model
-        attention = 4 * C * (C + 1)
-        feed_forward = (C + 1) * self.d_ff + (self.d_ff + 1) * C
-        blocks = self.layers * (3 * attention + 2 * feed_forward + 5 * 2 * C)
-        return self.vocab * C + blocks + (4 * C if self.final_norm else 0)
+        decoder = self.layers * (2 * self._n_attention + self._n_feed_forward + 3 * 2 * C)
+        return self._n_encoder + decoder + (2 * C if self.final_norm else 0)
+
+    def n_classifier_parameters(self, n_labels: int) -> int:
+        """How many those of a Classifier are, whose encoder has this shape."""
+        return self._n_encoder + (self.d_model + 1) * n_labels
+
+    @property
+    def _n_encoder(self) -> int:
+        """Of the encoder and the table."""
+        C = self.d_model
+        encoder = self.layers * (self._n_attention + self._n_feed_forward + 2 * 2 * C)
+        return self.vocab * C + encoder + (2 * C if self.final_norm else 0)
+
+    @property
+    def _n_attention(self) -> int:
+        return 4 * self.d_model * (self.d_model + 1)
+
+    @property
+    def _n_feed_forward(self) -> int:
+        return (self.d_model + 1) * self.d_ff + (self.d_ff + 1) * self.d_model

@@ -10,9 +10,10 @@ from numgpt.backend import check_device, float_type, to_device
 from numgpt.checkpoint import open_checkpoint
 from numgpt.errors import InputError
 from numgpt.files import BEST, check_path, choose_checkpoint, quoted
-from numgpt.model import GPT, Transformer
+from numgpt.model import GPT, Classifier, Transformer
 
 T = TypeVar("T")
+M = TypeVar("M", Transformer, Classifier)
 
 if TYPE_CHECKING:
     from numgpt.tokenizer import BPETokenizer, CharTokenizer, WordTokenizer
@@ -50,18 +51,33 @@ def load_transformer(
 
     Raises InputError for a folder without a Transformer or without a tokenizer whose first three tokens are special.
     """
+    return _load_of_task(
+        name_or_folder, "translate", lambda folder: Transformer.load(folder, dtype, device), checkpoint
+    )
+
+
+def load_classifier(
+    name_or_folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu", checkpoint: str | None = None
+) -> "tuple[Classifier, Tokenizer]":
+    """(Classifier, tokenizer), otherwise as `load_transformer`."""
+    return _load_of_task(name_or_folder, "classify", lambda folder: Classifier.load(folder, dtype, device), checkpoint)
+
+
+def _load_of_task(
+    name_or_folder: str | os.PathLike[str], task: str, read: Callable[[Path], M], checkpoint: str | None
+) -> "tuple[M, Tokenizer]":
+    """(read(folder), tokenizer), where `numgpt train --task` made the folder."""
     if not Path(name_or_folder).is_dir():
         raise InputError(
-            f"{quoted(os.fspath(name_or_folder))} is not a folder: give one that `numgpt train --task translate` made"
+            f"{quoted(os.fspath(name_or_folder))} is not a folder: give one that `numgpt train --task {task}` made"
         )
-    return read_folder(name_or_folder, True, lambda folder: _load_transformer(folder, dtype, device), checkpoint)
+    return read_folder(name_or_folder, True, lambda folder: _with_marks(folder, read(folder)), checkpoint)
 
 
-def _load_transformer(folder: Path, dtype: str, device: str) -> "tuple[Transformer, Tokenizer]":
+def _with_marks(folder: Path, model: M) -> "tuple[M, Tokenizer]":
     from numgpt.tokenizer import load_tokenizer, no_vocabulary
     from numgpt.tokenizer.marks import check_marks
 
-    model = Transformer.load(folder, dtype, device)
     tokenizer, notices = fit(load_tokenizer(folder), model.config.vocab, folder)
     if tokenizer is None:
         raise InputError(no_vocabulary(folder))

@@ -16,6 +16,11 @@ GATED = "a gated feed-forward network (SwiGLU and its kin), where GPT-2's has no
 PACKED = "weights packed into a few bits each, which numgpt does not unpack"
 
 TRANSFORMER = "numgpt-transformer"  # model_type of numgpt's own encoder and decoder, which is no GPT-2
+CLASSIFIER = "numgpt-classifier"  # of its encoder alone, with a head for labels
+OWN = {
+    TRANSFORMER: ("a Transformer, which translates", "translate"),
+    CLASSIFIER: ("a Classifier, which labels texts", "classify"),
+}  # what they are, and the command that reads them
 
 OTHER_KEYS = {
     **dict.fromkeys(("add_cross_attention", "is_encoder_decoder", "cross_attention_hidden_size"), CROSS),
@@ -40,8 +45,9 @@ LEARNT_POSITIONS = ("absolute", "learned", "learned_absolute", None)
 def check_architecture(fields, path):
     """Raise InputError for a key of config.json's `fields` that makes another model of it than a GPT-2."""
     kind = fields.get("model_type", "gpt2")
-    if kind == TRANSFORMER:
-        raise InputError(f"{path}: a Transformer, which translates and is no GPT: `numgpt translate --model` reads it")
+    if kind in OWN:
+        what, command = OWN[kind]
+        raise InputError(f"{path}: {what} and is no GPT: `numgpt {command} --model` reads it")
     if kind != "gpt2":
         raise InputError(
             f"{path}: model_type is {quoted(kind)}: another architecture; numgpt computes GPT-2 and what has its parts"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from numgpt.checkpoint.architecture import TRANSFORMER
+from numgpt.checkpoint.architecture import OWN, TRANSFORMER
 from numgpt.checkpoint.configuration import read_fields
 from numgpt.checkpoint.contents import what_is_wrong
 from numgpt.checkpoint.folder import HF_CONFIG, OPENAI_CONFIG, check_folder, write_folder
@@ -24,7 +24,7 @@ from numgpt.files import quoted
 
 @dataclass(frozen=True)
 class StoredTransformer:
-    """A Transformer on disk. path: of the weights. config: its TransformerConfig, which makes as many numbers."""
+    """A Transformer, or a part of one, on disk. path: of the weights. config: its TransformerConfig."""
 
     path: Path
     config: TransformerConfig
@@ -48,6 +48,16 @@ def open_transformer(folder):
 
     Raises InputError for a folder without a Transformer, a GPT's among them, and for one that is damaged.
     """
+    weights, about = open_own(folder, TRANSFORMER)
+    config = read_config(about, Path(folder) / HF_CONFIG)
+    return StoredTransformer(weights, config, read_checked(weights, config.n_parameters))
+
+
+def open_own(folder, kind):
+    """(path of the weights, fields of config.json) of the model of numgpt's own in `folder`, its model_type `kind`.
+
+    Raises InputError for a folder without one, with another one, or with a GPT.
+    """
     folder = Path(folder)
     check_folder(folder)
     path = folder / HF_CONFIG
@@ -55,13 +65,15 @@ def open_transformer(folder):
     if weights is None and not (folder / OPENAI_CONFIG).exists():
         raise InputError(f"{folder}: {what_is_wrong(folder)}")
     about = read_fields(path) if weights else {}
-    kind = about.get("model_type", "gpt2")
-    if kind == "gpt2":
-        raise InputError(f"{folder} holds a GPT, which does not translate: `numgpt generate --model` reads it")
-    if kind != TRANSFORMER:
-        raise InputError(f"{path}: model_type is {quoted(kind)}, where a Transformer of numgpt's has {TRANSFORMER}")
-    config = read_config(about, path)
-    return StoredTransformer(weights, config, read_checked(weights, config))
+    found = about.get("model_type", "gpt2")
+    if found == "gpt2":
+        raise InputError(f"{folder} holds a GPT, which does not {OWN[kind][1]}: `numgpt generate --model` reads it")
+    if found in OWN and found != kind:
+        what, command = OWN[found]
+        raise InputError(f"{folder} holds {what} and does not {OWN[kind][1]}: `numgpt {command} --model` reads it")
+    if found != kind:
+        raise InputError(f"{path}: model_type is {quoted(found)}, where this model of numgpt's has {kind}")
+    return weights, about
 
 
 def read_config(about, path):
@@ -75,13 +87,13 @@ def read_config(about, path):
         raise InputError(f"{path}: {error}") from None
 
 
-def read_checked(path, config):
-    """The tensors at `path`. Raises InputError unless they are floats, and as many as the configuration makes."""
+def read_checked(path, n_parameters):
+    """The tensors at `path`. Raises InputError unless they are floats, and so many as config.json makes."""
     tensors = read_weights(path)
     for tensor in tensors:
         if not tensor.readable:
             raise InputError(f"{path}: tensor {quoted(tensor.name)} is of {tensor.dtype}, not of floats")
     n = sum(prod(tensor.shape) for tensor in tensors)
-    if n != config.n_parameters:
-        raise InputError(f"{path} has {n:,} numbers, but config.json makes a Transformer of {config.n_parameters:,}")
+    if n != n_parameters:
+        raise InputError(f"{path} has {n:,} numbers, but config.json makes a model of {n_parameters:,}")
     return tensors

@@ -6,6 +6,7 @@ import sys
 
 from numgpt import __version__
 from numgpt.cli import (
+    classify,
     download,
     evaluate,
     explain,
@@ -79,6 +80,7 @@ def build_parser():
         generate,
         train,
         translate,
+        classify,
         explain,
         loss,
         evaluate,

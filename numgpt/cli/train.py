@@ -21,12 +21,14 @@ EPILOG = """examples:
   numgpt train --data text.txt --out run --init 124M  fine-tune a published model
   numgpt train --data pairs.jsonl --out run --init 124M
   numgpt train --data text.txt --out run --preset char-large --device cuda --precision bf16
+  numgpt train --task classify --data labelled.tsv --out run    then: numgpt classify --model run "..."
 
 --data and --val-data:
   FILE         a text in UTF-8; where its tokenizer knows <|endoftext|>, that ends a document (see --end-of-text)
   FOLDER       its files named .txt, .text or .md, also in folders within, in the order of their names: each a document
   FILE.jsonl   a document a line, {"text": "..."} or {"prompt": "...", "completion": "..."}: the completion is learnt
   FILE.npy     tokens, one row of whole numbers
+  FILE.tsv     with --task translate a source and a target on each line, with --task classify a text and its label
 Documents are held out whole: the last ones, as near to --val-fraction as may be. Each is read after an <|endoftext|>
 and ends in one, where the tokenizer has it. A training window lies within one document: nothing is predicted from
 another, and attention sees none. --documents joined takes them for one text.
@@ -39,6 +41,7 @@ and the one being written. Each has 16 bytes a parameter (weights, once more to 
 With --resume, --max-steps (more), --eval-every, --save-every, --sample-every, --keep, --patience, --device and
 --precision may have other values than before.
 """
+COMMANDS = {"text": "generate", "translate": "translate", "classify": "classify"}  # what reads a run of a task
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 BUSY = "numgpt: another process is training in this folder; waiting for it to end"
@@ -112,7 +115,7 @@ def run(args):
 def go_on(session):
     """Take the steps that are left and say how it ended; return the exit status."""
     from numgpt.cli.system_errors import explain
-    from numgpt.cli.train_report import Report
+    from numgpt.cli.train_report import Report, best_accuracy
     from numgpt.training.loop import train
 
     if session.trainer.out_of_patience:
@@ -131,11 +134,14 @@ def go_on(session):
         raise
     except OSError as error:
         raise InputError(f"{explain(error)}{what_is_left(session.run)}") from None
+    found = best_accuracy(session) if finished else None
+    if found:
+        print(found)
     if session.trainer.out_of_patience:
         print(f"{session.run} {patience_ended(session)}")
         return 0
     if finished:
-        command = "translate" if session.settings.task == "translate" else "generate"
+        command = COMMANDS[session.settings.task]
         print(f'finished; try it: numgpt {command} --model {quote(str(session.run))} "..."')
         return 0
     print(f"stopped after step {session.trainer.steps}, saved; continue with: {resuming(session.run)}")
@@ -152,7 +158,7 @@ def patience_ended(session):
     best, n = session.trainer.best, session.settings.patience
     return (
         f"has ended after step {session.trainer.steps}: {n} evaluations in a row were no better than "
-        f"{best.val_loss:.4f} of step {best.step}, which generate and loss read; "
+        f"{best.val_loss:.4f} of step {best.step}, which {COMMANDS[session.settings.task]} reads; "
         f"for more: {resuming(session.run)} --patience {2 * n}"
     )
 

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 from numgpt.errors import InputError
+from numgpt.training import metrics
 
 LINE_SECONDS = 30
 WAIT_SECONDS = 1  # from one look at the clock to the next
@@ -45,7 +46,7 @@ class Report:
             return
         from numgpt.training.plot import draw_losses
 
-        said = draw_losses(self.session.run, self.session.n_vocab)
+        said = draw_losses(self.session.run, self.session.n_choices, unit_of(self.session))
         if said:
             print(said)
 
@@ -100,6 +101,8 @@ class Report:
             parts.append(f"({record['val_loss_per_character']:.4f} a character)")
         if "bleu" in record:
             parts.append(f"BLEU {record['bleu']:.1f}")
+        if "accuracy" in record:
+            parts.append(accuracy(record))
         if "tokens_per_second" in record:
             parts.append(f" {self.pace(record)}")
         return " ".join(parts)
@@ -114,14 +117,34 @@ class Report:
 def introduction(session):
     """What is trained, and what its loss means."""
     model, trainer = session.trainer.model, session.trainer
-    V = session.n_vocab
+    n, unit = session.n_choices, unit_of(session)
+    letter, choice = ("K", "label") if unit == "text" else ("V", "token")
     begun = "" if trainer.steps == 0 else f" Continuing after step {trainer.steps}."
     return (
-        f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
-        f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
+        f"The loss of an untrained model is ln({letter}) = ln({n}) = {math.log(n):.2f} nats per {unit}, every "
+        f"{choice} being as likely as any other; all below that is learnt. {model.values.size:,} parameters, "
         f"{trainer.batches.part.amount} to train on, {session.held_out.part.amount} held out.{begun}"
         + (f"\n{session.notice}" if session.notice else "")
     )
+
+
+def unit_of(session):
+    """What a loss is one of."""
+    return "text" if session.settings.task == "classify" else "token"
+
+
+def accuracy(record):
+    """The share of held-out texts whose label was right, and of how many, in words."""
+    return f"accuracy {100 * record['accuracy']:.2f} % of {record['val_texts']:,}"
+
+
+def best_accuracy(session):
+    """The accuracy of the checkpoint that `numgpt classify` reads, as a line; None where there are no labels."""
+    best = session.trainer.best
+    for record in reversed(metrics.read(session.run)):
+        if best and record["step"] == best.step and "accuracy" in record:
+            return f"held out, after step {best.step}, whose loss was the lowest: {accuracy(record)} texts"
+    return None
 
 
 def indented(text):

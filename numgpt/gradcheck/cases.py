@@ -17,6 +17,7 @@ from numgpt.layers.gelu_erf import gelu_erf, gelu_erf_backward
 from numgpt.layers.layernorm import layernorm, layernorm_backward
 from numgpt.layers.linear import linear, linear_backward
 from numgpt.layers.loss import cross_entropy, cross_entropy_backward, tied_cross_entropy, tied_cross_entropy_backward
+from numgpt.layers.masked_mean import masked_mean, masked_mean_backward
 from numgpt.layers.relu import relu, relu_backward
 from numgpt.layers.smoothing import smoothed_cross_entropy, smoothed_cross_entropy_backward
 from numgpt.layers.swish import swish, swish_backward
@@ -187,6 +188,18 @@ def cross_attention_dropout_case(rng, n):
     return cross_attention_case(rng, n, p_drop=0.3)
 
 
+def masked_mean_case(rng, n):
+    """Of the first row some is padding, of the last row all."""
+    x = normal(rng, n.B, n.T, n.H * n.D)
+    padding = np.arange(n.T) >= np.linspace(n.T - 1, 0, n.B).astype(int)[:, None]
+    return Case(
+        (masked_mean, masked_mean_backward),
+        {"x": x},
+        lambda a: masked_mean(a["x"], np.asarray(padding, like=a["x"])),
+        lambda dy, share, a, d: {"x": masked_mean_backward(dy, share)},
+    )
+
+
 def cross_entropy_case(rng, n):
     """One target does not count."""
     targets = some_targets(rng, n)
@@ -234,6 +247,7 @@ CASES: dict[str, Callable[[np.random.Generator, Sizes], Case]] = {
     "attention-dropout": attention_dropout_case,
     "cross-attention": cross_attention_case,
     "cross-attention-dropout": cross_attention_dropout_case,
+    "masked-mean": masked_mean_case,
     "cross-entropy": cross_entropy_case,
     "tied-cross-entropy": tied_cross_entropy_case,
     "smoothed-cross-entropy": smoothed_cross_entropy_case,

@@ -19,7 +19,7 @@ from numgpt.gradcheck.derivatives import TINY, complex_step
 from numgpt.gradcheck.rows import Row, compare
 from numgpt.kernels import use_kernels
 from numgpt.layers import Attention, Dropout, FeedForward, Layer
-from numgpt.model import GPT, Block, Transformer
+from numgpt.model import GPT, Block, Classifier, Transformer
 
 B, T, H, D, V = SMALL
 C = H * D
@@ -68,6 +68,15 @@ def transformer_pre_norm(rng):
     return transformer(rng, norm_first=True, final_norm=True, activation="gelu")
 
 
+def classifier(rng):
+    """Texts of different lengths, one label that does not count."""
+    config = TransformerConfig(V, C, H, d_ff=5, layers=2, dropout=0.2)
+    ids, labels = rng.integers(3, V, (3, 4)), np.array([2, -1, 0])
+    ids[0, 2:], ids[2, 1:] = 0, 0
+    model = with_random_weights(Classifier(config, ["a", "b", "c"], seed=None, dtype="float64"), rng).train()
+    return lambda device: along_directions(model, (ids, labels), rng, 3, COMPLEX_STEP)
+
+
 WHOLES: dict[str, Callable[[np.random.Generator], Callable[[str], Iterator[Row]]]] = {
     "attention-layer": attention_layer,
     "feedforward": feedforward,
@@ -76,6 +85,7 @@ WHOLES: dict[str, Callable[[np.random.Generator], Callable[[str], Iterator[Row]]
     "model-dropout": model_dropout,
     "transformer": transformer,
     "transformer-pre-norm": transformer_pre_norm,
+    "classifier": classifier,
 }
 
 

@@ -11,6 +11,7 @@ from numgpt.layers.gelu_erf import ExactGELU
 from numgpt.layers.layernorm import LayerNorm
 from numgpt.layers.linear import Linear
 from numgpt.layers.loss import CrossEntropy, TiedCrossEntropy
+from numgpt.layers.masked_mean import MaskedMean
 from numgpt.layers.relu import ReLU
 from numgpt.layers.sinusoids import PlacedEmbedding
 from numgpt.layers.smoothing import SmoothedCrossEntropy
@@ -28,6 +29,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Linear",
+    "MaskedMean",
     "PlacedEmbedding",
     "ReLU",
     "SmoothedCrossEntropy",

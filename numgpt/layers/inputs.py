@@ -25,6 +25,14 @@ def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray
     return array.astype(np.int64, copy=False)
 
 
+def check_texts(ids: Any, name: str, n_vocab: int) -> np.ndarray:
+    """`ids`, (B, T) with at least one token, as an int array. Raises InputError as `check_integers`, and for others."""
+    ids = check_integers(ids, name, 0, n_vocab)
+    if ids.ndim != 2 or ids.size == 0:
+        raise InputError(f"{name} must be a batch of texts of at least one token, but has shape {ids.shape}")
+    return ids
+
+
 def check_input(x: Any, C: int | None = None, name: str = "x") -> None:
     """Raise InputError unless `x` is an array of float32 or float64, (..., C) where C is given.
 

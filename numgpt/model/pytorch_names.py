@@ -1,4 +1,4 @@
-"""A Transformer's parameters under the names that PyTorch's nn.TransformerEncoder and nn.TransformerDecoder give them.
+"""Parameters under the names that PyTorch's nn.TransformerEncoder, nn.TransformerDecoder and nn.Linear give them.
 
 PyTorch's matrices are (out, in), ours (in, out); its in_proj holds queries, keys and values of an attention in one.
 
@@ -6,10 +6,11 @@ PyTorch's matrices are (out, in), ours (in, out); its in_proj holds queries, key
     encoder.layers.I.self_attn.{in_proj_weight, in_proj_bias, out_proj.*}, .linear1.*, .linear2.*, .norm1.*, .norm2.*
     decoder.layers.I.self_attn.*, .multihead_attn.* (to the memory), .linear1.*, .linear2.*, .norm1.* to .norm3.*
     encoder.norm.*, decoder.norm.*    where config.final_norm
+    head.*    of a Classifier, which has no decoder
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,13 +18,17 @@ from numgpt.backend import to_host
 from numgpt.errors import InputError
 from numgpt.files import quoted
 from numgpt.layers import FeedForward, Layer, LayerNorm, Linear
+from numgpt.model.classifier import Classifier
 from numgpt.model.transformer import Transformer
 from numgpt.model.transformer_blocks import DecoderBlock, EncoderBlock
 
-Slots = Iterator[tuple[str, list[tuple[Layer, str]]]]  # PyTorch's name, and the parameters that it holds side by side
+Model: TypeAlias = Transformer | Classifier
+Slots: TypeAlias = Iterator[
+    tuple[str, list[tuple[Layer, str]]]
+]  # PyTorch's name, and the parameters that it holds side by side
 
 
-def fill(model: Transformer, weights: Mapping[str, Any]) -> None:
+def fill(model: Model, weights: Mapping[str, Any]) -> None:
     """Give `model` these weights: name -> array. Raises InputError where names or shapes are not the model's."""
     left = dict(weights)
     for name, parts in slots(model):
@@ -44,7 +49,7 @@ def fill(model: Transformer, weights: Mapping[str, Any]) -> None:
         raise InputError(f"{quoted(next(iter(left)))} is no weight of this configuration")
 
 
-def as_pytorch(model: Transformer, gradients: bool) -> dict[str, np.ndarray]:
+def as_pytorch(model: Model, gradients: bool) -> dict[str, np.ndarray]:
     """name -> array on the host: of every parameter, or of its gradient."""
     found = {}
     for name, parts in slots(model):
@@ -65,13 +70,16 @@ def shape_of(parts: list[tuple[Layer, str]]) -> tuple[int, ...]:
     return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
 
-def slots(model: Transformer) -> Slots:
+def slots(model: Model) -> Slots:
     """All of PyTorch's names, in its order."""
     yield "table", [(model.table, "weight")]
     for i, encoder_block in enumerate(model.encoder):
         yield from of_encoder(f"encoder.layers.{i}", encoder_block)
     if model.encoder_norm:
         yield from both("encoder.norm", model.encoder_norm)
+    if isinstance(model, Classifier):
+        yield from both("head", model.head)
+        return
     for i, block in enumerate(model.decoder):
         yield from of_decoder(f"decoder.layers.{i}", block)
     if model.decoder_norm:

@@ -11,12 +11,12 @@ from numgpt.backend import check_device, check_memory, float_type
 from numgpt.config import TransformerConfig
 from numgpt.errors import InputError
 from numgpt.files import check_path, quoted
-from numgpt.layers import Embedding, Layer, LayerNorm, Linear, PlacedEmbedding, SmoothedCrossEntropy, TiedHead
-from numgpt.layers.base import Array, draw_normal, inferring
-from numgpt.layers.inputs import check_integers
+from numgpt.layers import Embedding, Layer, LayerNorm, PlacedEmbedding, SmoothedCrossEntropy, TiedHead
+from numgpt.layers.base import Array, inferring
+from numgpt.layers.inputs import check_texts
 from numgpt.layers.loss import IGNORE
 from numgpt.model.cache import LayerCache
-from numgpt.model.transformer_blocks import DecoderBlock, EncoderBlock
+from numgpt.model.transformer_blocks import DecoderBlock, EncoderBlock, draw_weights, encode, encode_backward
 from numgpt.numbers import check_seed
 
 PAD, BEGIN, END = 0, 1, 2  # ids: what fills a batch up, and what a text that is written begins and ends with
@@ -64,15 +64,9 @@ class Transformer(Layer):
             self.initialise_all(self.rng)
 
     def initialise_all(self, rng: np.random.Generator) -> None:
-        """Draw starting weights that keep a unit variance (Glorot and Bengio 2010): N(0, 2 / (n_in + n_out)).
-
-        The table's rows get a length of about 1; biases start from 0, LayerNorm weights from 1.
-        """
+        """Draw starting weights as `draw_weights` does; biases start from 0, LayerNorm weights from 1."""
         super().initialise_all(rng)
-        for _, layer in self.named_layers():
-            if isinstance(layer, Linear):
-                draw_normal(rng, layer.weight, (2 / sum(layer.weight.shape)) ** 0.5)
-        draw_normal(rng, self.table.weight, self.config.d_model**-0.5)
+        draw_weights(self, self.table, rng)
 
     def forward(self, src: Any, tgt: Any) -> Array:
         """Logits (B, T, V) for the token after each of tgt; nothing is kept for backward.
@@ -105,10 +99,7 @@ class Transformer(Layer):
             dx, part = block.backward(dx)
             dmemory = dmemory + part
         self.write.backward(dx)  # and so does this,
-        dx = self.encoder_norm.backward(dmemory) if self.encoder_norm else dmemory
-        for encoder_block in reversed(self.encoder):
-            dx = encoder_block.backward(dx)
-        self.read.backward(dx)  # and this
+        self.read.backward(encode_backward(dmemory, self.encoder, self.encoder_norm))  # and this
 
     def states(self, src: np.ndarray, tgt: np.ndarray) -> Array:
         """The decoder's output, (B, T, C), before the head."""
@@ -122,9 +113,7 @@ class Transformer(Layer):
         """The encoder's output, (B, S, C), and where it is padding, (B, S) bool."""
         x = self.read.forward(src)
         padding = np.asarray(src == PAD, like=x)
-        for block in self.encoder:
-            x = block.forward(x, padding)
-        return (self.encoder_norm.forward(x) if self.encoder_norm else x), padding
+        return encode(x, padding, self.encoder, self.encoder_norm), padding
 
     def encode(self, src: Any) -> Array:
         """The memory (B, S, C) of texts, ids (B, S). Raises InputError as `forward` does."""
@@ -203,10 +192,7 @@ class Transformer(Layer):
 
     def check_ids(self, ids: Any, name: str) -> np.ndarray:
         """`ids` as an int array; raises InputError where `forward` says so."""
-        ids = check_integers(ids, name, 0, self.config.vocab)
-        if ids.ndim != 2 or ids.size == 0:
-            raise InputError(f"{name} must be a batch of texts of at least one token, but has shape {ids.shape}")
-        return ids
+        return check_texts(ids, name, self.config.vocab)
 
 
 class TransformerCache:

@@ -12,8 +12,8 @@ order. A PostNorm's stream is normalised at every step; a PreNorm's gradient mee
 import numpy as np
 
 from numgpt.config import TransformerConfig
-from numgpt.layers import Attention, CrossAttention, FeedForward, Layer, LayerNorm
-from numgpt.layers.base import Array
+from numgpt.layers import Attention, CrossAttention, Embedding, FeedForward, Layer, LayerNorm, Linear
+from numgpt.layers.base import Array, draw_normal
 from numgpt.model.block import ACTIVATIONS
 from numgpt.model.cache import LayerCache
 
@@ -87,6 +87,32 @@ class EncoderBlock(Layer):
         g = self.attn_step.leave_backward(dh)
         dn, dmemory = self.attn.backward(g)  # the text is its own memory
         return self.attn_step.enter_backward(g, dn + dmemory)
+
+
+def encode(x: Array, padding: Array, blocks: list[EncoderBlock], norm: LayerNorm | None) -> Array:
+    """The memory (B, S, C): what embedded texts x become in all blocks, and in the LayerNorm after them if any."""
+    for block in blocks:
+        x = block.forward(x, padding)
+    return norm.forward(x) if norm else x
+
+
+def encode_backward(dmemory: Array, blocks: list[EncoderBlock], norm: LayerNorm | None) -> Array:
+    """dx, of `encode`."""
+    dx = norm.backward(dmemory) if norm else dmemory
+    for block in reversed(blocks):
+        dx = block.backward(dx)
+    return dx
+
+
+def draw_weights(model: Layer, table: Embedding, rng: np.random.Generator) -> None:
+    """Draw starting weights that keep a unit variance (Glorot and Bengio 2010): N(0, 2 / (n_in + n_out)).
+
+    The table's rows get a length of about 1.
+    """
+    for _, layer in model.named_layers():
+        if isinstance(layer, Linear):
+            draw_normal(rng, layer.weight, (2 / sum(layer.weight.shape)) ** 0.5)
+    draw_normal(rng, table.weight, table.weight.shape[1] ** -0.5)
 
 
 class DecoderBlock(Layer):

@@ -13,13 +13,15 @@ from numgpt.layers.loss import IGNORE
 class Loss:
     """A summed cross-entropy in nats, and over how much text; characters is None where there is no tokenizer.
 
-    bleu: of translations, None where there are none.
+    bleu: of translations; accuracy: of labels, and then texts are counted as tokens are elsewhere. None where there are
+    none.
     """
 
     nats: float
     tokens: int
     characters: int | None
     bleu: float | None = None
+    accuracy: float | None = None
 
     @property
     def per_token(self):
@@ -34,6 +36,8 @@ class Loss:
     def figures(self):
         """name -> number, as metrics.jsonl has them."""
         found = {"val_loss": self.per_token, "val_loss_per_character": self.per_character, "bleu": self.bleu}
+        if self.accuracy is not None:
+            found |= {"accuracy": self.accuracy, "val_texts": self.tokens}
         return {name: value for name, value in found.items() if value is not None}
 
 

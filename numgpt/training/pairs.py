@@ -1,10 +1,10 @@
-"""Pairs of texts to learn translating from: a TSV with a source and a target on each line.
+"""Pairs of texts to learn from: a TSV with a source and a target on each line, or with a text and its label.
 
     source TAB target                       UTF-8; further columns are not read, as Tatoeba's export has one that says
     source TAB target TAB whose they are    who wrote the sentences; empty lines are passed over
 
 A source may stand on several lines, with a target each. It is held out with all of them, or with none: a sentence that
-was learnt with one translation is not new with another.
+was learnt with one translation is not new with another. So it is with a text and its label.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from numgpt.training.documents import STANDARD_INPUT, counted, decode_text
 class Pairs:
     """A list of (source, target); the name and the SHA-256 of the file that they come from.
 
-    notices: lines for the user. held_out: other Pairs; None where some of these are held out.
+    notices: lines for the user. held_out: other Pairs; None where some of these are held out. columns: what both are.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Pairs:
     sha256: str
     notices: tuple[str, ...] = ()
     held_out: "Pairs | None" = None
+    columns: tuple[str, str] = ("source", "target")
 
     def split(self, val_fraction):
         """(pairs to train on, pairs held out): the latter are other Pairs, or those of that share of the sources.
@@ -39,7 +40,9 @@ class Pairs:
             return self.pairs, self.held_out.pairs
         sources = sorted({source for source, _ in self.pairs}, key=lambda text: hashlib.sha256(text.encode()).digest())
         if len(sources) < 2:
-            raise InputError(f"{self.name} has one source, so that none can be held out: give --val-data too")
+            raise InputError(
+                f"{self.name} has one {self.columns[0]}, so that none can be held out: give --val-data too"
+            )
         chosen = set(sources[: min(len(sources) - 1, max(1, round(val_fraction * len(sources))))])
         parts = [], []
         for pair in self.pairs:
@@ -47,42 +50,45 @@ class Pairs:
         return parts
 
 
-def read_pairs(path, val_path=None):
-    """The Pairs in the TSV at `path`; val_path: of those held out. "-" is standard input.
+def read_pairs(path, val_path=None, columns=("source", "target")):
+    """The Pairs in the TSV at `path`; val_path: of those held out. "-" is standard input. columns: what both are.
 
     Raises InputError, with the line, for one column or an empty side, and for what is no text; OSError as the disk.
     """
     if path == val_path == "-":
         raise InputError("--data and --val-data cannot both be standard input: give a file for one of them")
-    held_out = None if val_path is None else _read(path=val_path, held_out=None)
-    found = _read(path, held_out)
+    held_out = None if val_path is None else _read(val_path, None, columns)
+    found = _read(path, held_out, columns)
     if held_out is None:
         return found
     both = len({source for source, _ in found.pairs} & {source for source, _ in held_out.pairs})
-    notice = f"{counted(both, 'source')} of {held_out.name} in {found.name} too: they are not new."
-    return Pairs(found.name, found.pairs, found.sha256, (*found.notices, *([notice] if both else [])), held_out)
+    notice = f"{counted(both, columns[0])} of {held_out.name} in {found.name} too: they are not new."
+    return Pairs(
+        found.name, found.pairs, found.sha256, (*found.notices, *([notice] if both else [])), held_out, columns
+    )
 
 
-def _read(path, held_out):
+def _read(path, held_out, names):
     data = read_bytes(path)
     name = STANDARD_INPUT if path == "-" else Path(path).name
     pairs, n_more = [], 0
     for number, line in enumerate(decode_text(data, path).split("\n"), 1):
         if line.strip():
             columns = [column.strip() for column in line.split("\t")]
-            check_line(columns, f"{name}, line {number}")
+            check_line(columns, names, f"{name}, line {number}")
             pairs.append((columns[0], columns[1]))
             n_more += len(columns) > 2
     if not pairs:
-        raise InputError(f"{name} is empty: there are no pairs in it")
-    more = f"{name} has more than two columns in {counted(n_more, 'line')}: source and target are the first two."
-    return Pairs(name, pairs, hashlib.sha256(data).hexdigest(), (more,) if n_more else (), held_out)
+        raise InputError(f"{name} is empty: there is no {names[0]} in it")
+    first, second = names
+    more = f"{name} has more than two columns in {counted(n_more, 'line')}: {first} and {second} are the first two."
+    return Pairs(name, pairs, hashlib.sha256(data).hexdigest(), (more,) if n_more else (), held_out, names)
 
 
-def check_line(columns, where):
-    """Raise InputError unless there is a source and a target in the columns of a line."""
+def check_line(columns, names, where):
+    """Raise InputError unless both of the named texts are in the columns of a line."""
     if len(columns) < 2:
-        raise InputError(f"{where}: one column, {quoted(columns[0])}: a line is a source, a TAB and a target")
-    for side, text in zip(("source", "target"), columns, strict=False):
+        raise InputError(f"{where}: one column, {quoted(columns[0])}: a line is a {names[0]}, a TAB and a {names[1]}")
+    for side, text in zip(names, columns, strict=False):
         if not text:
             raise InputError(f"{where}: the {side} is empty: take the line out, or fill it in")

@@ -8,11 +8,11 @@ from numgpt.training import metrics
 NAME = "loss.svg"
 
 
-def draw_losses(run, n_vocab=None):
+def draw_losses(run, n_choices=None, unit="token"):
     """Draw the losses in the diary of the folder `run` to loss.svg; return a line for the user, or None.
 
-    The line says how to get matplotlib where it is missing. n_vocab: of the model; its loss before it has learnt
-    anything, ln n_vocab, is then drawn too. Raises OSError as the disk does.
+    The line says how to get matplotlib where it is missing. n_choices: of the model; its loss before it has learnt
+    anything, ln n_choices, is then drawn too. unit: what the loss is one of. Raises OSError as the disk does.
     """
     try:
         from matplotlib.figure import Figure
@@ -23,9 +23,9 @@ def draw_losses(run, n_vocab=None):
     for key, label in ("loss", "training batch"), ("val_loss", "held out"):
         points = [(record["step"], record[key]) for record in records if key in record]
         axes.plot(*zip(*points, strict=True), label=label, **STYLES[key]) if points else None
-    if n_vocab is not None:
-        axes.axhline(math.log(n_vocab), label=f"knowing nothing: ln {n_vocab}", color="gray", linestyle="--")
-    axes.set(xlabel="step", ylabel="loss, nats per token")
+    if n_choices is not None:
+        axes.axhline(math.log(n_choices), label=f"knowing nothing: ln {n_choices}", color="gray", linestyle="--")
+    axes.set(xlabel="step", ylabel=f"loss, nats per {unit}")
     axes.legend()
     axes.grid(alpha=0.3)
     with atomic_write(run / NAME) as file:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from numgpt.config import TransformerConfig
 from numgpt.errors import InputError
-from numgpt.training.settings import OF_TASK, TASKS, Settings, option
+from numgpt.training.settings import OF_TASK, Settings, option
 
 BATCH_TOKENS = 1024  # that a batch has in fine-tuning: one text of GPT-2's, or several of a smaller model's
 SHAPE = ("tokenizer", "vocab_size", "n_layer", "n_head", "n_embd")
@@ -116,10 +116,47 @@ PRESETS = {
             "val_fraction": 0.02,
         },
     ),
+    "classify": Preset(
+        "an encoder of a million parameters that labels texts; what --task classify takes: some minutes",
+        {
+            "task": "classify",
+            "vocab_size": 4000,
+            "n_layer": 2,
+            "n_head": 4,
+            "n_embd": 128,
+            "context": 256,
+            "batch_tokens": 3000,
+            "max_steps": 1500,
+            "beta2": 0.98,
+            "weight_decay": 0.01,
+            "eval_every": 100,
+            "eval_batches": 0,
+            "save_every": 500,
+        },
+    ),
+    "fine-tune-classify": Preset(
+        "small steps from a classifier; what --task classify with --init takes",
+        {
+            "task": "classify",
+            "context": 256,
+            "batch_tokens": 3000,
+            "max_steps": 300,
+            "lr": 2e-4,
+            "min_lr": 1e-5,
+            "warmup": 30,
+            "beta2": 0.98,
+            "weight_decay": 0.01,
+            "eval_every": 50,
+            "eval_batches": 0,
+            "save_every": 100,
+        },
+    ),
 }
 DEFAULTS = {("text", False): "small", ("text", True): "fine-tune"} | {
     ("translate", False): "translate",
     ("translate", True): "fine-tune-translate",
+    ("classify", False): "classify",
+    ("classify", True): "fine-tune-classify",
 }  # (task, whether with --init)
 
 
@@ -153,7 +190,7 @@ def task_named(preset, options):
 
 def check_task(task, options):
     """Raise InputError where one of `options` is for another task."""
-    others = [name for other in TASKS if other != task for name in OF_TASK[other] if name in options]
+    others = [name for names in OF_TASK.values() for name in names if name in options and name not in OF_TASK[task]]
     if others:
         raise InputError(f"{option(others[0])} is not for --task {task}: leave it out")
 

@@ -8,13 +8,15 @@ from shlex import quote
 from numgpt.errors import InputError
 from numgpt.files import LATEST, choose_checkpoint, quoted
 from numgpt.kernels import set_precision
+from numgpt.model import Classifier
 from numgpt.numbers import check_number
 from numgpt.tokenizer import load_tokenizer
-from numgpt.training import language, state, translation
+from numgpt.training import classification, language, state, translation
 from numgpt.training.best import read_best
 from numgpt.training.data import DataRecord, check_tokens
 from numgpt.training.evaluate import HeldOut
 from numgpt.training.held_out_pairs import HeldOutPairs
+from numgpt.training.labelled_batches import HeldOutTexts
 from numgpt.training.metrics import NAME as METRICS
 from numgpt.training.schedule import rate_of
 from numgpt.training.settings import HARMLESS, Settings
@@ -22,6 +24,7 @@ from numgpt.training.tokenizers import check_kept
 from numgpt.training.trainer import Trainer
 
 DATA = "data"
+TASKS = {"text": language, "translate": translation, "classify": classification}
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,14 @@ class Session:
     data: DataRecord
     tokenizer: object
     trainer: Trainer
-    held_out: HeldOut | HeldOutPairs
+    held_out: HeldOut | HeldOutPairs | HeldOutTexts
     notice: str | None = None
 
     @property
-    def n_vocab(self):
-        """How many tokens the model chooses from."""
-        return len(self.trainer.model.criterion.embedding.weight)
+    def n_choices(self):
+        """How many tokens, or labels, the model chooses from."""
+        model = self.trainer.model
+        return len(model.labels) if isinstance(model, Classifier) else len(model.criterion.embedding.weight)
 
     def sample(self, model):
         """What the model, that of the trainer, makes of a text that is held out; None without a tokenizer."""
@@ -58,7 +62,7 @@ class Session:
 
 def task_of(settings):
     """The module that makes what a run of these settings consists of."""
-    return {"text": language, "translate": translation}[settings.task]
+    return TASKS[settings.task]
 
 
 def begin(run, data, settings, progress=None, device="cpu", precision="float32", val_data=None):
@@ -144,7 +148,7 @@ def open_session(run, settings, record, tokenizer, model, notice):
 
 def start_config(init, task="text"):
     """The configuration of the model that --init names. Raises InputError and OSError as loading it does."""
-    return (translation if task == "translate" else language).start_config(init)
+    return TASKS[task].start_config(init)
 
 
 def check_vacant(run):

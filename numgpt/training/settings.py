@@ -9,7 +9,7 @@ from numgpt.files import quoted
 from numgpt.numbers import check_number
 from numgpt.training.schedule import SCHEDULES
 
-TASKS = ("text", "translate")
+TASKS = ("text", "translate", "classify")
 
 
 def setting(default, text, low=None, below=None, above=None):
@@ -24,7 +24,11 @@ class Settings:
     Raises InputError for a value of the wrong type or outside its range.
     """
 
-    task: str = setting("text", "text: a GPT learns to go on; translate: a Transformer learns from a TSV of pairs")
+    task: str = setting(
+        "text",
+        "text: a GPT learns to go on; translate: a Transformer learns from a TSV of pairs; classify: its encoder "
+        "learns labels from a TSV of texts",
+    )
     tokenizer: str = setting("bpe", "char, word or bpe (made of the text), gpt2, or a folder with vocabulary files")
     vocab_size: int = setting(1024, "how many tokens bpe learns", low=257)
     n_layer: int = setting(4, "transformer blocks; translate: of the encoder, and as many of the decoder", low=1)
@@ -32,13 +36,15 @@ class Settings:
     n_embd: int = setting(192, "channels", low=1)
     context: int = setting(
         128,
-        "tokens in a training sequence; a new model reads as many; not named, --init's own; translate: tokens of a "
-        "side of a pair at most, longer pairs are left out",
+        "tokens in a training sequence; a new model reads as many; not named, --init's own; translate and "
+        "classify: tokens of a text at most, longer ones are left out",
         low=1,
     )
     dropout: float = setting(0.1, "probability of dropping an activation; not named, --init's own", low=0, below=1)
     batch_size: int = setting(16, "sequences in a batch; not named, 1024 tokens with --init", low=1)
-    batch_tokens: int = setting(3500, "translate: tokens in a batch of each text at most, padding included", low=1)
+    batch_tokens: int = setting(
+        3500, "translate, classify: tokens in a batch, of each side, at most, padding included", low=1
+    )
     accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)
     max_steps: int = setting(3000, "steps in all", low=1)
     lr: float = setting(1e-3, "learning rate at its highest", above=0)
@@ -109,6 +115,7 @@ WORDS = {
 OF_TASK = {
     "text": ("tokenizer", "batch_size", "end_of_text", "documents"),
     "translate": ("batch_tokens", "label_smoothing", "bleu_sentences"),
+    "classify": ("batch_tokens",),
 }
 
 

@@ -412,8 +412,23 @@ TRANSFORMER = [
     Bug(  # only the first block's reading of the memory counts
         "model.transformer:Transformer.backward", "dmemory + part", "part", "transformer", "encoder.1.mlp.c_proj.bias"
     ),
-    Bug("model.transformer:Transformer.backward", "self.read.backward(dx)", "None", "transformer", "table.weight"),
+    Bug("model.transformer:Transformer.backward", "self.read.backward(", "abs(", "transformer", "table.weight"),
     Bug("model.transformer:Transformer.backward", "self.write.backward(dx)", "None", "transformer", "table.weight"),
+]  # fmt: skip
+
+CLASSIFIER = [
+    Bug(  # not divided
+        "layers.masked_mean:masked_mean_backward", "share[:, :, None] *", "(share[:, :, None] > 0) *",
+        "masked-mean", "x",
+    ),
+    Bug("layers.masked_mean:masked_mean_backward", "share[:, :, None] *", "share[:, ::-1, None] *", "masked-mean", "x"),
+    Bug(  # divided by S, padding too
+        "layers.masked_mean:masked_mean_backward", "return share[:, :, None]",
+        "return (0 * share[:, :, None] + 1 / share.shape[1])",
+        "masked-mean", "x",
+    ),
+    Bug("model.classifier:Classifier.backward", "self.read.backward(", "abs(", "classifier", "table.weight"),
+    Bug("model.transformer_blocks:encode_backward", "reversed(blocks)", "blocks", "classifier", "table.weight"),
 ]  # fmt: skip
 
 ONLY_SEEN_BY_OTHERS = [
@@ -423,6 +438,10 @@ ONLY_SEEN_BY_OTHERS = [
     Bug("model.gpt:GPT.final_states", "np.arange(T)", "np.arange(T)[::-1]"),
     Bug("layers.cross_attention:cross_attention", "-np.inf, s)", "s, s)"),
     Bug("layers.cross_attention:cross_attention", "padding[:, None", "~padding[:, None"),
+    Bug("layers.masked_mean:masked_mean", "(~padding)", "(padding | ~padding)"),  # padding counts
+    Bug("layers.masked_mean:masked_mean", "there.sum(-1, keepdims=True)", "padding.shape[-1]"),  # divided by S
+    Bug("layers.masked_mean:masked_mean", "(~padding)", "padding"),
+    Bug("model.classifier:Classifier.logits", "ids == PAD", "ids < PAD"),
     Bug("layers.sinusoids:sinusoids", "channels // 2 * 2", "channels"),
     Bug("layers.sinusoids:sinusoids", "channels % 2 == 0", "channels < C // 2"),
     Bug("model.transformer:Transformer.loss", "== PAD", "== END"),
@@ -433,6 +452,7 @@ ONLY_SEEN_BY_OTHERS = [
 BUGS = [
     *LINEAR, *EMBEDDING, *LAYERNORM, *ACTIVATIONS, *DROPOUT, *ATTENTION, *LOSS, *COMPOSITES, *OPTIMIZER, *KERNELS,
     *TRANSFORMER,
+    *CLASSIFIER,
     *ONLY_SEEN_BY_OTHERS,
 ]  # fmt: skip
 

@@ -19,6 +19,7 @@ from numgpt.layers.gelu_erf import erf, gelu_erf, gelu_erf_backward
 from numgpt.layers.layernorm import layernorm, layernorm_backward
 from numgpt.layers.linear import linear, linear_backward
 from numgpt.layers.loss import cross_entropy, cross_entropy_backward, tied_cross_entropy, tied_cross_entropy_backward
+from numgpt.layers.masked_mean import masked_mean, masked_mean_backward
 from numgpt.layers.relu import relu, relu_backward
 from numgpt.layers.smoothing import smoothed_cross_entropy, smoothed_cross_entropy_backward
 from numgpt.layers.swish import sigmoid, swish, swish_backward
@@ -260,6 +261,18 @@ def cross_attention_without_padding_case(draw, n):
     return run, arrays | {"dropped": draw.mask(0.3, n.B, n.H, n.T, n.past)}
 
 
+def masked_mean_case(draw, n):
+    """The last text is padding alone."""
+    arrays = {"x": draw.numbers(n.B, n.T, n.D), "dy": draw.numbers(n.B, n.D), "padding": draw.mask(0.3, n.B, n.T)}
+    arrays["padding"][-1] = True
+
+    def run(x, dy, padding):
+        y, kept = masked_mean(x, padding)
+        return [y, masked_mean_backward(dy, kept)]
+
+    return run, arrays
+
+
 def smoothed_cross_entropy_case(draw, n):
     _, arrays = tied_cross_entropy_case(draw, n)
 
@@ -326,6 +339,7 @@ CASES = {
     "attention to a padded past": attention_to_a_padded_past_case,
     "cross_attention": cross_attention_case,
     "cross_attention without padding": cross_attention_without_padding_case,
+    "masked_mean": masked_mean_case,
     "cross_entropy": cross_entropy_case,
     "tied_cross_entropy": tied_cross_entropy_case,
     "tied_cross_entropy of large logits": tied_cross_entropy_of_large_logits_case,

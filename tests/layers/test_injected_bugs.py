@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+import classification
 import numgpt
 import reference
 import translation
@@ -103,9 +104,10 @@ def disagreements(golden):
                 "adamw": lambda: adamw_agrees(golden),
                 "norm": norm_agrees,
                 "cross_attention": cross_attention_agrees,
-                "transformer": lambda: all(transformer_agrees(golden, name) for name in translation.NAMES),
+                "transformer": lambda: agrees(translation, golden / "transformer"),
+                "classifier": lambda: agrees(classification, golden / "classifier"),
             }
-            found |= {f"{name}, {kind}" for name, agrees in checks.items() if not agrees()}
+            found |= {f"{name}, {kind}" for name, agrees_now in checks.items() if not agrees_now()}
     return found
 
 
@@ -204,10 +206,11 @@ def cross_attention_agrees():
     return close(o, plain(arrays)) and close(found, expected, 1e-8)
 
 
-def transformer_agrees(golden, name):
-    """What PyTorch computed of a whole one."""
+def agrees(helper, folder):
+    """Whether whole models are what PyTorch computed of them."""
     try:
-        translation.check(golden / "transformer" / name)
+        for name in helper.NAMES:
+            helper.check(folder / name)
     except AssertionError:
         return False
     return True

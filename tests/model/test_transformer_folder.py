@@ -62,8 +62,8 @@ def test_a_gpt_in_its_place_and_the_reverse(folder, tmp_path):
     [
         ({"vocab": None}, "config.json: vocab must be a whole number"),
         ({"heads": 5}, "config.json: d_model .12. must be divisible by heads .5."),
-        ({"layers": 10**7}, "has 6,402 numbers, but config.json makes a Transformer of"),
-        ({"model_type": "bert"}, "config.json: model_type is 'bert', where a Transformer of numgpt's has"),
+        ({"layers": 10**7}, "has 6,402 numbers, but config.json makes a model of"),
+        ({"model_type": "bert"}, "config.json: model_type is 'bert', where this model of numgpt's has"),
         ({"d_ff": 10, "vocab": 270, "final_norm": False}, "has 6,402 numbers"),
         ({"norm_first": "yes"}, "config.json: norm_first must be True or False"),
     ],

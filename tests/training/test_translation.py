@@ -66,7 +66,7 @@ def test_no_source_is_learnt_and_held_out(tsv):
     ("content", "reason"),
     [
         (b"", "pairs.tsv is empty"),
-        (b"\n \n", "pairs.tsv is empty: there are no pairs"),
+        (b"\n \n", "pairs.tsv is empty: there is no source"),
         (b"a\tb\nc\n", "pairs.tsv, line 2: one column, 'c': a line is a source, a TAB and a target"),
         (b"a\tb\n\tc\n", "pairs.tsv, line 2: the source is empty"),
         (b"a\t \n", "pairs.tsv, line 1: the target is empty"),
@@ -140,7 +140,7 @@ def test_a_run_that_stops_is_the_run_that_does_not(begin_pairs, finish, newest, 
         here = session.resume(here.run, {})
     assert newest(here.run) == straight
     _, tokenizer = load_transformer(here.run)
-    assert tokenizer.n_vocab == here.n_vocab
+    assert tokenizer.n_vocab == here.n_choices
 
 
 def test_the_loss_on_what_is_held_out(begin_pairs):

@@ -1,0 +1,74 @@
+"""`numgpt classify`: the labels of texts, by a classifier."""
+
+import json
+from argparse import RawDescriptionHelpFormatter
+
+from numgpt.cli.arguments import add_checkpoint_argument, decode_argument
+from numgpt.cli.translate import lines_of_input
+from numgpt.errors import InputError
+from numgpt.files import naming
+
+LINES = 256  # of standard input that are read together
+MOST_TOKENS = 2048  # of a text: attention's memory grows with the square
+EPILOG = """examples:
+  numgpt classify --model run "I would buy it again."
+  numgpt classify --model run < texts.txt > labels.txt
+  numgpt classify --model run --json "I would buy it again."     with the probability of every label
+
+Without TEXT every line of standard input gets its label, in order; an empty line stays one. A text of more than 2048
+tokens is refused.
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "classify",
+        help="label texts with a classifier that was trained for it",
+        description="Print the likeliest label of each TEXT on a line.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="without any, the lines of standard input")
+    parser.add_argument("--model", required=True, metavar="DIR", help="a run of numgpt train --task classify")
+    add_checkpoint_argument(parser, "best")
+    parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line: text, label, probabilities")
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    from numgpt.loading import load_classifier
+
+    model, tokenizer = load_classifier(args.model, args.dtype, args.device, args.checkpoint)
+    texts = [decode_argument(text, f"text {n}") for n, text in enumerate(args.texts, 1)] or lines_of_input()
+    where = "text {}" if args.texts else "standard input, line {}"
+    encoded = [read(text, where.format(n), tokenizer) for n, text in enumerate(texts, 1)]
+    with naming("standard output"):
+        for first in range(0, len(texts), LINES):
+            here = slice(first, first + LINES)
+            for line in labelled(model, texts[here], encoded[here], args.json):
+                print(line, flush=True)
+    return 0
+
+
+def read(text, where, tokenizer):
+    """The ids of a text. Raises InputError, beginning with `where`, for one that is too long."""
+    ids = tokenizer.encode(text.strip())
+    if len(ids) > MOST_TOKENS:
+        raise InputError(f"{where} has {len(ids)} tokens, and at most {MOST_TOKENS} are read: give a part of it")
+    return ids
+
+
+def labelled(model, texts, encoded, as_json):
+    """Yield what is printed of each text; an empty one has no label."""
+    from numgpt.generation.classification import classify
+
+    found = iter(classify(model, [ids for ids in encoded if ids]))
+    for text, ids in zip(texts, encoded, strict=True):
+        probabilities = dict(zip(model.labels, next(found), strict=True)) if ids else {}
+        label = max(probabilities, key=probabilities.__getitem__) if ids else None
+        if as_json:
+            yield json.dumps({"text": text, "label": label, "probabilities": probabilities}, ensure_ascii=False)
+        else:
+            yield label or ""
