@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import suppress
 
+from numgpt.cli.arguments import wrapped
 from numgpt.errors import InputError
 
 LINE_SECONDS = 30
@@ -115,13 +116,17 @@ def introduction(session):
     """What is trained, and what its loss means."""
     model, trainer = session.trainer.model, session.trainer
     V = session.n_vocab
-    begun = "" if trainer.steps == 0 else f" Continuing after step {trainer.steps}."
-    return (
-        f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
-        f"likely as any other; all below that is learnt. {model.values.size:,} parameters, "
-        f"{trainer.batches.part.amount} to train on, {session.held_out.part.amount} held out.{begun}"
-        + (f"\n{session.notice}" if session.notice else "")
+    begun = [] if trainer.steps == 0 else [f"Continuing after step {trainer.steps}."]
+    sizes = (
+        f"{model.values.size:,} parameters, {trainer.batches.part.amount} to train on, "
+        f"{session.held_out.part.amount} held out."
     )
+    meaning = (
+        f"The loss of an untrained model is ln(V) = ln({V}) = {math.log(V):.2f} nats per token, every token being as "
+        "likely as any other; all below that is learnt."
+    )
+    notices = [session.notice] if session.notice else []
+    return "\n".join(wrapped(line, sys.stdout) for line in (*begun, meaning, sizes, *notices))
 
 
 def indented(text):

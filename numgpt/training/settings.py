@@ -19,7 +19,7 @@ def setting(default, text, low=None, below=None, above=None):
 
 @dataclass(frozen=True)
 class Settings:
-    """One training run. The defaults suit a text of about a megabyte and some minutes on a laptop.
+    """One training run. The defaults suit a text of about a megabyte and half an hour on two cores.
 
     Raises InputError for a value of the wrong type or outside its range.
     """
