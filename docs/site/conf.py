@@ -1,7 +1,7 @@
 """How Sphinx makes the site of README, docs/ and the docstrings; scripts/site runs it.
 
-The project's root is the source folder, so that a link between two files is right in the repository and on the site. Links
-to files that are no pages, such as a layer's, lead to a page with that file's source.
+The root of the project is the source folder, so that a link between two files is right in the repository and on the site.
+Links to files that are no pages, such as a layer, lead to a page with the source of that file.
 """
 
 import re
