@@ -1,6 +1,6 @@
 """How Sphinx makes the site of README, docs/ and the docstrings; scripts/site runs it.
 
-The root of the project is the source folder, so that a link between two files is right in the repository and on the site.
+The root of the project is the source folder, so that a link between two files is right in the repository and here.
 Links to files that are no pages, such as a layer, lead to a page with the source of that file.
 """
 
@@ -16,6 +16,7 @@ from pygments.lexers import get_lexer_for_filename
 from pygments.util import ClassNotFound
 
 import numgpt
+from numgpt.textbook.page import page as textbook_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +48,7 @@ CONTENTS = """
 
 docs/course/README
 docs/exercises/README
+docs/site/textbook
 docs/explain
 docs/glossary
 ```
@@ -94,7 +96,9 @@ def read_page(app, docname, source):
 def link(docname, match):
     """A link as it stands, or as HTML where its target is no page of the site."""
     target = normpath((Path(docname).parent / match[2]).as_posix())
-    if target.endswith(".md") or not (ROOT / target).exists():  # Sphinx says what is missing
+    if (
+        target.endswith((".md", ".ipynb")) or not (ROOT / target).exists()
+    ):  # a page, a download, or missing: Sphinx knows
         return match[0]
     if (ROOT / target / "README.md").is_file():
         return f"[{match[1]}]({match[2].rstrip('/')}/README.md)"
@@ -163,6 +167,7 @@ def finish(app, error):
         (folder / "pages").mkdir(exist_ok=True)
         for target, address in VERBATIM.items():
             (folder / address).write_bytes((ROOT / target).read_bytes())
+        (folder / "pages/textbook.html").write_text(textbook_page(), "utf-8")
 
 
 def setup(app):
