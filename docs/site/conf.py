@@ -96,9 +96,7 @@ def read_page(app, docname, source):
 def link(docname, match):
     """A link as it stands, or as HTML where its target is no page of the site."""
     target = normpath((Path(docname).parent / match[2]).as_posix())
-    if (
-        target.endswith((".md", ".ipynb")) or not (ROOT / target).exists()
-    ):  # a page, a download, or missing: Sphinx knows
+    if target.endswith((".md", ".ipynb")) or not (ROOT / target).exists():  # Sphinx knows
         return match[0]
     if (ROOT / target / "README.md").is_file():
         return f"[{match[1]}]({match[2].rstrip('/')}/README.md)"
