@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from tools.include_sources import PAGES, quoted_source, refreshed
+from tools.include_sources import PAGES, ROOT, quoted_source, refreshed
 from tools.run_blocks import blocks, run, with_outputs
 
+CITATION = re.compile(r"[A-Z]\w+(?:, [A-Z]\w+)*(?: and [A-Z]\w+| et al\.) \d{4}\b")
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
@@ -62,3 +63,11 @@ def test_links_lead_somewhere(page):
     targets = [target for target in LINK.findall(page.read_text("utf-8")) if "://" not in target]
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert not missing
+
+
+def test_every_paper_that_the_source_cites_is_among_the_sources():
+    sources = (ROOT / "docs" / "sources.md").read_text("utf-8")
+    papers = sources[sources.index("## The papers") :]
+    for path in sorted((ROOT / "numgpt").rglob("*.py")):
+        for citation in CITATION.findall(" ".join(path.read_text("utf-8").split())):
+            assert f"- {citation}. " in papers, f"{path.relative_to(ROOT)} cites {citation}"
