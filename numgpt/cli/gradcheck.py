@@ -7,7 +7,7 @@ EPILOG = """examples:
   numgpt gradcheck                        every definition, every kernel and the whole model
   numgpt gradcheck --layer attention      one of them
   numgpt gradcheck --layer                the names of all
-  numgpt gradcheck --model 124M           the gradients of a whole model that was loaded, some minutes
+  numgpt gradcheck --model 124M           the gradients of a whole model that was loaded, a few minutes
   numgpt gradcheck mine.py:MyLayer --input 2,3,8          a layer of your own, called with an array of that shape
   numgpt gradcheck "mine.py:MyEmbedding(11, n=8)" --input 2,3:11    made with arguments, called with integers below 11
   numgpt gradcheck docs/exercises/03_attention.py         an exercise: right, or which result is wrong and how

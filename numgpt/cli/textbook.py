@@ -35,7 +35,7 @@ def run(args):
 
 
 def make(html):
-    """The text of the book; as a page, of which the proofs take some seconds."""
+    """The text of the book; as a page, of which the proofs take a few seconds."""
     if html:
         from numgpt.textbook.page import page
 

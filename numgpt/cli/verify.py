@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-DESCRIPTION = """Compare a model with what is publicly known of OpenAI's GPT-2: SHA-256 of files, weights, outputs of
+DESCRIPTION = """Compare a model with what is published about OpenAI's GPT-2: SHA-256 of files, weights, outputs of
 single layers, logits, losses and greedy continuations that others have published. Each gets a line with the
 published value, the computed one, how far they may be apart, and the source. Exit status 1 when one is wrong."""
 

@@ -24,7 +24,7 @@ class Settings:
     Raises InputError for a value of the wrong type or outside its range.
     """
 
-    task: str = setting("text", "text: a GPT learns to go on; translate: a Transformer learns from a TSV of pairs")
+    task: str = setting("text", "text: a GPT learns to continue; translate: a Transformer learns from a TSV of pairs")
     tokenizer: str = setting("bpe", "char, word or bpe (made of the text), gpt2, or a folder with vocabulary files")
     vocab_size: int = setting(1024, "how many tokens bpe learns", low=257)
     n_layer: int = setting(4, "transformer blocks; translate: of the encoder, and as many of the decoder", low=1)
