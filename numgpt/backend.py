@@ -15,7 +15,7 @@ from numgpt.files import quoted
 DEVICES = ("cpu", "cuda")
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 UNKNOWN_MEMORY = 2**40  # bytes that a machine is taken to have where it does not tell
-INSTALL = "pip install 'numgpt[cuda12]' (or numgpt[cuda13], by the driver)"
+INSTALL = "pip install 'numgpt[cuda12]' (or numgpt[cuda13], whichever your driver supports)"
 
 
 def array_module(x):

@@ -32,7 +32,7 @@ class GPTConfig:
     n_head: attention heads (H), a divisor of n_embd. n_layer: transformer blocks.
     dropout: probability of dropping an activation while training.
 
-    activation: the bend of the feed-forward network: "gelu_new" is the tanh form, "gelu" the exact one.
+    activation: the activation function of the feed-forward network: "gelu_new" is the tanh form, "gelu" the exact one.
     n_inner: width of the feed-forward network; None: 4 n_embd.
     layer_norm_epsilon: what LayerNorm adds to a variance.
     tie_word_embeddings: whether the output head is the table of token embeddings.
@@ -101,9 +101,9 @@ class TransformerConfig:
     vocab: number of token ids, of both texts (V). d_model: channels (C). heads: attention heads (H), a divisor of
     d_model. d_ff: width of the feed-forward networks. layers: blocks of the encoder, and as many of the decoder.
     norm_first: whether LayerNorm stands before attention and feed-forward network, as in GPT-2, or after them.
-    activation: their bend, in the names of `GPTConfig`. final_norm: whether encoder and decoder end in a LayerNorm, as
-    they should where norm_first. eps: what LayerNorm adds to a variance. dropout: probability of dropping an activation
-    while training.
+    activation: their activation function, in the names of `GPTConfig`. final_norm: whether encoder and decoder end in a
+    LayerNorm, as they should where norm_first. eps: what LayerNorm adds to a variance. dropout: probability of dropping
+    an activation while training.
 
     Raises InputError as `GPTConfig` does.
     """

@@ -4,10 +4,12 @@ import re
 
 import pytest
 
-from tools.include_sources import PAGES, quoted_source, refreshed
+from tools.include_sources import PAGES, ROOT, quoted_source, refreshed
 from tools.run_blocks import blocks, run, with_outputs
 
+CITATION = re.compile(r"[A-Z]\w+(?:, [A-Z]\w+)*(?: and [A-Z]\w+| et al\.) \d{4}\b")
 LINK = re.compile(r"\]\(([^)#\s]+)")
+FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 def test_blocks_and_their_output_are_found():
@@ -59,6 +61,14 @@ def test_a_quotation_that_went_stale_is_replaced():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    targets = [target for target in LINK.findall(page.read_text("utf-8")) if "://" not in target]
+    targets = [target for target in LINK.findall(FENCED.sub("", page.read_text("utf-8"))) if "://" not in target]
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert not missing
+
+
+def test_every_paper_that_the_source_cites_is_among_the_sources():
+    sources = (ROOT / "docs" / "sources.md").read_text("utf-8")
+    papers = sources[sources.index("## The papers") :]
+    for path in sorted((ROOT / "numgpt").rglob("*.py")):
+        for citation in CITATION.findall(" ".join(path.read_text("utf-8").split())):
+            assert f"- {citation}. " in papers, f"{path.relative_to(ROOT)} cites {citation}"

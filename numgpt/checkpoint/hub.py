@@ -31,6 +31,11 @@ def find_shipped(name):
     return inside if inside.is_dir() else beside
 
 
+def is_published(name):
+    """Whether `name` is that of a published model."""
+    return name in releases.RELEASES["openai"] or name in releases.ALIASES
+
+
 def canonical_name(name):
     """The size that `name` stands for: "124M", "355M", "774M" or "1558M".
 
@@ -65,16 +70,22 @@ def _user_cache():
 
 def find(name):
     """The folder of a complete download of the model `name`, or None. Raises InputError for an unknown name."""
-    size = canonical_name(name)
-    for source in releases.RELEASES.values():
-        folder = home() / source[size].folder
-        if not _missing(source[size], folder):
-            return folder
-    return None
+    return _find(release[canonical_name(name)] for release in releases.RELEASES.values())
 
 
-def download(name, source="openai", mirror=None):
-    """The folder of the model `name`, after downloading what is missing there.
+def find_vocabulary(name):
+    """The folder of a download of which the vocabulary at least is complete, or None. Errors as `find`."""
+    return _find(release[canonical_name(name)].vocabulary() for release in releases.RELEASES.values())
+
+
+def _find(candidates):
+    """The folder of the first of these releases that is complete, or None."""
+    folders = [(release, home() / release.folder) for release in candidates]
+    return next((folder for release, folder in folders if not _missing(release, folder)), None)
+
+
+def download(name, source="openai", mirror=None, vocabulary_only=False):
+    """The folder of the model `name`, after downloading what is missing there, or of that its vocabulary alone.
 
     source: "openai" or "hf". mirror: a URL to use in place of the source's server; the files have to lie at
     `<mirror>/<size>/<file>`, for "hf" at `<mirror>/openai-community/<repository>/resolve/<revision>/<file>`.
@@ -91,6 +102,8 @@ def download(name, source="openai", mirror=None):
     if mirror is not None and not mirror.startswith(("https://", "http://")):
         raise InputError(f"the mirror must be a URL that begins with https:// or http://, not {mirror!r}")
     release = releases.RELEASES[source][size]
+    if vocabulary_only:
+        release = release.vocabulary()
     folder = home() / release.folder
     if not _missing(release, folder):
         return folder
@@ -151,7 +164,8 @@ def _download(release, folder, parts, source, mirror):
     _check_space(release, missing, parts)
     base = (mirror or (source == "hf" and os.environ.get("HF_ENDPOINT")) or release.base).rstrip("/")
     if missing:
-        print(f"numgpt: downloading {release.folder} ({release.gigabytes} GB) from {base} to {folder}", file=sys.stderr)
+        size = f"{release.gigabytes} GB" if release.gigabytes >= 0.1 else f"{1000 * release.gigabytes:.1f} MB"
+        print(f"numgpt: downloading {release.folder} ({size}) from {base} to {folder}", file=sys.stderr)
     with requests.Session() as session:
         session.headers["User-Agent"] = "numgpt"
         for file in missing:
@@ -212,6 +226,8 @@ def _check_tensors(part, prefix):
 
 
 def _advice(release, folder, source):
+    if release == release.vocabulary():
+        return "`--model shakespeare` takes the vocabulary that comes with numgpt"
     other = "hf" if source == "openai" else "openai"
     files = ", ".join(file.name for file in release.files)
     return f"try --source {other} or --mirror URL, or put {files} into {folder} by hand"

@@ -5,7 +5,7 @@ also the ones in tiktoken's source, for Hugging Face's files those of the reposi
 record was found the entry is None, and `hub` checks the contents instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ALIASES = {
     "117M": "124M",  # the names of OpenAI's first announcement, which miscounted the parameters
@@ -40,7 +40,13 @@ class Release:
     gigabytes: float
     files: tuple[File, ...]
 
+    def vocabulary(self) -> "Release":
+        """The same of its vocabulary alone."""
+        files = tuple(file for file in self.files if file.name in VOCABULARY_FILES)
+        return replace(self, gigabytes=0.0015, files=files)
 
+
+VOCABULARY_FILES = {"encoder.json", "vocab.bpe", "vocab.json", "merges.txt"}
 VOCABULARY = (1042301, "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783")
 MERGES = (456318, "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5")
 

@@ -1,6 +1,5 @@
 """The command line: one file a subcommand, each with `add_parser(subparsers)` and `run(args)` -> exit status."""
 
-import argparse
 import os
 import sys
 
@@ -21,6 +20,7 @@ from numgpt.cli import (
     translate,
     verify,
 )
+from numgpt.cli.parser import STATUS_USER_ERROR, Parser, with_options
 from numgpt.cli.train import STATUS_INTERRUPTED
 from numgpt.errors import LONGEST, InputError, shorten
 from numgpt.kernels import kernels_in_use
@@ -31,12 +31,11 @@ EPILOG = """examples:
   numgpt gradcheck                        prove every gradient
   numgpt COMMAND --help                   what a command can do, with examples
 """
-STATUS_USER_ERROR = 2
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 
 def main(argv=None):
-    """Run one command line, `argv` or the process's own; return the exit status.
+    """Run one command line, `argv` or the process's own; return the exit status. Without a word, print the help.
 
     What the user can mend (InputError, OSError, no memory) is one line on standard error and status 2; Ctrl-C and a
     reader that closes the pipe end quietly.
@@ -44,7 +43,8 @@ def main(argv=None):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without a character must not end the text
     try:
-        args = build_parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        args = build_parser().parse_args(words or ["--help"])
         kernels_in_use()  # a wrong NUMGPT_KERNELS is told before any work
         status = args.run(args)
         if sys.stdout is not None:
@@ -57,7 +57,7 @@ def main(argv=None):
     except BrokenPipeError:
         return STATUS_CLOSED_PIPE
     except InputError as error:
-        return complain(error)
+        return complain(with_options(str(error), args.options))
     except OSError as error:
         return complain(system_errors.explain(error))
     except MemoryError as error:
@@ -72,7 +72,6 @@ def build_parser():
         prog="numgpt",
         description="GPT-2 in NumPy, with every gradient derived and written by hand.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"numgpt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -93,13 +92,6 @@ def build_parser():
     ):
         command.add_parser(subparsers)
     return parser
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse with one line for a wrong argument where it has the whole usage."""
-
-    def error(self, message):
-        self.exit(STATUS_USER_ERROR, f"numgpt: {shorten(message, LONGEST - 100)}; see {self.prog} --help\n")
 
 
 def complain(error):

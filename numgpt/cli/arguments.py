@@ -1,7 +1,9 @@
 """What several subcommands take: a model, and a text from the command line or from standard input."""
 
 import os
+import shutil
 import sys
+import textwrap
 from contextlib import suppress
 
 from numgpt.errors import InputError
@@ -63,8 +65,15 @@ def tell_special(tokenizer, text, args, name):
 
 
 def notice(text):
-    """A line on standard error that is no error."""
-    print(f"numgpt: {text}", file=sys.stderr)
+    """Something on standard error that is no error: one line, which a terminal shows in as many as it takes."""
+    print(wrapped(f"numgpt: {text}", sys.stderr), file=sys.stderr)
+
+
+def wrapped(text, stream):
+    """A paragraph broken between words where `stream` is a terminal; the same line for a file or a program."""
+    if not stream.isatty():
+        return text
+    return textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
 
 
 def text_or_stdin(argument, name):

@@ -1,7 +1,5 @@
 """`numgpt download`: fetch a published model."""
 
-from argparse import RawDescriptionHelpFormatter
-
 DESCRIPTION = """Download a published GPT-2: 124M, 355M, 774M or 1558M (0.5, 1.4, 3.1, 6.2 GB), also by the names gpt2,
 gpt2-medium, gpt2-large, gpt2-xl, 117M and 345M; or any repository of Hugging Face's with a GPT-2 in safetensors, by its
 name org/name. Prints the folder that it is in.
@@ -29,7 +27,6 @@ def add_parser(subparsers):
         help="fetch a published model",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="124M, 355M, 774M, 1558M or another of their names; or org/name")
     parser.add_argument(

@@ -11,7 +11,7 @@ EPILOG = """examples:
   numgpt evaluate --list                                                what there is
   numgpt evaluate wikitext-lm-eval --model 124M                         word perplexity 37.37, as published
   numgpt evaluate lambada-lm-eval --model 124M --limit 200              a part, with its standard error
-  numgpt evaluate hellaswag-llm.c --model 124M --out rows.jsonl         goes on where it was when it is killed
+  numgpt evaluate hellaswag-llm.c --model 124M --out rows.jsonl         continues where it was when it was killed
   numgpt evaluate text --file book.txt --protocol strided --stride 256  any text
   numgpt evaluate text --file book.txt --protocol rolling
 
@@ -38,7 +38,7 @@ def add_parser(subparsers):
     parser.add_argument("--limit", type=int, metavar="N", help="score only the first N windows, pages or lines")
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="windows read together (default 8)")
     parser.add_argument(
-        "--out", metavar="F.jsonl", help="append each unit's record to F; a run that was killed goes on from there"
+        "--out", metavar="F.jsonl", help="append each unit's record to F; a run that was killed continues from there"
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     add_model_arguments(parser)

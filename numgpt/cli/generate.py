@@ -2,7 +2,6 @@
 
 import json
 import time
-from argparse import RawDescriptionHelpFormatter
 
 from numgpt.cli.arguments import add_model_arguments, add_special_argument, text_or_stdin
 from numgpt.cli.generate_options import check_together, read_rules, read_stop, settings
@@ -43,7 +42,6 @@ def add_parser(subparsers):
         description="Print PROMPT and what the model adds to it, as it is sampled. "
         "It ends after --max-new-tokens, at <|endoftext|> or before a --stop string.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     number = {"type": int, "metavar": "N"}
     share = {"type": float, "metavar": "X"}

@@ -16,7 +16,7 @@ def converse(writer):
         raise InputError("--interactive needs standard input, and there is none")
     writer.args.keep_end = True
     if sys.stdin.isatty():
-        notice("type a text, and the model continues it; Ctrl-C stops an answer, Ctrl-D ends")
+        notice("type a text to be continued; Ctrl-C stops an answer, Ctrl-D ends")
     pressed = []  # Ctrl-C: an answer ends between two tokens, nowhere in a computation
     with on_interrupt(lambda *_: pressed.append(True)):
         talk(writer, pressed)

@@ -1,17 +1,18 @@
 """`numgpt gradcheck`: prove the gradients, one row a tensor."""
 
 import json
-from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
 EPILOG = """examples:
   numgpt gradcheck                        every definition, every kernel and the whole model
   numgpt gradcheck --layer attention      one of them
-  numgpt gradcheck --model 124M           the gradients of a whole model that was loaded, some minutes
+  numgpt gradcheck --layer                the names of all
+  numgpt gradcheck --model 124M           the gradients of a whole model that was loaded, a few minutes
   numgpt gradcheck mine.py:MyLayer --input 2,3,8          a layer of your own, called with an array of that shape
   numgpt gradcheck "mine.py:MyEmbedding(11, n=8)" --input 2,3:11    made with arguments, called with integers below 11
   numgpt gradcheck docs/exercises/03_attention.py         an exercise: right, or which result is wrong and how
 """
+LIST = ""  # what --layer is without a name
 COLUMNS = "{:20} {:28} {:>14} {:>9} {:>8}  {:12} {}"
 
 
@@ -23,13 +24,18 @@ def add_parser(subparsers):
         "complex step (by differences where a function has a corner), and every kernel with its definition.\n"
         "The error is |a - n| / max(|a|, |n|) over norms. Exit status 1 when one is above what is allowed.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("own", nargs="?", metavar="FILE.py:CLASS", help="a layer of your own, or an exercise")
     parser.add_argument(
         "--input", action="append", metavar="SHAPE", help="the shape of its input; once for each, if there are several"
     )
-    parser.add_argument("--layer", metavar="NAME", help="check only this one, e.g. attention, layernorm, model")
+    parser.add_argument(
+        "--layer",
+        metavar="NAME",
+        nargs="?",
+        const=LIST,
+        help="check only this one, e.g. attention, layernorm, model; without NAME, list them all",
+    )
     parser.add_argument("--model", metavar="NAME", help="check this model, a name or a folder, along random directions")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random weights and inputs (default 0)")
     parser.add_argument(
@@ -40,6 +46,11 @@ def add_parser(subparsers):
 
 
 def run(args):
+    if args.layer == LIST:
+        from numgpt import gradcheck
+
+        print("\n".join(gradcheck.CHECKS))
+        return 0
     rows = []
     for name, row in all_rows(args):
         if not args.json and not rows:

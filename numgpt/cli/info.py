@@ -2,7 +2,6 @@
 
 import os
 import platform
-from argparse import RawDescriptionHelpFormatter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,7 +24,6 @@ def add_parser(subparsers):
         "parameters it has and the memory it takes; of a folder that is no model, what is there and what is missing. "
         "Nothing is downloaded.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="a published name or a folder with a model")
     parser.set_defaults(run=run)

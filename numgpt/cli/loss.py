@@ -3,14 +3,14 @@
 import json
 import math
 import sys
-from argparse import RawDescriptionHelpFormatter
 from functools import partial
 
 from numgpt.cli.arguments import add_model_arguments, add_special_argument, allowed_special, tell_special
 from numgpt.errors import InputError
 
 EPILOG = """examples:
-  numgpt loss text.txt                     under GPT-2
+  numgpt loss text.txt                     under the bundled model
+  numgpt loss text.txt --model 124M        under GPT-2
   numgpt loss text.txt --model run --json
 
 Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
@@ -32,7 +32,6 @@ def add_parser(subparsers):
         description="Show the cross-entropy of the text in FILE under a model, and under random weights of the same "
         f"shape, which have learnt nothing: the mean, and token by token for a text of at most {LONGEST_TABLE} tokens.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", help="a text (-: standard input), a folder of texts, or .jsonl")
     add_special_argument(parser)

@@ -1,7 +1,5 @@
 """`numgpt textbook`: the whole mathematics as one file that needs NumPy alone, or as a page to read."""
 
-from argparse import RawDescriptionHelpFormatter
-
 EPILOG = """examples:
   numgpt textbook > gpt2.py               then: python gpt2.py
   numgpt textbook -o gpt2.py              the same; an old file goes only when the new one is whole
@@ -16,7 +14,6 @@ def add_parser(subparsers):
         description="Print one file of Python that imports NumPy alone: every layer forward and backward, the model, "
         "the loss, AdamW, greedy sampling, reading weights. It is made of the definitions that numgpt itself runs on.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--html", action="store_true", help="a page to read and print, with the proof of each definition"
@@ -38,7 +35,7 @@ def run(args):
 
 
 def make(html):
-    """The text of the book; as a page, of which the proofs take some seconds."""
+    """The text of the book; as a page, of which the proofs take a few seconds."""
     if html:
         from numgpt.textbook.page import page
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
 from numgpt.cli.arguments import text_or_stdin
@@ -13,6 +12,7 @@ GPT2 = "124M"  # all published sizes have the same vocabulary
 EPILOG = """examples:
   numgpt tokenizer encode "Hello world"           15496 995
   numgpt tokenizer decode 15496 995               Hello world
+  numgpt tokenizer encode "To be" --model shakespeare     by the vocabulary that comes with numgpt
   numgpt tokenizer encode --json < book.txt       with the text of every token
   numgpt tokenizer encode "Hi" --vocab folder     encoder.json and vocab.bpe, or their Hugging Face twins, are enough
   numgpt tokenizer train book.txt --vocab-size 1024 -o folder
@@ -25,7 +25,6 @@ def add_parser(subparsers):
         help="turn text into token ids and back, or learn a vocabulary",
         description="Turn text into token ids, ids into text, or a text into a vocabulary.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="what to do", metavar="encode|decode|train", required=True)
     encode = actions.add_parser(
@@ -58,7 +57,8 @@ def add_parser(subparsers):
         source.add_argument(
             "--model",
             metavar="NAME",
-            help=f"a published name or a folder with a model, whose vocabulary is used (default {GPT2})",
+            help=f"whose vocabulary: a published name (default {GPT2}; 1.5 MB are downloaded the first time); "
+            "shakespeare, which comes with numgpt, or a folder with a model",
         )
         source.add_argument("--vocab", metavar="FOLDER", help="a folder with vocabulary files")
         action.add_argument("--offline", action="store_true", help="never download anything")
@@ -98,11 +98,11 @@ def run_train(args):
 
 def find_tokenizer(args):
     """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
-    from numgpt.loading import read_folder
+    from numgpt.loading import find_vocabulary
     from numgpt.tokenizer import load_tokenizer, no_vocabulary
 
     source = args.vocab or args.model or GPT2
-    tokenizer = load_tokenizer(source) if args.vocab else read_folder(source, args.offline, load_tokenizer)
+    tokenizer = load_tokenizer(args.vocab or find_vocabulary(source, args.offline))
     if tokenizer is None:
         raise InputError(no_vocabulary(source))
     return tokenizer

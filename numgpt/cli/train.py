@@ -14,7 +14,7 @@ from numgpt.errors import InputError
 from numgpt.files import LATEST, newest_checkpoint
 
 EPILOG = """examples:
-  numgpt train --data text.txt --out run              some minutes; then: numgpt generate --model run "..."
+  numgpt train --data text.txt --out run              half an hour; then: numgpt generate --model run "..."
   numgpt train --data text.txt --out run --preset char-small --max-steps 500
   numgpt train --resume run                           continue a run where it stopped, bit for bit
   numgpt train --resume run --max-steps 6000          give a run more steps; the learning rate follows the new schedule
@@ -52,14 +52,14 @@ def add_parser(subparsers):
     from numgpt.training.presets import PRESETS
     from numgpt.training.settings import Settings, option
 
-    presets = "\n".join(f"  {name:12}{preset.purpose}" for name, preset in PRESETS.items())
+    width = max(map(len, PRESETS))
+    presets = "\n".join(f"  {name:{width}}  {preset.purpose}" for name, preset in PRESETS.items())
     parser = subparsers.add_parser(
         "train",
         help="train a model on a text, or continue a run",
         description="Train a GPT on a text, on documents or on tokens, and save it as it learns. "
         "Their end is held out to see what the model makes of what it has not read.\n\npresets:\n" + presets,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", metavar="DATA", help="what to train on, see below (-: a text from standard input)")
     parser.add_argument("--val-data", metavar="DATA", help="what is held out; without it, the end of --data is")
@@ -81,9 +81,14 @@ def add_parser(subparsers):
             type=kind,
             default=argparse.SUPPRESS,  # so that only what the user names overrides the preset
             metavar={int: "N", float: "X", str: "NAME"}[kind],
-            help=f"{here.metadata['help']} (default {here.default})".replace("%", "%%"),
+            help=(here.metadata["help"] + default_of(here)).replace("%", "%%"),
         )
     parser.set_defaults(run=run)
+
+
+def default_of(setting):
+    """How the help says a setting's default; nothing where it is not set."""
+    return "" if setting.default is None else f" (default {setting.default})"
 
 
 def run(args):

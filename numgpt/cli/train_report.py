@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import suppress
 
+from numgpt.cli.arguments import wrapped
 from numgpt.errors import InputError
 from numgpt.training import metrics
 
@@ -119,13 +120,17 @@ def introduction(session):
     model, trainer = session.trainer.model, session.trainer
     n, unit = session.n_choices, unit_of(session)
     letter, choice = ("K", "label") if unit == "text" else ("V", "token")
-    begun = "" if trainer.steps == 0 else f" Continuing after step {trainer.steps}."
-    return (
-        f"The loss of an untrained model is ln({letter}) = ln({n}) = {math.log(n):.2f} nats per {unit}, every "
-        f"{choice} being as likely as any other; all below that is learnt. {model.values.size:,} parameters, "
-        f"{trainer.batches.part.amount} to train on, {session.held_out.part.amount} held out.{begun}"
-        + (f"\n{session.notice}" if session.notice else "")
+    begun = [] if trainer.steps == 0 else [f"Continuing after step {trainer.steps}."]
+    sizes = (
+        f"{model.values.size:,} parameters, {trainer.batches.part.amount} to train on, "
+        f"{session.held_out.part.amount} held out."
     )
+    meaning = (
+        f"The loss of an untrained model is ln({letter}) = ln({n}) = {math.log(n):.2f} nats per {unit}, every {choice} "
+        "being as likely as any other; all below that is learnt."
+    )
+    notices = [session.notice] if session.notice else []
+    return "\n".join(wrapped(line, sys.stdout) for line in (*begun, meaning, sizes, *notices))
 
 
 def unit_of(session):

@@ -1,9 +1,8 @@
 """`numgpt verify`: prove that a model is the published one."""
 
-from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 
-DESCRIPTION = """Compare a model with what is publicly known of OpenAI's GPT-2: SHA-256 of files, weights, outputs of
+DESCRIPTION = """Compare a model with what is published about OpenAI's GPT-2: SHA-256 of files, weights, outputs of
 single layers, logits, losses and greedy continuations that others have published. Each gets a line with the
 published value, the computed one, how far they may be apart, and the source. Exit status 1 when one is wrong."""
 
@@ -21,7 +20,6 @@ def add_parser(subparsers):
         help="compare a model with the published numbers of the real one",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="NAME", help="a published name (124M, 355M, 774M, 1558M) or a folder")
     parser.add_argument("--size", metavar="NAME", help="which published model it should be (default: told by its size)")

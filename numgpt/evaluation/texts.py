@@ -30,7 +30,7 @@ def rolling_units(text, name, tokenizer, n_ctx):
 
 
 def totals(text):
-    """How many words, between blanks, and bytes a text has."""
+    """How many words, between spaces, and bytes a text has."""
     return {"words": len(text.split()), "bytes": len(text.encode("utf-8"))}
 
 

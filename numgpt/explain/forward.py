@@ -106,7 +106,7 @@ def opened_head(found: Trace, layer: int, head: int, channels: np.ndarray) -> di
 
 
 def mlp_part(found: Trace, layers: list[int]) -> dict[str, Any]:
-    """Of every position the neurons that fire most and those with the largest |activation x gradient|; the bend."""
+    """Of every position the neurons that fire most and those with the largest |activation x gradient|; the function."""
     act = found.model.h[0].mlp.act
     grid = np.linspace(-4, 4, 81)
     y = act.forward(grid)
@@ -120,7 +120,7 @@ def mlp_part(found: Trace, layers: list[int]) -> dict[str, Any]:
 
 
 def neurons(found, layer):
-    """ids (T, 2 NEURONS), the first half by activation; and before, after the bend, and the gradient after it."""
+    """ids (T, 2 NEURONS), the first half by activation; their values before and after it, the gradient after it."""
     at = f"h.{layer}.mlp"
     before, after = found.values[f"{at}.c_fc"][0], found.values[f"{at}.act"][0]
     gradient = found.gradients[f"{at}.act"][0]

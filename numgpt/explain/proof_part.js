@@ -111,7 +111,7 @@ function stepsTable() {
     table(
       word("table_step"),
       [
-        [word("optimiser"), false],
+        [word("optimizer"), false],
         ["lr", true],
         [word("before"), true],
         [word("afterwards"), true],

@@ -1,4 +1,4 @@
-"""Part 9, a step of the optimiser: what the gradient promises of it, and what it does."""
+"""Part 9, a step of the optimizer: what the gradient promises of it, and what it does."""
 
 from typing import Any
 

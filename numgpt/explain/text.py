@@ -203,7 +203,7 @@ class Writer:
         )
         yield ""
         yield f"  {self.word('step_title')}"
-        heading = (self.word("optimiser"), "lr", self.word("change"), self.word("promised"))
+        heading = (self.word("optimizer"), "lr", self.word("change"), self.word("promised"))
         yield from table([heading], [(r["kind"], r["lr"], r["measured"], r["promised"]) for r in self.data["steps"]])
         yield from self.ablation()
 

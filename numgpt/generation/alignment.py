@@ -33,7 +33,7 @@ def alignment(model: Transformer, source: Sequence[int], written: Sequence[int])
 def grid(p: np.ndarray, source: Sequence[str], written: Sequence[str], width: int) -> str:
     """`p` as lines for a terminal of `width` characters: a row for each token written, a column for each of the source.
 
-    Where the columns do not fit, they go on below.
+    Where the columns do not fit, they continue below.
     """
     label = max(map(len, written))
     sizes = [len(token) + 2 for token in source]

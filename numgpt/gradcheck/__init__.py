@@ -5,6 +5,7 @@ the layers made of several, and a whole model. Every kernel is compared with its
 first for a layer of your own.
 """
 
+import difflib
 from collections.abc import Iterator
 
 import numpy as np
@@ -46,7 +47,9 @@ def check(name: str, seed: int = 0, device: str = "cpu") -> Iterator[Row]:
     """
     seed = check_number(seed, "seed", whole=True, low=0, below=LARGEST_SEED)
     if not isinstance(name, str) or name not in CHECKS:
-        raise InputError(f"there is no gradient check called {quoted(name)}: choose from {', '.join(CHECKS)}")
+        close = difflib.get_close_matches(str(name).lower(), CHECKS, n=1)
+        guess = f"did you mean {close[0]}? " if close else ""
+        raise InputError(f"there is no gradient check called {quoted(name)}: {guess}choose from {', '.join(CHECKS)}")
     check_device(device)
     if name in WHOLES:
         return WHOLES[name](np.random.default_rng(seed))(device)

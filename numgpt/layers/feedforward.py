@@ -1,4 +1,4 @@
-"""The position-wise feed-forward network (Vaswani et al. 2017, section 3.3): linear, bend, linear.
+"""The position-wise feed-forward network (Vaswani et al. 2017, section 3.3): linear, activation, linear.
 
 x, y, dy, dx are (B, T, C); inside, the width is n_inner, 4C unless another is given. Every position goes through it
 by itself.

@@ -16,7 +16,7 @@ WIDTH = 120
 # What a docstring says that the book says once: in its beginning, of all functions.
 CONVENTION = re.compile(r"\w+\.|\w+, and what `\w+` needs\.|dx; adds to .*\.")
 
-# Where a derivation goes on to what the book leaves out: the paragraph that begins so, and all after it.
+# Where a derivation turns to what the book leaves out: the paragraph that begins so, and all after it.
 LEFT_OUT = {"numgpt.layers.attention": "With a cache", "numgpt.layers.loss": "In training, the output head"}
 
 

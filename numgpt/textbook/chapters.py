@@ -13,7 +13,7 @@ from numgpt.textbook import read, with_helpers
 from numgpt.textbook.formulas import FormulaError, equation, is_remark
 from numgpt.textbook.glossary import entries
 
-COLUMNS = re.compile(r"\s{3,}(?!\s|\+?=)")  # blanks that part two formulas, and not a formula from its =
+COLUMNS = re.compile(r"\s{3,}(?!\s|\+?=)")  # spaces between two formulas, and not a formula from its =
 LEFT_SIDE = re.compile(r"([^=\[]*(?:\[[^=]*\])?[^=\[]*?)\s*\+?=\s")
 
 

@@ -1,11 +1,11 @@
 """The formulas of the docstrings, `dx = rstd * (g - mean_C(g))`, as MathML.
 
     formula   a list, or several with = += > or < between                 q, k, v = heads(x @ W_attn + b_attn)
-    term      products with * @ or / between; a / between blanks divides   xhat_i xhat_j / C
+    term      products with * @ or / between; a / between spaces divides   xhat_i xhat_j / C
               all that stands before it by all that stands behind it
     product   factors side by side                                         -1/N sum_n log p
     factor    a number, a name, (a formula), [a condition], ...            [v = targets[n]]
-              and behind it, without a blank, an [index], an argument in
+              and behind it, without a space, an [index], an argument in
               brackets, powers, or a divisor                               x[n,i]  exp(-z^2)  x^T  1/N
 
 A name has to stand in the glossary; it may have a subscript behind a _. `sum over the places ... of` is a sum whose
@@ -117,7 +117,7 @@ class Parser:
         return self.tokens[self.n] if self.n < len(self.tokens) else Token("end", "", True, len(self.text))
 
     def at(self, *signs: str, blank: bool | None = None) -> bool:
-        """Whether the next token is one of these signs, with or without a blank before it."""
+        """Whether the next token is one of these signs, with or without a space before it."""
         token = self.peek()
         return token.kind == "sign" and token.text in signs and blank in (None, token.blank)
 

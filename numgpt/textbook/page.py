@@ -87,7 +87,7 @@ class Numbered(NamedTuple):
 
 
 def page() -> str:
-    """The HTML. Measures every proof, which takes some seconds. Raises FormulaError for a formula it cannot set."""
+    """The HTML. Measures every proof, which takes a few seconds. Raises FormulaError for a formula it cannot set."""
     style = Path(__file__).with_name("page.css").read_text("utf-8")
     parts, n = [], 0
     for part, modules in PARTS.items():

@@ -14,7 +14,7 @@ WORD, SPACES = re.compile(r"\w"), re.compile(r"\s*")
 class AddedToken:
     """One added token, with the settings that Hugging Face's files have of it.
 
-    special: whether it has to be allowed. single_word: it is none where a word goes on at either side. lstrip, rstrip:
+    special: whether it has to be allowed. single_word: it is none where a word continues beside it. lstrip, rstrip:
     it takes in the whitespace on that side. normalized: it is looked for only in what the others left.
     """
 

@@ -90,7 +90,7 @@ class BPETokenizer:
     """Text to token ids and back.
 
     tokens: the bytes of every id, a list, in which the 256 single bytes must be. merges: {(left id, right id): id of
-    what they make}, in the order they were learned. special: {text: id} of the tokens that no merge makes, such as
+    what they make}, in the order they were learnt. special: {text: id} of the tokens that no merge makes, such as
     <|endoftext|>. added: an AddedToken for those of them that have settings. `load_tokenizer` makes sure that what
     comes from files fits together. Raises InputError for what is not of this kind.
 

@@ -12,7 +12,7 @@ number of keys.
     h.i.attn              (B, T, C)       what attention adds to the stream
     h.i.mid               (B, T, C)       the stream between attention and feed-forward network
     h.i.ln_2              (B, T, C)       what the feed-forward network reads
-    h.i.mlp.c_fc, .act    (B, T, F)       its neurons before and after the bend
+    h.i.mlp.c_fc, .act    (B, T, F)       its neurons before and after the activation
     h.i.mlp               (B, T, C)       what it adds to the stream
     h.i                   (B, T, C)       the stream after block i
     ln_f                  (B, T, C)       what the output head reads

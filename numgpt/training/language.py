@@ -1,4 +1,4 @@
-"""What a run is made of that has a GPT go on with texts: its data, tokenizer, model, batches and evaluation.
+"""What a run is made of that has a GPT continue texts: its data, tokenizer, model, batches and evaluation.
 
 The module numgpt.training.translation has functions of the same names for the other task.
 """

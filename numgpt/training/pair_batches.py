@@ -108,7 +108,7 @@ class PairBatches:
         return {**self.before, "drawn": self.drawn}
 
     def set_state(self, state):
-        """Go on from what `state` returned. Raises InputError for more batches than there are."""
+        """Continue from what `state` returned. Raises InputError for more batches than there are."""
         self.rng.bit_generator.state = state
         self.begin()
         drawn = state.get("drawn")

@@ -21,7 +21,7 @@ class Preset:
 # char-small and char-large are the two character models that nanoGPT's README trains on Tiny Shakespeare
 # (https://github.com/karpathy/nanoGPT, config/train_shakespeare_char.py and the README's version of it for a CPU).
 PRESETS = {
-    "small": Preset("1.9 million parameters and 1024 tokens learnt from the text: some minutes on a laptop"),
+    "small": Preset("1.9 million parameters and 1024 tokens learnt from the text: half an hour on two cores with AVX2"),
     "char-small": Preset(
         "nanoGPT's character model for a CPU: 4 layers, 4 heads, 128 channels; a minute or two",
         {

@@ -19,14 +19,14 @@ def setting(default, text, low=None, below=None, above=None):
 
 @dataclass(frozen=True)
 class Settings:
-    """One training run. The defaults suit a text of about a megabyte and some minutes on a laptop.
+    """One training run. The defaults suit a text of about a megabyte and half an hour on two cores.
 
     Raises InputError for a value of the wrong type or outside its range.
     """
 
     task: str = setting(
         "text",
-        "text: a GPT learns to go on; translate: a Transformer learns from a TSV of pairs; classify: its encoder "
+        "text: a GPT learns to continue; translate: a Transformer learns from a TSV of pairs; classify: its encoder "
         "learns labels from a TSV of texts",
     )
     tokenizer: str = setting("bpe", "char, word or bpe (made of the text), gpt2, or a folder with vocabulary files")

@@ -21,7 +21,7 @@ class AtRandom:
         """How many numbers a GPT keeps of a batch for backward, at least.
 
         For each token a block keeps at least two normalised inputs and q, k, v, all of C numbers, and the insides of
-        the feed-forward network before and after the bend.
+        the feed-forward network before and after the activation.
         """
         B, T = self.shape
         return B * T * config.n_layer * (5 * config.n_embd + 2 * (config.n_inner or 4 * config.n_embd))
@@ -37,7 +37,7 @@ class AtRandom:
         return self.rng.bit_generator.state
 
     def set_state(self, state):
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         self.rng.bit_generator.state = state
 
 

@@ -1,4 +1,4 @@
-"""What is publicly known of the real GPT-2 models, and comparing a model with it."""
+"""The published facts about the real GPT-2 models, and the comparison of a model with them."""
 
 from numgpt.verification.checks import Row, read_published, verify
 

@@ -93,7 +93,7 @@ def mlp(found: Any) -> None:
     axis.plot(x, gelu_backward(np.ones_like(x), x), color=ORANGE, linestyle="--", label="its slope")
     before = found.values["h.3.mlp.c_fc"][0, t]
     axis.scatter(before, gelu(before), s=8, color="black", zorder=3, label="the 1024 neurons at our position")
-    axis.set_xlabel("before the bend")
+    axis.set_xlabel("before the activation")
     axis.legend(frameon=False)
     save(figure, "mlp")
 

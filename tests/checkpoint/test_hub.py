@@ -16,6 +16,7 @@ from numgpt.checkpoint import fetch, hub, releases
 from numgpt.checkpoint.fetch import DownloadError
 from numgpt.checkpoint.lock import exclusive
 from numgpt.checkpoint.releases import File, Release
+from numgpt.cli import main
 from numgpt.config import OFFICIAL_SIZES
 from numgpt.errors import InputError
 
@@ -328,3 +329,47 @@ def test_check_files(release, at_home):
         assert published == found == hashlib.sha256(contents[name]).hexdigest()
     (folder / DATA_NAME).write_bytes(bytes(len(contents[DATA_NAME])))
     assert [name for name, published, found in hub.check_files("124M", folder) if published != found] == [DATA_NAME]
+
+
+# The vocabulary alone
+
+
+@pytest.fixture
+def vocabulary(monkeypatch, server):
+    """Publishes the bundled vocabulary as 124M's, beside weights that nobody can download."""
+    folder = hub.find_shipped("shakespeare")
+    names = {"encoder.json": "vocab.json", "vocab.bpe": "merges.txt"}
+    contents = {name: (folder / file).read_bytes() for name, file in names.items()}
+    files = [File(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in contents.items()]
+    whole = Release("124M", server.url, "124M", 0.5, (*files, File(DATA_NAME, 10**9)))
+    monkeypatch.setitem(releases.RELEASES["openai"], "124M", whole)
+    server.files.update({f"/124M/{name}": data for name, data in contents.items()})
+    return contents
+
+
+def test_a_vocabulary_is_downloaded_without_its_weights(vocabulary, server, at_home, capsys):
+    assert hub.find_vocabulary("gpt2") is None
+    assert hub.download("gpt2", vocabulary_only=True) == at_home / "124M"
+    assert contents_of(at_home / "124M") == vocabulary
+    assert [path for path, *_ in server.requests] == ["/124M/encoder.json", "/124M/vocab.bpe"]
+    assert "downloading 124M (1.5 MB) from " in capsys.readouterr().err
+    assert hub.find_vocabulary("gpt2") == at_home / "124M"
+    assert hub.find("gpt2") is None
+
+
+def test_a_tokenizer_needs_no_more_than_that(vocabulary, server, capsys):
+    assert main(["tokenizer", "encode", "Hi"]) == 0
+    assert capsys.readouterr().out.split()
+    assert len(server.requests) == 2
+    assert main(["tokenizer", "encode", "Hi", "--offline"]) == 0
+    assert len(server.requests) == 2
+
+
+def test_where_it_cannot_be_had_the_bundled_one_is_offered(vocabulary, server, capsys):
+    assert main(["tokenizer", "encode", "Hi", "--offline"]) == 2
+    assert "--model shakespeare takes the one that comes with numgpt" in capsys.readouterr().err
+    server.files.clear()
+    assert main(["tokenizer", "encode", "Hi"]) == 2
+    err = capsys.readouterr().err
+    assert "`--model shakespeare` takes the vocabulary that comes with numgpt" in err
+    assert main(["tokenizer", "encode", "Hi", "--model", "shakespeare", "--offline"]) == 0

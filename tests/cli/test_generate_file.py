@@ -164,12 +164,12 @@ def test_batches_are_the_same_wherever_it_goes_on(run, prompts, tmp_path, monkey
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (["--seed", "8"], "made with another seed, 7 and not 8"),
-        (["--max-new-tokens", "5"], "made with another max_new_tokens, 4 and not 5"),
-        (["--dtype", "float64"], "made with another dtype, 'float32' and not 'float64'"),
-        (["--num-samples", "2"], "made with another num_samples, 1 and not 2"),
-        (["--stop", "x"], "made with another stop, [] and not ['x']"),
-        (["--best-of", "2"], "made with another best_of, None and not 2"),
+        (["--seed", "8"], "made with another --seed, 7 and not 8"),
+        (["--max-new-tokens", "5"], "made with another --max-new-tokens, 4 and not 5"),
+        (["--dtype", "float64"], "made with another --dtype, 'float32' and not 'float64'"),
+        (["--num-samples", "2"], "made with another --num-samples, 1 and not 2"),
+        (["--stop", "x"], "made with another --stop, [] and not ['x']"),
+        (["--best-of", "2"], "made with another --best-of, None and not 2"),
     ],
 )
 def test_lines_of_another_command_are_refused_and_stay(run, prompts, tmp_path, changed, message):

@@ -130,10 +130,10 @@ APART = [
     ("a --num-beams 0", "--num-beams must be at least 1"),
     ("a --logprobs 0 --json", "--logprobs must be at least 1"),
     ("a --logprobs 258 --json", "--logprobs 258 is more than the model's 257 tokens"),
-    ("a --num-beams 2 --length-penalty nan", "length_penalty must be a number"),
+    ("a --num-beams 2 --length-penalty nan", "--length-penalty must be a number"),
     ("--prompts-file f --batch-size 0", "--batch-size must be at least 1"),
-    ("a --min-new-tokens=-1", "min_new_tokens must be at least 0"),
-    ("a --no-repeat-ngram-size=-1", "no_repeat_ngram_size must be at least 0"),
+    ("a --min-new-tokens=-1", "--min-new-tokens must be at least 0"),
+    ("a --no-repeat-ngram-size=-1", "--no-repeat-ngram-size must be at least 0"),
 ]  # fmt: skip
 
 

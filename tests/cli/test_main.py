@@ -51,7 +51,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"numgpt {numgpt.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["sing"], ["--loud"], ["download"], ["tokenizer"]])
+@pytest.mark.parametrize("arguments", [["sing"], ["--loud"], ["download"], ["tokenizer"]])
 def test_a_wrong_command_is_one_line_and_status_2(arguments, capsys):
     assert main(arguments) == 2
     out, err = capsys.readouterr()

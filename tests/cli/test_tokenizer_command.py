@@ -66,7 +66,7 @@ def test_a_folder_with_a_model(tiny_model, capsys):
         (["decode", "9" * 5000], "not '999"),
         (["encode", "a\udcff"], "the text is not valid UTF-8"),
         (["encode", "a", "--model", "124M"], "not allowed with"),
-        (["sing"], "invalid choice: 'sing'"),
+        (["sing"], "there is no command 'sing': choose from encode, decode, train"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_status_2(run, arguments, message):

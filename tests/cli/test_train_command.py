@@ -57,7 +57,8 @@ def test_a_finished_run(command, tmp_path, capsys):
     assert said.startswith(f"{tmp_path / 'run'} is finished: all 10 steps are made; for more: numgpt train --resume ")
     assert main(said.split("numgpt ")[1].split()) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith(
+    assert lines[0] == "Continuing after step 10."
+    assert lines[3].startswith(
         "The run has 20 steps from here on, where it had 10: the learning rate follows the schedule"
     )
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 21
@@ -132,7 +133,7 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         (["--data", str(tmp_path / "none"), "--out", str(run)], "No such file"),
         ([*data, "--out", str(text_file)], "is a file: give a folder"),
         ([*command[1:], "--batch-size", "1000000000"], "training with 1,000,000,000 sequences of 8 tokens in"),
-        ([*command[1:], "--n-embd", "9"], "n_embd (9) must be divisible by n_head (2)"),
+        ([*command[1:], "--n-embd", "9"], "--n-embd (9) must be divisible by --n-head (2)"),
         ([*command[1:], "--context", "1000000"], "too few for a context of 1000000"),
         ([*command[1:], "--tokenizer", "runes"], "'runes' is not a folder"),
         ([*command[1:], "--tokenizer", str(tmp_path / "folder")], "has no vocabulary files"),

@@ -1,0 +1,110 @@
+"""The parser of the command line: argparse with texts that fit the terminal, and with advice for what is mistyped."""
+
+import argparse
+import difflib
+import re
+import shlex
+import textwrap
+from itertools import groupby
+
+from numgpt.errors import LONGEST, shorten
+
+STATUS_USER_ERROR = 2
+CHOICE = re.compile(r"argument (.*?): invalid choice: (?:'(.*?)'|(.*?)) \(choose from (.*)\)", re.DOTALL)
+TABLE = re.compile(r"(\s+\S.*?\s{2,})(\S.*)")  # an indented line of two columns
+TEXTS = ("PROMPT", "TEXT")  # arguments that may have several words
+
+
+class Help(argparse.HelpFormatter):
+    """Descriptions and epilogs: paragraphs are filled, indented lines stay lines, their second columns are filled."""
+
+    def _fill_text(self, text, width, indent):
+        lines = []
+        for kind, group in groupby(text.strip("\n").split("\n"), lambda line: line[:1].isspace() or not line):
+            if kind:
+                lines += (line for row in group for line in row_of(row, width))
+            else:
+                lines += textwrap.wrap(" ".join(group), width, break_long_words=False, break_on_hyphens=False)
+        return "\n".join(indent + line for line in lines)
+
+
+def row_of(row, width):
+    """An indented line; of two columns, where it is too long, the second one in lines below each other."""
+    match = TABLE.fullmatch(row)
+    if len(row) <= width or not match:
+        return [row]
+    left, right = match[1], match[2]
+    if len(left) > width // 2:
+        return [left.rstrip(), *textwrap.wrap(right, width, initial_indent=" " * 6, subsequent_indent=" " * 6)]
+    return textwrap.wrap(right, width, initial_indent=left, subsequent_indent=" " * len(left), break_on_hyphens=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """One line for a wrong argument: what it is, what may have been meant, and whose help to see."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{**kwargs, "formatter_class": Help})
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse has it, but a command answers itself for what it does not know.
+
+        `options` of what is parsed: the name of a value in Python -> its option.
+        """
+        namespace, extras = super().parse_known_args(args, namespace)
+        if self._subparsers is None:
+            namespace.options = {a.dest: name for a in self._actions for name in a.option_strings if name[:2] == "--"}
+            if extras:
+                self.error(self.too_much(namespace, extras))
+        return namespace, extras
+
+    def too_much(self, namespace, extras):
+        """What to say of arguments that nothing takes."""
+        for word in extras:
+            if word.startswith("-"):
+                known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+                guess = meant(word.partition("=")[0], known)
+                return f"there is no option {word}{guess or self.dash()}"
+        takes_text = next((action for action in self._get_positional_actions() if action.metavar in TEXTS), None)
+        if takes_text is None:
+            return f"{extras[0]!r} is one argument too many"
+        text = " ".join([str(getattr(namespace, takes_text.dest)), *extras])
+        return f"{extras[0]!r} is one word too many: put a text in quotation marks, as in {self.prog} {quoted(text)}"
+
+    def dash(self):
+        """The advice for a text that looks like an option, where the command takes a text."""
+        has_text = any(action.metavar in TEXTS for action in self._get_positional_actions())
+        return "; a text that begins with a dash stands behind --" if has_text else ""
+
+    def error(self, message):
+        match = CHOICE.fullmatch(message)
+        if match:
+            choices = re.findall(r"[^\s,']+", match[4])
+            word = match[2] if match[2] is not None else match[3]
+            guess = meant(word, choices) or f": choose from {', '.join(choices)}"
+            is_command = match[1] == "COMMAND" or "|" in match[1]
+            message = f"there is no command {word!r}{guess}" if is_command else f"{match[1]} cannot be {word!r}{guess}"
+        self.exit(STATUS_USER_ERROR, f"numgpt: {shorten(message, LONGEST - 100)}; see {self.prog} --help\n")
+
+
+def with_options(message, options):
+    """A message in which Python's names for options are the command line's: top_k must be ... -> --top-k must be ..."""
+    for name, option in options.items():
+        place = (
+            rf"(?<![\w/.'\"-]){name}(?![\w/.'\"-])"
+            if "_" in name
+            else rf"^{name}(?= must be )|(?<= another ){name}(?=, )"
+        )
+        message = re.sub(place, option, message)
+    return message
+
+
+def meant(word, known):
+    """ ": did you mean ...?" where a word is near one that is known, else nothing."""
+    bare = {name.lstrip("-"): name for name in known}
+    close = difflib.get_close_matches(word.lower().lstrip("-"), bare, n=1, cutoff=0.7)
+    return f": did you mean {bare[close[0]]}?" if close else ""
+
+
+def quoted(text):
+    """A text as one word of a command line, in double quotes where every shell reads them alike."""
+    return f'"{text}"' if not re.search(r'["$`\\!]', text) else shlex.quote(text)
