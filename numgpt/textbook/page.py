@@ -44,6 +44,7 @@ PARTS: dict[str, list[tuple[str, str]]] = {
         ("numgpt.layers.cross_attention", "CrossAttention"),
         ("numgpt.layers.sinusoids", "PlacedEmbedding"),
         ("numgpt.layers.smoothing", ""),
+        ("numgpt.layers.masked_mean", ""),
     ],
 }
 INTRODUCTION = """\
