@@ -86,7 +86,9 @@ def test_every_setting_has_an_option(monkeypatch, tmp_path, task):
     named = {}
     for here in fields(Settings):
         if here.name not in {"init", *foreign}:
-            named[here.name] = others.get(here.name, 2 if here.type is int else 0.25)
+            named[here.name] = others.get(
+                here.name, (2 + (getattr(defaults, here.name) == 2)) if here.type is int else 0.25
+            )
     words = [word for name, value in named.items() for word in (option(name), str(value))]
     asked = []
     monkeypatch.setattr("numgpt.training.session.begin", lambda run, data, settings, *_: asked.append(settings))
