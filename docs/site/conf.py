@@ -41,41 +41,11 @@ python_use_unqualified_type_names = True
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 
-CONTENTS = """
-```{toctree}
-:hidden:
-:caption: Learn
-
-docs/course/README
-docs/exercises/README
-docs/site/textbook
-docs/explain
-docs/glossary
-```
-
-```{toctree}
-:hidden:
-:caption: Use
-
-docs/models
-docs/evaluation
-docs/performance
-docs/gpu
-docs/reliability
-weights/README
-docs/site/reference
-```
-
-```{toctree}
-:hidden:
-:caption: Project
-
-docs/proof
-docs/sources
-CONTRIBUTING
-CHANGELOG
-```
-"""
+LEARN = ["docs/course/README", "docs/exercises/README", "docs/site/textbook", "docs/explain", "docs/glossary"]
+PROJECT = ["docs/proof", "docs/sources", "CONTRIBUTING", "CHANGELOG"]
+OTHERS = {f"docs/{path.stem}" for path in (ROOT / "docs").glob("*.md")} - {*LEARN, *PROJECT}
+CONTENTS = {"Learn": LEARN, "Use": [*sorted(OTHERS), "weights/README", "docs/site/reference"], "Project": PROJECT}
+TREE = "\n```{toctree}\n:hidden:\n:caption: %s\n\n%s\n```\n"
 PAGES_OF_COURSE = "\n```{toctree}\n:hidden:\n:glob:\n\n[01]*\n```\n"
 
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)\)")
@@ -88,7 +58,8 @@ shown: set[str] = set()  # files and folders that pages link to
 
 def read_page(app, docname, source):
     """The Markdown of a page, with the site's contents, and with links to files turned to the pages of their source."""
-    contents = {"README": CONTENTS, "docs/course/README": PAGES_OF_COURSE}
+    whole = "".join(TREE % (caption, "\n".join(pages)) for caption, pages in CONTENTS.items())
+    contents = {"README": whole, "docs/course/README": PAGES_OF_COURSE}
     source[0] = QUOTATION.sub(r"# \1", source[0])
     source[0] = LINK.sub(lambda match: link(docname, match), source[0]) + contents.get(docname, "")
 

@@ -5,11 +5,14 @@ python scripts/tools/make_notebooks.py            # a test asks for it when a pa
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
-from numgpt.files import atomic_write
-from tools.run_blocks import blocks
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from numgpt.files import atomic_write  # noqa: E402
+from tools.run_blocks import blocks  # noqa: E402
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTEBOOKS = {
