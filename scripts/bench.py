@@ -43,6 +43,7 @@ ALL = {
     "train-124M-1x1024": TrainingStep(SMALL, 1, 1024, transformers_model, 5),
     "train-124M-4x64-plain": TrainingStep(SMALL, 4, 64, plain_torch_model, 7),
     "train-124M-1x1024-plain": TrainingStep(SMALL, 1, 1024, plain_torch_model, 5),
+    "train-124M-1x1024-recompute": TrainingStep(SMALL, 1, 1024, plain_torch_model, 5, recompute=True),
     "train-translation": TranslationStep(300, 10, 13, 9),
     "evaluate-wikitext": Evaluation("wikitext-hf-1024", "wikitext", 8, 5),
     "evaluate-lambada": Evaluation("lambada-lm-eval", "lambada", 200, 5),

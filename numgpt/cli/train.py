@@ -38,8 +38,8 @@ metrics.jsonl with a line per step, and loss.svg. At most --keep + 2 checkpoints
 and the one being written. Each has 16 bytes a parameter (weights, once more to continue from, and two averages; 20 with
 --ema, twice as much in float64). The tokens are kept as well, 2 or 4 bytes each, 1 more with completions.
 
-With --resume, --max-steps (more), --eval-every, --save-every, --sample-every, --keep, --patience, --device and
---precision may have other values than before.
+With --resume, --max-steps (more), --eval-every, --save-every, --sample-every, --keep, --patience, --recompute, --device
+and --precision may have other values than before.
 """
 COMMANDS = {"text": "generate", "translate": "translate", "classify": "classify"}  # what reads a run of a task
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -76,12 +76,12 @@ def add_parser(subparsers):
     settings = parser.add_argument_group("settings (defaults of the preset small)")
     for here in fields(Settings):
         kind = here.type if here.type in (int, float) else str
+        value = {"type": kind, "metavar": {int: "N", float: "X", str: "NAME"}[kind]}
         settings.add_argument(
             option(here.name),
-            type=kind,
             default=argparse.SUPPRESS,  # so that only what the user names overrides the preset
-            metavar={int: "N", float: "X", str: "NAME"}[kind],
             help=(here.metadata["help"] + default_of(here)).replace("%", "%%"),
+            **({"action": argparse.BooleanOptionalAction} if here.type is bool else value),
         )
     parser.set_defaults(run=run)
 

@@ -16,6 +16,7 @@ from numgpt.layers.inputs import check_integers
 from numgpt.layers.loss import IGNORE
 from numgpt.model.block import Block, check_config
 from numgpt.model.cache import KVCache
+from numgpt.model.recompute import RecomputedBlock
 from numgpt.numbers import check_seed
 
 BLOCK_IN_PYTHON = 12_000  # bytes that the objects of a block take, however small its arrays
@@ -35,14 +36,22 @@ class GPT(Layer):
 
     config: a GPTConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero, for a
     checkpoint to fill. dtype: "float32" or "float64". device: "cpu", or "cuda" for a GPU, where a seed gives the same
-    weights. ids and targets lie on the host, logits on the device. A new model is in eval mode. Raises InputError for
-    another dtype or device, for a device that cannot be used, and for a model that does not fit its memory.
+    weights. recompute: whether training takes less memory and a second forward pass (model/recompute.py). ids and
+    targets lie on the host, logits on the device. A new model is in eval mode. Raises InputError for another dtype or
+    device, for a device that cannot be used, and for a model that does not fit its memory.
 
     Two attributes are for those who generate, and `numgpt.load` sets them: n_tokens, how many ids the tokenizer knows,
     as many published models have rows in wte beyond these, which nobody chooses; end_of_text, ids at which a text ends.
     """
 
-    def __init__(self, config: GPTConfig, seed: int | None = 0, dtype: Any = "float32", device: str = "cpu") -> None:
+    def __init__(
+        self,
+        config: GPTConfig,
+        seed: int | None = 0,
+        dtype: Any = "float32",
+        device: str = "cpu",
+        recompute: bool = False,
+    ) -> None:
         super().__init__()
         check_config(config)
         check_device(device)
@@ -60,7 +69,8 @@ class GPT(Layer):
         self.wte = Embedding(config.n_vocab, config.n_embd, seed=None)
         self.wpe = Embedding(config.n_ctx, config.n_embd, seed=None)
         self.drop = Dropout(config.dropout, self.rng)
-        self.h = [Block(config, i, self.rng, seed=None) for i in range(config.n_layer)]
+        block = RecomputedBlock if recompute else Block
+        self.h = [block(config, i, self.rng, seed=None) for i in range(config.n_layer)]
         self.ln_f = LayerNorm(config.n_embd, config.layer_norm_epsilon, seed=None)
         self.lm_head = self.wte if config.tie_word_embeddings else Embedding(config.n_vocab, config.n_embd, seed=None)
         self.head = TiedHead(self.lm_head)  # for logits

@@ -49,7 +49,7 @@ class LabelledBatches(PairBatches):
         """(how many labels are learnt, how many tokens are read)."""
         return len(labels), int(np.count_nonzero(ids != PAD))
 
-    def n_kept(self, config):
+    def n_kept(self, config, _):
         """How many numbers a Classifier keeps of a batch for backward, at least: the encoder's of a Transformer."""
         n = max(self.batch_tokens, int(self.part.widths.max()))
         return n * config.layers * (5 * config.d_model + 2 * config.d_ff)

@@ -47,11 +47,12 @@ def build(settings, source, tokenizer, begun, device):
         n_vocab = tokenizer.n_vocab if tokenizer else int(max(file.tokens.max() for file in source.files)) + 1
         shape = settings.n_embd, settings.n_head, settings.n_layer
         config = GPTConfig(n_vocab, settings.context, *shape, settings.dropout)
-        return GPT(config, settings.seed, settings.dtype, device)
+        return GPT(config, settings.seed, settings.dtype, device, settings.recompute)
     shape = begun.config
     if settings.context > shape.n_ctx:
         raise InputError(f"--context {settings.context} is more than the {shape.n_ctx} that {settings.init} can read")
-    model = GPT(replace(shape, dropout=settings.dropout), settings.seed, settings.dtype, device)
+    config = replace(shape, dropout=settings.dropout)
+    model = GPT(config, settings.seed, settings.dtype, device, settings.recompute)
     model.values[...] = to_device(begun.values, device)
     return model
 
@@ -71,7 +72,7 @@ def write(source, tokenizer, settings, folder, model):
 def blank(checkpoint, settings, device):
     """A model of the shape in a checkpoint, with the dropout that config.json does not decide, without weights."""
     config = replace(open_checkpoint(checkpoint).config, dropout=settings.dropout)
-    return GPT(config, None, settings.dtype, device)
+    return GPT(config, None, settings.dtype, device, settings.recompute)
 
 
 def open_data(folder, settings, tokenizer, model):

@@ -89,7 +89,7 @@ class PairBatches:
         n = int(np.count_nonzero(tgt[:, 1:] != PAD))
         return n, n
 
-    def n_kept(self, config):
+    def n_kept(self, config, _):
         """How many numbers a Transformer keeps of a batch for backward, at least: as AtRandom.n_kept, and the logits.
 
         A block of the encoder normalises two inputs, one of the decoder three, beside queries, keys and values.

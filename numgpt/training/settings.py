@@ -77,6 +77,9 @@ class Settings:
     documents: str = setting(
         "apart", "apart: nothing is predicted from another document; joined: documents are one text"
     )
+    recompute: bool = setting(
+        False, "keep less for backward, and go forward twice: two thirds of the memory, more time"
+    )
     init: str | None = setting(None, "start from this model, a published name or a folder, with its tokenizer")
 
     def __post_init__(self):
@@ -102,7 +105,7 @@ class Settings:
 
 
 # what a run may be resumed with other values of
-HARMLESS = ("eval_every", "save_every", "sample_every", "keep", "patience", "bleu_sentences")
+HARMLESS = ("eval_every", "save_every", "sample_every", "keep", "patience", "bleu_sentences", "recompute")
 
 WORDS = {
     "task": TASKS,
@@ -113,7 +116,7 @@ WORDS = {
 
 # what only one of the tasks can be told
 OF_TASK = {
-    "text": ("tokenizer", "batch_size", "end_of_text", "documents"),
+    "text": ("tokenizer", "batch_size", "end_of_text", "documents", "recompute"),
     "translate": ("batch_tokens", "label_smoothing", "bleu_sentences"),
     "classify": ("batch_tokens",),
 }
@@ -127,6 +130,10 @@ def option(name):
 def check(here, value):
     """Raise InputError unless `value` suits the field `here` of Settings."""
     if value is None and here.default is None:
+        return
+    if here.type is bool:
+        if not isinstance(value, bool):
+            raise InputError(f"{option(here.name)} must be true or false, not {quoted(value)}")
         return
     if here.type not in (int, float):
         if not isinstance(value, str) or not value:

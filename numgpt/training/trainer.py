@@ -45,7 +45,9 @@ class Trainer:
     def check_batch(self):
         """Raise InputError where the weights and what a batch keeps for backward are more than the device's memory."""
         model = self.model
-        n_bytes = self.batches.n_kept(model.config) * model.dtype.itemsize + 4 * model.values.nbytes
+        n_bytes = (
+            self.batches.n_kept(model.config, self.settings.recompute) * model.dtype.itemsize + 4 * model.values.nbytes
+        )
         check_memory(n_bytes, f"training with {self.batches.size} in a batch", model.device)
 
     @property

@@ -17,14 +17,16 @@ class AtRandom:
         """(how many targets count, how many tokens are read)."""
         return int(np.count_nonzero(targets != IGNORE)), ids.size
 
-    def n_kept(self, config):
+    def n_kept(self, config, recompute):
         """How many numbers a GPT keeps of a batch for backward, at least.
 
         For each token a block keeps at least two normalised inputs and q, k, v, all of C numbers, and the insides of
-        the feed-forward network before and after the activation.
+        the feed-forward network before and after the activation; with `recompute` its input, and only one at a time the
+        rest.
         """
-        B, T = self.shape
-        return B * T * config.n_layer * (5 * config.n_embd + 2 * (config.n_inner or 4 * config.n_embd))
+        (B, T), C = self.shape, config.n_embd
+        block = 5 * C + 2 * (config.n_inner or 4 * C)
+        return B * T * (config.n_layer * C + block if recompute else config.n_layer * block)
 
     @property
     def size(self):

@@ -25,6 +25,7 @@ class TrainingStep:
     make_peer: object
     runs: int
     has_peak: bool = True  # whether the memory of `steps`, in a process of its own, is measured
+    recompute: bool = False  # numgpt's blocks go forward twice
 
     settings = {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.1}
 
@@ -41,7 +42,7 @@ class TrainingStep:
         return np.random.default_rng(0).integers(0, self.config.n_vocab, (2, self.B, self.T))
 
     def measure(self, runs):
-        model, theirs = GPT(self.config), self.make_peer(self.config)
+        model, theirs = GPT(self.config, recompute=self.recompute), self.make_peer(self.config)
         copy_weights(model, theirs)
         step, their_step = self.step(model), self.their_step(theirs)
         for _ in range(2):
@@ -53,7 +54,10 @@ class TrainingStep:
 
     def steps(self, side):
         """Two steps, for the peak of memory of a process: AdamW has its moments only from the second on."""
-        step = self.step(GPT(self.config)) if side == "numgpt" else self.their_step(self.make_peer(self.config))
+        if side == "numgpt":
+            step = self.step(GPT(self.config, recompute=self.recompute))
+        else:
+            step = self.their_step(self.make_peer(self.config))
         for _ in range(2):
             step()
 

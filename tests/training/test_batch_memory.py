@@ -18,12 +18,12 @@ from numgpt.training.trainer import Trainer
 ROOT = Path(__file__).parents[2]
 
 
-def foreseen(monkeypatch, config, B, T):
+def foreseen(monkeypatch, config, B, T, recompute=False):
     """How many bytes a Trainer asks for, without the weights."""
     asked = []
     monkeypatch.setattr(trainer, "check_memory", lambda n_bytes, *_: asked.append(n_bytes))
     model = GPT(config)
-    settings = Settings(batch_size=B, context=T, n_embd=config.n_embd)
+    settings = Settings(batch_size=B, context=T, n_embd=config.n_embd, recompute=recompute)
     Trainer(model, batches_of(Part(np.zeros(1000, int)), settings), settings)
     return asked[0] - 4 * model.values.nbytes, model
 
@@ -47,6 +47,12 @@ def test_no_more_is_foreseen_than_is_kept(monkeypatch, activation):
     n_bytes, _ = foreseen(monkeypatch, config, 8, 64)
     done = subprocess.run([sys.executable, "-c", KEPT, activation], cwd=ROOT, check=True, capture_output=True)
     assert int(done.stdout) / 2 < n_bytes < int(done.stdout)
+
+
+def test_less_is_foreseen_where_blocks_are_recomputed(monkeypatch):
+    config = GPTConfig(n_vocab=50, n_ctx=64, n_embd=48, n_head=4, n_layer=3, n_inner=400)
+    n_bytes, _ = foreseen(monkeypatch, config, 8, 64, recompute=True)
+    assert n_bytes == 4 * 8 * 64 * (3 * 48 + 5 * 48 + 2 * 400)
 
 
 def test_a_batch_that_cannot_fit(monkeypatch):

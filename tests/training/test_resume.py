@@ -33,6 +33,20 @@ def test_stopping_at_every_step(begin, finish, newest, quiet, stop_after):
     assert newest(here.run) == straight
 
 
+def test_recomputing_changes_nothing(begin, finish, quiet, stop_after):
+    """It may be switched on in the middle of a run, and holds from then on."""
+    straight = finish(begin("straight"))
+    first = begin("recomputed")
+    assert not train(first, quiet, stop_after(10))
+    second = session.resume(first.run, {"recompute": True})
+    assert type(second.trainer.model.h[0]).__name__ == "RecomputedBlock"
+    assert not train(second, quiet, stop_after(5))
+    third = session.resume(first.run, {})
+    assert third.settings.recompute
+    weights, *_ = finish(third)
+    assert weights == straight[0]
+
+
 def test_dropout_and_average_have_been_at_work(begin, finish):
     runs = [finish(begin(f"{i}", **changed)) for i, changed in enumerate([{}, {"dropout": 0.0}, {"ema": 0.0}])]
     weights = {run[0] for run in runs}

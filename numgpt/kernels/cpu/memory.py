@@ -7,11 +7,13 @@ next of its size.
 
 import math
 import weakref
+from contextlib import suppress
 
 import numpy as np
 
 KEPT = 2**30  # bytes kept at most while no array uses them
 SMALL = 2**16  # bytes below which an array may as well have fresh memory
+ROOMY = 5  # times the bytes that are asked for a block may have
 
 # bytes -> blocks of that many bytes that no array uses, the size used last at the end
 _free: dict[int, list[memoryview]] = {}
@@ -22,14 +24,21 @@ def empty(shape, dtype):
     size = math.prod(shape) * dtype.itemsize
     if size < SMALL:
         return np.empty(shape, dtype)
-    blocks = _free.get(size)
-    try:
-        block = blocks.pop()
-    except (AttributeError, IndexError):
-        block = memoryview(np.empty(size, np.uint8))
-    array = np.frombuffer(block, dtype)  # every view of it has this array as its base, as a memoryview cannot be one
+    block = _take(size)
+    array = np.frombuffer(
+        block[:size], dtype
+    )  # every view of it has this array as its base, as a memoryview cannot be one
     weakref.finalize(array, _keep, block).atexit = False
     return array.reshape(shape)
+
+
+def _take(size):
+    """A block of at least `size` bytes: a free one of that size, or up to ROOMY times as large, or a new one."""
+    larger = sorted(other for other, blocks in list(_free.items()) if blocks and size < other <= ROOMY * size)
+    for fitting in [size, *larger]:
+        with suppress(KeyError, IndexError):  # which another thread may have taken
+            return _free[fitting].pop()
+    return memoryview(np.empty(size, np.uint8))
 
 
 def empty_like(x):
