@@ -111,13 +111,6 @@ OF_CHAPTERS = {
         "t": "a position",
     },
     "smoothing": LOSS | {"q": "what is to be learnt in place of the target alone", "e": "the share that is spread"},
-    "masked_mean": {
-        "share": "the part that a position has in the mean",
-        "N": "how many positions of a text are no padding",
-        "padding": "where a text has ended",
-        "b": "a text of the batch",
-        "t": "a position",
-    },
     "optimizer": {
         "w": "a parameter",
         "g": "its gradient",
