@@ -170,22 +170,22 @@ def find_repository(name: str, offline: bool) -> Path:
         raise InputError(f"{name} does not exist as a folder, and as a repository: {error}") from None
 
 
-def find_vocabulary(name_or_folder: str, offline: bool) -> Path:
-    """The folder whose vocabulary is meant: as `find_folder`, but of a published model the vocabulary is enough.
+def read_vocabulary(name_or_folder: str, offline: bool, read: Callable[[Path], T]) -> T:
+    """read(folder) for the folder whose vocabulary is meant: as `read_folder`, but of a published model it is enough.
 
     Where that is not on this machine it is downloaded alone, 1.5 MB. Raises InputError where offline forbids it.
     """
     from numgpt.checkpoint import hub
 
     if Path(name_or_folder).expanduser().is_dir() or not hub.is_published(name_or_folder):
-        return find_folder(name_or_folder, offline)
+        return read_folder(name_or_folder, offline, read)
     folder = hub.find_vocabulary(name_or_folder)
     if folder is None and offline:
         raise InputError(
             f"the vocabulary of {name_or_folder} is not on this machine, and offline: --model shakespeare takes the "
             "one that comes with numgpt"
         )
-    return folder or hub.download(name_or_folder, vocabulary_only=True)
+    return read(folder or hub.download(name_or_folder, vocabulary_only=True))
 
 
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoint: str | None = None) -> Path:

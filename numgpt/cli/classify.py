@@ -1,7 +1,6 @@
 """`numgpt classify`: the labels of texts, by a classifier."""
 
 import json
-from argparse import RawDescriptionHelpFormatter
 
 from numgpt.cli.arguments import add_checkpoint_argument, decode_argument
 from numgpt.cli.translate import lines_of_input
@@ -26,7 +25,6 @@ def add_parser(subparsers):
         help="label texts with a classifier that was trained for it",
         description="Print the likeliest label of each TEXT on a line.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="without any, the lines of standard input")
     parser.add_argument("--model", required=True, metavar="DIR", help="a run of numgpt train --task classify")

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from argparse import RawDescriptionHelpFormatter
 
 from numgpt.cli.arguments import add_model_arguments
 from numgpt.cli.progress import units_bar
@@ -28,7 +27,6 @@ def add_parser(subparsers):
         help="compute a model's figures by a published protocol",
         description="Compute a model's perplexity or accuracy by the protocol TASK.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("task", metavar="TASK", nargs="?", help="a protocol's name, or text for any text")
     parser.add_argument("--list", action="store_true", help="list the tasks and their protocols")

@@ -1,7 +1,6 @@
 """`numgpt explain`: a text's way through a model and back, as a page, as text or as numbers."""
 
 import json
-from argparse import RawDescriptionHelpFormatter
 from functools import partial
 
 from numgpt.cli.arguments import add_model_arguments, decode_argument, text_or_stdin
@@ -26,7 +25,6 @@ def add_parser(subparsers):
         description="Show a text's way through a model and back: tokens, attention, neurons, the logit lens, "
         "sampling, the loss, every gradient and its proof, as one HTML file that works offline.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text; - or none is standard input")
     add_model_arguments(parser)

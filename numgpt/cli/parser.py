@@ -18,6 +18,12 @@ TEXTS = ("PROMPT", "TEXT")  # arguments that may have several words
 class Help(argparse.HelpFormatter):
     """Descriptions and epilogs: paragraphs are filled, indented lines stay lines, their second columns are filled."""
 
+    def add_argument(self, action):
+        """As argparse has it, which forgets how far the names of commands are indented."""
+        super().add_argument(action)
+        if hasattr(action, "_get_subactions"):
+            self._action_max_length += self._indent_increment
+
     def _fill_text(self, text, width, indent):
         lines = []
         for kind, group in groupby(text.strip("\n").split("\n"), lambda line: line[:1].isspace() or not line):

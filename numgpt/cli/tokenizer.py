@@ -98,11 +98,11 @@ def run_train(args):
 
 def find_tokenizer(args):
     """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
-    from numgpt.loading import find_vocabulary
+    from numgpt.loading import read_vocabulary
     from numgpt.tokenizer import load_tokenizer, no_vocabulary
 
     source = args.vocab or args.model or GPT2
-    tokenizer = load_tokenizer(args.vocab or find_vocabulary(source, args.offline))
+    tokenizer = load_tokenizer(source) if args.vocab else read_vocabulary(source, args.offline, load_tokenizer)
     if tokenizer is None:
         raise InputError(no_vocabulary(source))
     return tokenizer

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from argparse import RawDescriptionHelpFormatter
 
 from numgpt.cli.arguments import add_checkpoint_argument, decode_argument
 from numgpt.errors import InputError
@@ -29,7 +28,6 @@ def add_parser(subparsers):
         description="Print the translation of each TEXT on a line: at every place the likeliest token, or with --beam "
         "the best whole that a search finds.",
         epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="without any, the lines of standard input")
     parser.add_argument("--model", required=True, metavar="DIR", help="a run of numgpt train --task translate")

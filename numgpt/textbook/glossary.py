@@ -103,6 +103,13 @@ OF_CHAPTERS = {
         "b": "the bias of a linear layer inside; as an index, a text of the batch",
     },
     "sinusoids": {"place": "the vector of a position", "t": "a position", "i": "a pair of channels; of dweight, an id"},
+    "masked_mean": {
+        "share": "how much of the mean a position has",
+        "padding": "where the text has ended",
+        "N": "positions of a text, padding left out",
+        "b": "a text of the batch",
+        "t": "a position",
+    },
     "smoothing": LOSS | {"q": "what is to be learnt in place of the target alone", "e": "the share that is spread"},
     "optimizer": {
         "w": "a parameter",

@@ -44,6 +44,7 @@ PARTS: dict[str, list[tuple[str, str]]] = {
         ("numgpt.layers.cross_attention", "CrossAttention"),
         ("numgpt.layers.sinusoids", "PlacedEmbedding"),
         ("numgpt.layers.smoothing", ""),
+        ("numgpt.layers.masked_mean", ""),
     ],
 }
 INTRODUCTION = """\
@@ -200,7 +201,7 @@ def derivation(paragraph: Paragraph, one: Numbered) -> Iterator[str]:
 
 def lines(definition: Definition, one: Numbered, path: str) -> Iterator[str]:
     """A definition, line by line, with the formulas that each line computes."""
-    yield f'<h3 id="code-{definition.name}"><code>{definition.name}</code></h3>'
+    yield f'<div class="definition"><h3 id="code-{definition.name}"><code>{definition.name}</code></h3>'
     if definition.says:
         yield f"<p>{one.prose(definition.says)}</p>"
     yield f'<table class="lines"><caption class="unseen">{definition.name}: formula and code, line by line</caption>'
@@ -213,7 +214,7 @@ def lines(definition: Definition, one: Numbered, path: str) -> Iterator[str]:
             f'<tr><td class="formula">{formulas}</td><td class="line" title="{path}:{line.number}">{line.number}</td>'
             f'<td class="code"><code class="indent-{indent // 4}">{code(line.code.strip())}</code></td></tr>'
         )
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
 
 
 def beside(formula: Formula, one: Numbered) -> str:

@@ -117,7 +117,7 @@ PRESETS = {
         },
     ),
     "classify": Preset(
-        "an encoder of a million parameters that labels texts; what --task classify takes: some minutes",
+        "an encoder of a million parameters that labels texts; what --task classify takes",
         {
             "task": "classify",
             "vocab_size": 4000,

@@ -3,7 +3,7 @@
 import tempfile
 
 from numgpt.errors import InputError
-from numgpt.loading import read_folder
+from numgpt.loading import read_vocabulary
 from numgpt.tokenizer import CharTokenizer, WordTokenizer, load_tokenizer, no_vocabulary
 from numgpt.tokenizer.bpe import END_OF_TEXT
 from numgpt.tokenizer.trainer import train_bpe
@@ -21,7 +21,7 @@ def choose_tokenizer(source, settings, progress=None):
     """
     kind = settings.tokenizer
     if kind not in ("char", "word", "bpe"):
-        tokenizer = read_folder(kind, False, load_tokenizer)
+        tokenizer = read_vocabulary(kind, False, load_tokenizer)
         if tokenizer is None:
             raise InputError(no_vocabulary(f"--tokenizer {kind}"))
         return tokenizer
