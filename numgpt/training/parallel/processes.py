@@ -21,14 +21,17 @@ LOST = 1  # exit status of a run that lost a process
 
 
 class Processes(Alone):
-    """The team of one of `size` processes. Made at rank 0, it brings the others up in `recruit`."""
+    """The team of one of `size` processes. Made at rank 0, it brings the others up in `recruit`.
+
+    Until `dismiss`, this process has its share of the cores alone.
+    """
 
     def __init__(self, size):
         self.rank, self.size, self.turn = 0, size, 0
         self.cores = cores_of(size)
         self.barrier = multiprocessing.get_context("spawn").Barrier(size)
         self.memory, self.others = None, []
-        keep_to(self.cores[0], size)
+        self.release = keep_to(self.cores[0], size)
 
     def recruit(self, orders, values):
         """Start the other processes, give them their Orders, and all of them the weights `values` of this one."""
@@ -81,6 +84,7 @@ class Processes(Alone):
             for other in self.others:
                 other.kill()
             memory.unlink()
+            self.release()
 
     def say(self, word):
         if self.rank == 0 and self.memory is not None:
@@ -155,12 +159,20 @@ def cores_of(size):
 
 
 def keep_to(cores, size):
-    """Have this process run on these cores alone, and BLAS on as many threads."""
+    """Have this process run on these cores alone, and BLAS on as many threads. Returns what undoes it."""
     from threadpoolctl import threadpool_limits
 
-    if cores is not None:
-        os.sched_setaffinity(0, cores)
-    threadpool_limits(len(cores) if cores is not None else max(1, (os.cpu_count() or 1) // size))
+    if cores is None:
+        return threadpool_limits(max(1, (os.cpu_count() or 1) // size)).restore_original_limits
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    limits = threadpool_limits(len(cores))
+
+    def release():
+        os.sched_setaffinity(0, before)
+        limits.restore_original_limits()
+
+    return release
 
 
 @contextmanager
