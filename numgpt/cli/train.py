@@ -73,6 +73,13 @@ def add_parser(subparsers):
         default="float32",
         help="of the matrix products on a GPU: float32, tf32 or bf16, which are faster (default float32)",
     )
+    parser.add_argument(
+        "--processes",
+        default="1",
+        metavar="N",
+        help="how many processes of this machine make each step together; auto: 1, or one a core where that is "
+        "measured to be faster (default 1; under mpiexec its number counts)",
+    )
     settings = parser.add_argument_group("settings (defaults of the preset small)")
     for here in fields(Settings):
         kind = here.type if here.type in (int, float) else str
@@ -93,17 +100,21 @@ def default_of(setting):
 
 def run(args):
     from numgpt.checkpoint.lock import exclusive
+    from numgpt.training.parallel.start import follow_mpi, read_processes
     from numgpt.training.presets import choose, task_named
     from numgpt.training.session import check_no_file, find_checkpoint, start_config
     from numgpt.training.settings import Settings
 
+    if follow_mpi():
+        return 0
+    processes = read_processes(args.processes, args.device)
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
     if args.resume:
         if args.out is not None:
             raise InputError("--resume continues in the run's own folder: leave out --out")
         find_checkpoint(args.resume, args.checkpoint or LATEST)
         with exclusive(args.resume / "lock", BUSY):
-            return go_on(resumed(args, options))
+            return go_on(resumed(args, options), processes)
     if args.checkpoint is not None:
         raise InputError("--checkpoint says where --resume continues: give both, or neither")
     if args.data is None or args.out is None:
@@ -114,14 +125,15 @@ def run(args):
     settings = choose(args.preset, options, start)
     check_no_file(args.out)
     with exclusive(args.out / "lock", TAKEN.format(args.out), wait=False):
-        return go_on(begun(args, settings))
+        return go_on(begun(args, settings), processes)
 
 
-def go_on(session):
+def go_on(session, processes):
     """Take the steps that are left and say how it ended; return the exit status."""
     from numgpt.cli.system_errors import explain
     from numgpt.cli.train_report import Report, best_accuracy
     from numgpt.training.loop import train
+    from numgpt.training.parallel.start import teamed
 
     if session.trainer.out_of_patience:
         print(f"{session.run} {patience_ended(session)}")
@@ -132,7 +144,7 @@ def go_on(session):
         print(f"{session.run} is finished: all {n} steps are made; for more: {more}")
         return 0
     try:
-        with signal_flag() as asked, Report(session) as report:
+        with signal_flag() as asked, teamed(session, processes) as session, Report(session) as report:
             finished = train(session, report, lambda: asked() is not None)
             status = 128 + (asked() or 0)
     except BrokenPipeError:  # nobody reads what is printed

@@ -7,6 +7,7 @@ import numpy as np
 from numgpt.errors import InputError
 from numgpt.generation.sampling import log_probabilities
 from numgpt.layers.loss import IGNORE
+from numgpt.training.parallel.team import ALONE
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,12 @@ class HeldOut:
         for windows in self.batches:
             yield self.part.rows(windows)
 
-    def loss(self, model):
-        """The Loss of `model`, dropout off; the model is left in the mode it was in."""
+    def loss(self, model, team=ALONE):
+        """The Loss of `model`, dropout off; the model is left in the mode it was in. A team deals out the batches."""
         was_training = model.training
         model.eval()
-        nats = sum(model.loss(ids, targets) * count(targets) for ids, targets in self.windows())
+        own = map(self.part.rows, self.batches[team.rank :: team.size])
+        nats = team.sum(sum(model.loss(ids, targets) * count(targets) for ids, targets in own))
         if was_training:
             model.train()
         return Loss(nats, self.n_tokens, self.n_characters)

@@ -5,6 +5,7 @@ import numpy as np
 from numgpt.generation.translation import translate
 from numgpt.model.transformer import PAD
 from numgpt.training.evaluate import Loss
+from numgpt.training.parallel.team import ALONE
 
 SHOWN = 3  # translations in a sample
 
@@ -29,15 +30,19 @@ class HeldOutPairs:
         self.references = dict(evenly(list(references.items()), bleu_sentences)) if bleu_sentences else {}
         self.shown = evenly(list(references.items()), SHOWN)
 
-    def loss(self, model):
-        """The Loss of `model`, without smoothing and dropout; the model is left in the mode it was in."""
+    def loss(self, model, team=ALONE):
+        """The Loss of `model`, without smoothing and dropout; the model is left in the mode it was in.
+
+        A team deals out the batches; its first process translates.
+        """
         was_training = model.training
         model.eval()
         nats = 0.0
-        for pairs in self.batches:
+        for pairs in self.batches[team.rank :: team.size]:
             src, tgt = self.part.rows(pairs)
             nats += model.loss(src, tgt, 0.0) * np.count_nonzero(tgt[:, 1:] != PAD)
-        bleu = self.bleu(model)
+        nats = team.sum(nats)
+        bleu = self.bleu(model) if team.rank == 0 else None
         if was_training:
             model.train()
         return Loss(float(nats), self.n_tokens, self.n_characters, bleu)

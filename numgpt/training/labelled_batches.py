@@ -9,6 +9,7 @@ from numgpt.training.documents import counted
 from numgpt.training.evaluate import Loss
 from numgpt.training.held_out_pairs import evenly
 from numgpt.training.pair_batches import PairBatches, PairPart
+from numgpt.training.parallel.team import ALONE
 
 SHOWN = 3  # texts in a sample
 SHOWN_CHARACTERS = 60
@@ -71,19 +72,23 @@ class HeldOutTexts:
         self.batches = evenly(part.cut(part.by_length(np.arange(len(part.spans))), batch_tokens), max_batches)
         self.n_texts = sum(map(len, self.batches))
 
-    def loss(self, model):
-        """The Loss of `model`, without dropout, a token of it being a text; the model is left in the mode it was in."""
+    def loss(self, model, team=ALONE):
+        """The Loss of `model`, without dropout, a token of it being a text; the model is left in the mode it was in.
+
+        A team deals out the batches.
+        """
         was_training = model.training
         model.eval()
         nats, n_right = 0.0, 0
-        for texts in self.batches:
+        for texts in self.batches[team.rank :: team.size]:
             ids, labels = self.part.rows(texts)
             log_p = log_softmax(model.forward(ids))
             nats -= log_p[np.arange(len(labels)), labels].sum()
             n_right += int((log_p.argmax(-1) == labels).sum())
         if was_training:
             model.train()
-        return Loss(float(nats), self.n_texts, None, accuracy=n_right / self.n_texts)
+        nats, n_right = team.sum(float(nats)), team.sum(n_right)
+        return Loss(nats, self.n_texts, None, accuracy=n_right / self.n_texts)
 
     def sample(self, model):
         """Some texts, the label that the model takes each to have, and the right one, as a text."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from numgpt.files import newest_checkpoint
 from numgpt.training.metrics import Metrics
+from numgpt.training.parallel.team import LOSS
 from numgpt.training.trainer import Diverged
 
 SAVE_SECONDS = 120  # a checkpoint is at most about this old, however long steps take
@@ -80,7 +81,8 @@ def timed_step(trainer):
 def evaluate(session, record, report):
     """The record with the loss on held-out text added. Raises Diverged where that is no finite number."""
     with session.trainer.weights_to_keep() as model:
-        loss = session.held_out.loss(model)
+        session.trainer.team.say(LOSS)
+        loss = session.held_out.loss(model, session.trainer.team)
         if not math.isfinite(loss.nats):
             raise Diverged(f"step {session.trainer.steps}: the loss on held-out text is {loss.nats}: training diverged")
         session.trainer.note(loss.per_token)

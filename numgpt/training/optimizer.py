@@ -22,6 +22,7 @@ from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers import Layer
 from numgpt.numbers import check_number
+from numgpt.training.parallel.team import ALONE, Alone
 
 
 @definition
@@ -43,6 +44,8 @@ def squared_norm(x):
 class AdamW:
     """The optimizer of `model`. lr may be set anew before any step; m and v are flat, in the order of model.values.
 
+    part: of these values, the ones that are updated; all, unless others are some other process's.
+
     Raises InputError for what is no model, for an lr or weight_decay below 0, betas that are not two numbers of at
     least 0 and below 1, an eps not above 0, and where weights, gradients, m and v do not fit the machine's memory.
     """
@@ -54,25 +57,28 @@ class AdamW:
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        part: slice = slice(None),
     ) -> None:
         if not isinstance(model, Layer) or not hasattr(model, "values"):
             raise InputError(f"AdamW needs a model, such as a GPT, not {quoted(model)}")
         check_memory(4 * model.values.nbytes, "training it", device_of(model.values))
         self.model, self.lr, self.betas, self.eps, self.weight_decay = model, lr, betas, eps, weight_decay
         self._check()
-        self.m = np.zeros_like(model.values)
-        self.v = np.zeros_like(model.values)
+        self.part = part
+        self.m = np.zeros_like(model.values[part])
+        self.v = np.zeros_like(model.values[part])
         self.steps = 0
 
     def step(self) -> None:
-        """Update every parameter of the model from its gradient, which is left as it is."""
+        """Update the parameters from their gradients, which are left as they are."""
         self._check()
         self.steps += 1
         model, (beta1, beta2) = self.model, self.betas
-        matrices = slice(0, model.n_matrix_elements)
-        vectors = slice(model.n_matrix_elements, None)
+        values, grads = model.values[self.part], model.grads[self.part]
+        n_matrix_elements = max(0, model.n_matrix_elements - (self.part.start or 0))
+        matrices, vectors = slice(0, n_matrix_elements), slice(n_matrix_elements, None)
         for here, weight_decay in (matrices, self.weight_decay), (vectors, 0.0):
-            w, g, m, v = (flat[here] for flat in (model.values, model.grads, self.m, self.v))
+            w, g, m, v = (flat[here] for flat in (values, grads, self.m, self.v))
             adamw_update(w, g, m, v, self.steps, self.lr, beta1, beta2, self.eps, weight_decay)
 
     def _check(self) -> None:
@@ -85,13 +91,14 @@ class AdamW:
         self.weight_decay = check_number(self.weight_decay, "weight_decay", low=0)
 
 
-def clip_gradients(model: Layer, max_norm: float) -> float:
+def clip_gradients(model: Layer, max_norm: float, team: Alone = ALONE) -> float:
     """Scale all gradients by max_norm / norm if their Euclidean norm is above max_norm; return the norm before.
 
     One norm over all parameters together, so that the direction of the step stays (Pascanu et al. 2013, section 3.2).
-    A norm that is not a number is returned and scales nothing.
+    A norm that is not a number is returned and scales nothing. Each process of a team scales its own part.
     """
-    norm = math.sqrt(squared_norm(model.grads))
+    own = model.grads[team.part(model.grads.size)]
+    norm = math.sqrt(team.sum(squared_norm(own)))
     if norm > max_norm and math.isfinite(norm):
-        model.grads *= max_norm / norm
+        own *= max_norm / norm
     return norm

@@ -8,6 +8,8 @@ from numgpt.backend import check_memory
 from numgpt.errors import InputError
 from numgpt.training.best import after, read_best
 from numgpt.training.optimizer import AdamW, clip_gradients, squared_norm
+from numgpt.training.parallel.rows import Dealing
+from numgpt.training.parallel.team import ALONE, ARRAYS, STEP
 from numgpt.training.schedule import rate_of
 
 
@@ -31,13 +33,15 @@ class Trainer:
     model: a GPT or a Transformer, which is put in train mode. batches: such as its `loss` takes, Windows or
     PairBatches. settings: a Settings. tokens_read: in the step made last. Raises InputError for a batch that does not
     fit the memory. All randomness comes from two generators, one for batches and the model's own, for dropout.
+    team: the processes that make each step together, this one alone unless they are given.
     """
 
-    def __init__(self, model, batches, settings):
-        self.model, self.batches, self.settings = model.train(), batches, settings
+    def __init__(self, model, batches, settings, team=ALONE):
+        self.model, self.batches, self.settings, self.team = model.train(), batches, settings, team
         self.check_batch()
         betas = settings.beta1, settings.beta2
-        self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay)
+        self.dealing, self.part = Dealing(model, team.rank, team.size), team.part(model.values.size)
+        self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay, part=self.part)
         self.average = model.values.copy() if settings.ema else None
         self.best = None
         self.tokens_read = 0
@@ -71,19 +75,24 @@ class Trainer:
 
     def step(self):
         """Make one step; return the Step. Raises Diverged, the weights being those of the step before."""
-        settings, optimizer = self.settings, self.optimizer
+        settings, optimizer, team = self.settings, self.optimizer, self.team
+        team.say(STEP)
         loss = self.accumulate_gradients()
-        norm = clip_gradients(self.model, settings.clip or math.inf)
+        team.reduce(self.model.grads)
+        norm = clip_gradients(self.model, settings.clip or math.inf, team)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise Diverged(f"step {self.steps + 1}: the loss is {loss}, the gradient's norm {norm}: training diverged")
         optimizer.lr = rate_of(self.steps, settings)
         optimizer.step()
+        team.share(self.model.values)
         if self.average is not None:
             self.update_average()
         return Step(self.steps, loss, optimizer.lr, norm)
 
     def accumulate_gradients(self):
         """Set the gradients to those of the mean loss over all targets of `accumulate` fresh batches; return that loss.
+
+        Of a team, each process's gradients are those of its own rows, and the team's sum is meant.
 
         Each batch's gradient is that of a mean over its n_i targets. So that it weighs n_i, what is there is brought to
         the measure of the next: grads = sum_j n_j/n_i grads_j, until the last, n_i/sum_j n_j of which is the mean.
@@ -92,17 +101,22 @@ class Trainer:
         self.tokens_read, total, loss, before = 0, 0, 0.0, None
         for _ in range(self.settings.accumulate):
             batch = self.batches.draw()
-            n, read = self.batches.count(*batch)
+            n_all, read = self.batches.count(*batch)
+            total += n_all
+            self.tokens_read += read
+            own, learning = self.dealing.own(batch)
+            mean = self.model.loss(*own)
+            if not learning:
+                continue
+            n, _ = self.batches.count(*own)
             if before not in (None, n):
                 self.model.grads *= before / n
-            loss += self.model.loss(*batch) * n
+            loss += mean * n
             self.model.backward()
             before = n
-            total += n
-            self.tokens_read += read
-        if total > n:
-            self.model.grads *= n / total
-        return loss / total
+        if before is not None and total > before:
+            self.model.grads *= before / total
+        return self.team.sum(loss) / total
 
     def update_average(self):
         """average += (1 - decay) (weights - average), where decay rises to the one that is set.
@@ -136,8 +150,11 @@ class Trainer:
             self.model.train()
 
     def arrays(self):
-        """name -> flat array of all numbers that the next step depends on; live."""
-        arrays = {"weights": self.model.values, "m": self.optimizer.m, "v": self.optimizer.v}
+        """name -> flat array of all numbers that the next step depends on; live, but for moments that are dealt out."""
+        self.team.say(ARRAYS)
+        n = self.model.values.size
+        m, v = (self.team.gather(own, n) for own in (self.optimizer.m, self.optimizer.v))
+        arrays = {"weights": self.model.values, "m": m, "v": v}
         return arrays if self.average is None else {**arrays, "average": self.average}
 
     def state(self):
@@ -148,6 +165,15 @@ class Trainer:
             "dropout": self.model.rng.bit_generator.state,
             "best": self.best.as_dict() if self.best else None,
         }
+
+    def joining(self, team):
+        """The Trainer of this process once it is one of `team`, standing where this one does, which is used up."""
+        joined = Trainer(self.model, self.batches, self.settings, team)
+        joined.optimizer.m[...] = self.optimizer.m[joined.part]
+        joined.optimizer.v[...] = self.optimizer.v[joined.part]
+        joined.average = self.average
+        joined.set_state(self.state())
+        return joined
 
     def set_state(self, state):
         """Continue from what `state` returned."""
