@@ -101,7 +101,7 @@ def test_processes_make_the_run_of_one(data, one, n):
     found = trained(data.parent / f"processes-{n}", "--processes", n)
     assert_close(found, one)
     if n == 2:
-        assert_same(trained(data.parent / "again", "--processes", n), found)
+        assert_same(trained(data.parent / "again", "--processes", n, "--recompute"), found)
 
 
 def test_more_processes_than_rows(data, one):

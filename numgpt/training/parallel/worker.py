@@ -21,6 +21,7 @@ class Orders(NamedTuple):
     run: Any
     model: type
     config: Any
+    options: dict[str, Any]
     settings: Any
     tokenizer: Any
     checkpoint: Any
@@ -31,7 +32,8 @@ def orders_of(session):
     """The Orders of a Session that was begun or resumed just now."""
     trainer = session.trainer
     model = trainer.model
-    about = type(model), model.config, session.settings, session.tokenizer
+    options = {"recompute": True} if session.settings.recompute else {}
+    about = type(model), model.config, options, session.settings, session.tokenizer
     return Orders(session.run.absolute(), *about, newest_checkpoint(session.run.absolute()), trainer.state())
 
 
@@ -57,7 +59,7 @@ def follow(team, orders):
 
 def set_up(team, orders):
     """(trainer, what is held out), where rank 0 stands."""
-    model = orders.model(orders.config, None, orders.settings.dtype)
+    model = orders.model(orders.config, None, orders.settings.dtype, **orders.options)
     team.start(model.values)
     opened = task_of(orders.settings).open_data(orders.run / DATA, orders.settings, orders.tokenizer, model)
     batches, held_out = opened
