@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from numgpt.backend import check_device, float_type, to_device
-from numgpt.checkpoint import open_checkpoint
+from numgpt.checkpoint import open_checkpoint, open_transformer
 from numgpt.errors import InputError
 from numgpt.files import BEST, check_path, choose_checkpoint, quoted
 from numgpt.model import GPT, Classifier, Transformer
@@ -54,6 +54,16 @@ def load_transformer(
     return _load_of_task(
         name_or_folder, "translate", lambda folder: Transformer.load(folder, dtype, device), checkpoint
     )
+
+
+def holds_transformer(name_or_folder: str | os.PathLike[str], checkpoint: str | None = None) -> bool:
+    """Whether a folder, or a training run's checkpoint, holds a Transformer; False for what is no folder."""
+    if not Path(name_or_folder).is_dir():
+        return False
+    try:
+        return read_folder(name_or_folder, True, open_transformer, checkpoint) is not None
+    except InputError:
+        return False
 
 
 def load_classifier(

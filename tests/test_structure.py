@@ -34,7 +34,7 @@ MAY_IMPORT = {
         "explain",
     },  # layers and training only in the template, which is read
     "training": BASE | {"kernels", "layers", "model", "tokenizer", "checkpoint", "loading", "generation"},
-    "tracing": BASE | {"layers", "model", "explain"},  # explain only for Trace._repr_html_
+    "tracing": BASE | {"kernels", "layers", "model", "explain"},  # explain only for Trace._repr_html_
     "explain": BASE | {"layers", "model", "tokenizer", "generation", "training", "tracing"},
     "verification": BASE | {"model", "tokenizer", "generation", "training", "evaluation"},
 }

@@ -12,6 +12,7 @@ EPILOG = """examples:
   numgpt explain "ROMEO:" --text                      the same for a terminal
   numgpt explain "ROMEO:" --model run -o film.html    a run's folder: part 10 goes through its checkpoints
   numgpt explain "ROMEO:" --heads 0.3,2.1 --json      the numbers
+  numgpt explain "I love you." --model run-translate -o page.html    of a Transformer: --target is the translation
 
 Everything is shown of up to 64 tokens, up to 256 in --layers that were chosen. The ablation goes through the heads of
 the layers that are shown: fewer layers are faster. The page is one file and asks the network for nothing.
@@ -47,6 +48,11 @@ def run(args):
     prompt = text_or_stdin(args.prompt, "the prompt")
     target = None if args.target is None else decode_argument(args.target, "the target")
 
+    from numgpt.loading import holds_transformer
+
+    if holds_transformer(args.model, args.checkpoint):
+        return explain_translation(args, prompt, target)
+
     from numgpt.explain import gather, page, read_subject, text
     from numgpt.explain.learning import checkpoints_of
     from numgpt.explain.packing import unpack_to_lists
@@ -75,4 +81,30 @@ def run(args):
         return 0
     with atomic_write(args.output, "w") as file:
         file.write(shown)
+    return 0
+
+
+def explain_translation(args, source, target):
+    """Write the page of a translation, of `target` or, where that is None, of the one that the model finds."""
+    from numgpt.cli.translate import read
+    from numgpt.explain.translation import translation_page
+    from numgpt.files import atomic_write
+    from numgpt.generation.translation import translate
+    from numgpt.loading import load_transformer
+    from numgpt.tracing.translation import trace_translation
+
+    told = {"--layers": args.layers, "--heads": args.heads, "--compare": args.compare, "--text": args.text}
+    told |= {"--json": args.json}
+    for option, value in told.items():
+        if value:
+            raise InputError(f"{option} is for a GPT, and {args.model} holds a Transformer: its page shows everything")
+    model, tokenizer = load_transformer(args.model, args.dtype, args.device, args.checkpoint)
+    ids = read(source, "the text", tokenizer)
+    if not ids:
+        raise InputError("the text is empty: give a sentence to translate")
+    written = translate(model, [ids])[0].ids if target is None else read(target, "the target", tokenizer)
+    found = trace_translation(model, ids, written)
+    page = translation_page(found, lambda token: tokenizer.decode([token]), args.model)
+    with atomic_write(args.output, "w") as file:
+        file.write(page)
     return 0
