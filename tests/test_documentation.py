@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import numgpt
 from tools.include_sources import PAGES, ROOT, quoted_source, refreshed
 from tools.run_blocks import blocks, run, with_outputs
 
@@ -72,3 +73,10 @@ def test_every_paper_that_the_source_cites_is_among_the_sources():
     for path in sorted((ROOT / "numgpt").rglob("*.py")):
         for citation in CITATION.findall(" ".join(path.read_text("utf-8").split())):
             assert f"- {citation}. " in papers, f"{path.relative_to(ROOT)} cites {citation}"
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), [("CITATION.cff", "version: {}\n"), ("docs/sources.md", "version = {{{}}},\n")]
+)
+def test_the_version_to_cite_is_the_present_one(page, words):
+    assert words.format(numgpt.__version__) in (ROOT / page).read_text("utf-8")

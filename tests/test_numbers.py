@@ -51,7 +51,7 @@ def test_numbers_of_numpy_become_python_s():
         (-1, {"low": 0, "note": "0 is greedy"}, r"must be at least 0 \(0 is greedy\), not -1"),
         (2, {"low": 0, "high": 1}, "must be at least 0 and at most 1, not 2"),
         (0, {"below": 0}, "must be below 0, not 0"),
-        (np.timedelta64(3), {"whole": True}, "must be a whole number, not np.timedelta64"),
+        (np.timedelta64(3, "s"), {"whole": True}, "must be a whole number, not np.timedelta64"),
         (np.bool_(True), {}, "must be a number"),
         (Fraction(10**400, 3), {}, "must be a number"),
         (0, {"above": 0}, "must be above 0, not 0"),
