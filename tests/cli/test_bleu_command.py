@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from numgpt import load_transformer, translate
+from numgpt import load_transformer, translate, translate_beams
 from numgpt.cli import main
 from numgpt.training.data import open_part
 from numgpt.training.pair_batches import PairPart
@@ -40,10 +40,15 @@ def figures(folder, capsys):
 
 
 def expected(folder, references):
-    """sacrebleu's own figure of the greedy translations, with every source as often as it has to be."""
-    sacrebleu = pytest.importorskip("sacrebleu")
+    """sacrebleu's own figure of the greedy translations."""
     model, tokenizer = load_transformer(folder / "run")
     found = [tokenizer.decode(ids) for ids, _ in translate(model, [tokenizer.encode(text) for text in references])]
+    return bleu_of(found, references)
+
+
+def bleu_of(found, references):
+    """sacrebleu's figure of texts whose references are one or two."""
+    sacrebleu = pytest.importorskip("sacrebleu")
     columns = [[texts[0] for texts in references.values()]]
     columns.append([texts[1] if len(texts) > 1 else None for texts in references.values()])
     return sacrebleu.corpus_bleu(found, columns).score
@@ -74,10 +79,17 @@ def test_a_whole_file_and_references_of_one_source_on_lines_apart(folder, figure
     assert found["references"] == 20 > found["sources"]
 
 
-def test_beams_are_translations_too(figures):
-    greedy, best = figures(), figures("--beam", "4")
-    assert (greedy["beams"], best["beams"]) == (1, 4)
-    assert greedy["bleu"] != best["bleu"]
+def test_of_the_beams_the_best_one_counts(folder, figures):
+    model, tokenizer = load_transformer(folder / "run")
+    references = {}
+    for line in LINES:
+        source, target = line.split("\t")
+        references.setdefault(source, []).append(target)
+    beams = translate_beams(model, [tokenizer.encode(text) for text in references], 4, 0.5)
+    best = [tokenizer.decode(first.ids) for first, *_ in beams]
+    found = figures("--beam", "4", "--length-penalty", "0.5")
+    assert (found["beams"], figures()["beams"]) == (4, 1)
+    assert found["bleu"] == pytest.approx(bleu_of(best, references), abs=1e-9)
 
 
 def test_a_table_for_people(folder, capsys):

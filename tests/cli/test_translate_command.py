@@ -11,6 +11,7 @@ from numgpt import GPT, GPTConfig, load_transformer, translate_beams
 from numgpt.checkpoint import hub
 from numgpt.cli import main
 from numgpt.cli.translate import MOST_TOKENS
+from numgpt.generation.translation import Translation
 from tools import ship_translator
 
 TINY = "--vocab-size 280 --n-layer 1 --n-head 2 --n-embd 8 --max-steps 3 --warmup 1 --eval-every 3 --batch-tokens 90"
@@ -61,6 +62,13 @@ def test_json(says):
     assert records[0]["logprob"] == pytest.approx(sum(logprobs))
     assert records[0]["score"] == pytest.approx(sum(logprobs) / len(logprobs))
     assert len(logprobs) in (len(records[0]["ids"]), len(records[0]["ids"]) + 1)
+
+
+def test_the_end_mark_counts_in_the_length(says, monkeypatch):
+    monkeypatch.setattr("numgpt.generation.translation.translate", lambda *_: [Translation([5], [-1.0, -2.0])])
+    for words, score in ([], -1.5), (["--length-penalty", "0"], -3.0), (["--length-penalty", "2"], -0.75):
+        record = json.loads(says("1", "--json", *words)[0])
+        assert (record["logprob"], record["score"]) == (-3.0, score)
 
 
 def test_beams(says, run):
