@@ -47,7 +47,8 @@ def load(
 def load_transformer(
     name_or_folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu", checkpoint: str | None = None
 ) -> "tuple[Transformer, Tokenizer]":
-    """(Transformer, tokenizer) of a folder, or of a training run's checkpoint; otherwise as `load`.
+    """(Transformer, tokenizer) of a folder, of a training run's checkpoint, or of "english-french", which comes with
+    numgpt; otherwise as `load`.
 
     Raises InputError for a folder without a Transformer or without a tokenizer whose first three tokens are special.
     """
@@ -77,9 +78,13 @@ def _load_of_task(
     name_or_folder: str | os.PathLike[str], task: str, read: Callable[[Path], M], checkpoint: str | None
 ) -> "tuple[M, Tokenizer]":
     """(read(folder), tokenizer), where `numgpt train --task` made the folder."""
-    if not Path(name_or_folder).is_dir():
+    from numgpt.checkpoint import hub
+
+    shipped = hub.find_shipped(name_or_folder)
+    if not Path(name_or_folder).is_dir() and not (shipped and shipped.is_dir()):
+        what = "is not in this installation" if shipped else "is not a folder"
         raise InputError(
-            f"{quoted(os.fspath(name_or_folder))} is not a folder: give one that `numgpt train --task {task}` made"
+            f"{quoted(os.fspath(name_or_folder))} {what}: give a folder that `numgpt train --task {task}` made"
         )
     return read_folder(name_or_folder, True, lambda folder: _with_marks(folder, read(folder)), checkpoint)
 
@@ -227,8 +232,7 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoin
     try:
         name = hub.canonical_name(text)
     except InputError as error:
-        ours = ", ".join(hub.SHIPPED)
-        raise InputError(f"{quoted(text)} is not a folder, and {error}; {ours} comes with numgpt") from None
+        raise InputError(f"{quoted(text)} is not a folder, and {error}; shakespeare comes with numgpt") from None
     folder = hub.find(name)
     if folder is None and offline:
         raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")

@@ -51,6 +51,26 @@ def test_the_held_out_loss_is_the_one_that_is_stated(loaded, shared):
     assert loss.per_character == pytest.approx(HELD_OUT_PER_CHARACTER, abs=1e-3)
 
 
+@pytest.fixture
+def english_french():
+    folder = hub.find_shipped("english-french")
+    if not folder.is_dir():
+        pytest.skip("weights/english-french is not in this checkout")
+    return folder
+
+
+def test_the_translator_fits_and_says_whose_its_sentences_are(english_french):
+    assert sum(path.stat().st_size for path in english_french.iterdir()) <= 9e6
+    licence = (english_french / "LICENSE.txt").read_text("utf-8")
+    assert "www.manythings.org/anki and tatoeba.org" in licence
+    assert "creativecommons.org/licenses/by/2.0/fr/" in licence
+
+
+def test_it_is_what_translate_uses(english_french, capsys):
+    assert main(["translate", "I love you.", "Where is the cat?", "--beam", "4"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["Je t'aime.", "Où est le chat ?"]
+
+
 def test_an_installed_package_has_it_inside(tmp_path, monkeypatch):
     (tmp_path / "weights" / "shakespeare").mkdir(parents=True)
     monkeypatch.setattr(hub, "_PACKAGE", tmp_path)

@@ -16,7 +16,7 @@ from numgpt.checkpoint import releases
 from numgpt.errors import InputError
 from numgpt.files import file_sha256, flush, parse_json
 
-SHIPPED = ("shakespeare",)
+SHIPPED = ("shakespeare", "english-french")  # a GPT, and a Transformer that translates
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

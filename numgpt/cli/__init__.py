@@ -5,6 +5,7 @@ import sys
 
 from numgpt import __version__
 from numgpt.cli import (
+    bleu,
     classify,
     download,
     evaluate,
@@ -83,6 +84,7 @@ def build_parser():
         explain,
         loss,
         evaluate,
+        bleu,
         download,
         verify,
         tokenizer,

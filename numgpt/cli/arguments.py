@@ -10,6 +10,7 @@ from numgpt.errors import InputError
 from numgpt.files import decode_utf8, quoted, read_standard_input
 
 DEFAULT_MODEL = "shakespeare"
+DEFAULT_TRANSLATOR = "english-french"
 
 
 def add_model_arguments(parser):

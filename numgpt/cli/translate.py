@@ -3,17 +3,18 @@
 import json
 import shutil
 
-from numgpt.cli.arguments import add_checkpoint_argument, decode_argument
+from numgpt.cli.arguments import DEFAULT_TRANSLATOR, add_checkpoint_argument, decode_argument
 from numgpt.errors import InputError
 from numgpt.files import decode_utf8, naming, read_standard_input
 
 LINES = 256  # of standard input that are translated together
 MOST_TOKENS = 512  # of a text: beyond the longest of the training, translations get worse, and memory grows
 EPILOG = """examples:
-  numgpt translate --model run "I love you."
-  numgpt translate --model run < english.txt > french.txt
-  numgpt translate --model run --beam 4 "The cat is on the table."      the best that four beams find
-  numgpt translate --model run --alignment "The cat is on the table."
+  numgpt translate "I love you."
+  numgpt translate < english.txt > french.txt
+  numgpt translate --beam 4 "The cat is on the table."      the best that four beams find
+  numgpt translate --alignment "The cat is on the table."
+  numgpt translate --model run "I love you."                by a model of one's own
 
 Without TEXT every line of standard input is translated, in order; an empty line stays one. A text of more than 512
 tokens is refused: give it sentence by sentence, as the model learnt it. The score of a translation is its
@@ -30,7 +31,12 @@ def add_parser(subparsers):
         epilog=EPILOG,
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="without any, the lines of standard input")
-    parser.add_argument("--model", required=True, metavar="DIR", help="a run of numgpt train --task translate")
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_TRANSLATOR,
+        metavar="DIR",
+        help="english-french, which comes with numgpt (default), or a run of numgpt train --task translate",
+    )
     add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")

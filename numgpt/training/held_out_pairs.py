@@ -4,6 +4,7 @@ import numpy as np
 
 from numgpt.generation.translation import translate
 from numgpt.model.transformer import PAD
+from numgpt.training.bleu import corpus_bleu, has_sacrebleu
 from numgpt.training.evaluate import Loss
 from numgpt.training.parallel.team import ALONE
 
@@ -49,16 +50,10 @@ class HeldOutPairs:
 
     def bleu(self, model):
         """BLEU of the translations, from 0 to 100; None without the sacrebleu library, or where none is asked for."""
-        try:
-            import sacrebleu
-        except ImportError:
-            return None
-        if not self.references:
+        if not self.references or not has_sacrebleu():
             return None
         found = [self.tokenizer.decode(ids) for ids, _ in translate(model, list(self.references))]
-        most = max(map(len, self.references.values()))
-        columns = [[texts[i] if i < len(texts) else None for texts in self.references.values()] for i in range(most)]
-        return float(sacrebleu.corpus_bleu(found, columns).score)
+        return corpus_bleu(found, list(self.references.values()))[0]
 
     def sample(self, model):
         """Some sources, and what the model makes of them, as a text."""

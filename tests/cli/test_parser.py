@@ -10,7 +10,7 @@ from numgpt.cli.parser import Help, with_options
 
 COMMANDS = [
     *("generate", "train", "translate", "explain", "loss", "evaluate", "download", "verify", "tokenizer", "gradcheck"),
-    *("textbook", "info"),
+    *("textbook", "info", "classify", "bleu"),
 ]
 
 

@@ -8,8 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from numgpt import GPT, GPTConfig, load_transformer, translate_beams
+from numgpt.checkpoint import hub
 from numgpt.cli import main
 from numgpt.cli.translate import MOST_TOKENS
+from numgpt.generation.translation import Translation
+from tools import ship_translator
 
 TINY = "--vocab-size 280 --n-layer 1 --n-head 2 --n-embd 8 --max-steps 3 --warmup 1 --eval-every 3 --batch-tokens 90"
 
@@ -61,6 +64,13 @@ def test_json(says):
     assert len(logprobs) in (len(records[0]["ids"]), len(records[0]["ids"]) + 1)
 
 
+def test_the_end_mark_counts_in_the_length(says, monkeypatch):
+    monkeypatch.setattr("numgpt.generation.translation.translate", lambda *_: [Translation([5], [-1.0, -2.0])])
+    for words, score in ([], -1.5), (["--length-penalty", "0"], -3.0), (["--length-penalty", "2"], -0.75):
+        record = json.loads(says("1", "--json", *words)[0])
+        assert (record["logprob"], record["score"]) == (-3.0, score)
+
+
 def test_beams(says, run):
     model, tokenizer = load_transformer(run)
     sources = [tokenizer.encode(text) for text in ("1 and 2", "3")]
@@ -81,12 +91,30 @@ def test_alignment_has_a_row_for_every_token(says):
     assert len(lines) == n + 4 if n else len(lines) == 1
 
 
+def test_the_model_that_is_shipped_is_the_default(run, tmp_path, capsys, monkeypatch):
+    """It is made of a run by scripts/tools/ship_translator.py, and without it there is one line."""
+    monkeypatch.setattr(hub, "_PACKAGE", tmp_path)
+    assert main(["translate", "1 and 2"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("numgpt: 'english-french' is not in this installation: give a folder")
+    assert said.count("\n") == 1
+    folder = tmp_path / "weights" / "english-french"
+    ship_translator.main(run, folder)
+    assert "held-out loss" in capsys.readouterr().out
+    assert main(["translate", "1 and 2"]) == main(["translate", "--model", str(folder), "1 and 2"]) == 0
+    found, expected = capsys.readouterr().out.splitlines()
+    assert found == expected
+    assert "tatoeba.org" in (folder / "LICENSE.txt").read_text("utf-8")
+    assert not (folder / "encoder.json").exists()
+    assert main(["generate", "--model", "english-french", "x"]) == 2
+    assert "a Transformer, which translates and is no GPT" in capsys.readouterr().err
+
+
 def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
     """Each is one line on standard error, and status 2."""
     GPT(GPTConfig(50, 8, 8, 2, 1)).save(tmp_path / "gpt")
     long = "1 " * (2 * MOST_TOKENS)
     for words, stdin, reason in [
-        (["translate", "x"], b"", "--model"),
         (["translate", "--model", str(tmp_path / "gpt"), "x"], b"", "holds a GPT, which does not translate"),
         (["translate", "--model", "124M", "x"], b"", "'124M' is not a folder"),
         (["translate", "--model", str(run), long], b"", "text 1 has"),
@@ -94,7 +122,7 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
         (["translate", "--model", str(run)], b"a\nd\xe9j\xe0", "standard input, line 2: not UTF-8"),
         (["translate", "--model", str(run), "x", "--beam", "0"], b"", "n_beams must be at least 1, not 0"),
         (["translate", "--model", str(run), "x", "--beam", "9" * 18], b"", "choose smaller sizes"),
-        (["translate", "--model", str(run), "x", "--length-penalty", "nan"], b"", "length_penalty must be"),
+        (["translate", "--model", str(run), "x", "--length-penalty", "nan"], b"", "--length-penalty must be"),
         (["translate", "--model", str(run), "x", "--checkpoint", "9"], b"", "has no checkpoint '9'"),
         (["generate", "--model", str(run), "x"], b"", "a Transformer, which translates and is no GPT"),
         (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is no GPT"),
