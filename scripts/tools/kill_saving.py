@@ -2,9 +2,11 @@
 """Kill a training run at random moments while it saves, resume it each time, and compare where it ends.
 
     python scripts/tools/kill_saving.py --kills 50
+    python scripts/tools/kill_saving.py --kills 20 --processes 2
 
 The run saves after every step and is so small that it does little else. At the end its weights, moments and generators
-must be, bit for bit, those of a run that nobody disturbed. Exit status 1 if they are not.
+must be, bit for bit, those of a run that nobody disturbed. Exit status 1 if they are not. Of a run of several
+processes one is killed at random, and the others have to end by themselves within ten seconds.
 """
 
 import argparse
@@ -15,14 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = str(Path(__file__).resolve().parents[2])
 sys.path.insert(0, ROOT)
 
 from numgpt.files import CHECKPOINT, LATEST, newest_checkpoint  # noqa: E402  (after the path to numgpt is known)
+from numgpt.training.parallel.processes import LOST  # noqa: E402
 from numgpt.training.state import TEMPORARY  # noqa: E402
 
+LONGEST = 10  # seconds after which a run that lost a process has ended
 OPTIONS = (
     "--n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
     "--save-every 1 --eval-every 1000 --eval-batches 1 --max-steps {steps}"
@@ -35,7 +40,9 @@ def main():
     parser.add_argument("--steps", type=int, help="steps of the run (default 10 a kill)")
     parser.add_argument("--signal", default="KILL", help="KILL; or TERM or HUP, which must save and end (default KILL)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser.add_argument("--processes", default="1", help="of the run (default 1)")
     args = parser.parse_args()
+    os.environ["KILLED_PROCESSES"] = args.processes
     with tempfile.TemporaryDirectory() as folder:
         sys.exit(
             compare(Path(folder), args.kills, args.steps or 10 * args.kills, args.signal, random.Random(args.seed))
@@ -75,7 +82,7 @@ def prepare(folder, steps):
 
 
 def numgpt(*words):
-    return [sys.executable, "-m", "numgpt", "train", *words]
+    return [sys.executable, "-m", "numgpt", "train", *words, "--processes", os.environ["KILLED_PROCESSES"]]
 
 
 def kill_once(command, run, number, rng):
@@ -87,15 +94,32 @@ def kill_once(command, run, number, rng):
     """
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     saved_at = [wait_for_save(process, run) for _ in range(rng.randint(2, 4))]
+    others = children(process) if os.environ["KILLED_PROCESSES"] != "1" else []
     time.sleep(rng.uniform(0, saved_at[-1] - saved_at[-2]))
-    process.send_signal(number)
-    status = process.wait()
+    victim = rng.choice([process.pid, *others]) if number == signal.SIGKILL else process.pid
+    os.kill(victim, number)
+    status = process.wait(LONGEST)
+    while any(Path(f"/proc/{other}").exists() for other in others):
+        time.sleep(0.01)
     expected = -number if number == signal.SIGKILL else 128 + number
+    if victim != process.pid:
+        expected = LOST
     if status not in (0, expected):
         raise RuntimeError(f"status {status}: {process.stderr.read().decode()}")
     if status == 128 + number and in_the_middle(run):
         raise RuntimeError("the run ended politely and left a save unfinished")
     return status != 0
+
+
+def children(process):
+    """The processes that train beside a run's first."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            if parent == process.pid and "spawn_main" in (path.parent / "cmdline").read_text():
+                found.append(int(path.parent.name))
+    return found
 
 
 def wait_for_save(process, run):

@@ -25,8 +25,8 @@ def test_without_a_gpu_it_says_so_and_exits_2(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "nothing can be measured here: CuPy is not installed: pip install 'numgpt[cuda12]' (or numgpt[cuda13], by the "
-        "driver)"
+        "nothing can be measured here: CuPy is not installed: pip install 'numgpt[cuda12]' (or numgpt[cuda13], "
+        "whichever your driver supports)"
     ]
 
 

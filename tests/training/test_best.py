@@ -22,7 +22,7 @@ def losses(monkeypatch):
     """A function: have a Session find these losses on held-out text (step -> nats per token)."""
 
     def losses(begun, by_step=FALLING_THEN_RISING):
-        def loss(_):
+        def loss(*_):
             return evaluate.Loss(by_step[begun.trainer.steps] * 10, 10, 20)
 
         monkeypatch.setattr(begun.held_out, "loss", loss)

@@ -3,10 +3,26 @@
 Every query sees all keys but padding, so that a tile is a block of queries against all keys of its texts.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from numgpt.kernels.cpu.attention import BLOCK, TILE, Tiled, run, scores
+from numgpt.kernels.cpu.attention import BLOCK, TILE, run, scores
 from numgpt.kernels.cpu.memory import empty
+
+
+class Tiled(NamedTuple):
+    """What `cross_attention` keeps: as attention.py's, and what is added to the scores, -inf where padding is."""
+
+    q: Any
+    k: Any
+    v: Any
+    o: Any
+    lse: Any
+    scale: float
+    dropped: Any
+    p_drop: float
+    mask: Any
 
 
 def cross_attention(q, k, v, scale, padding=None, dropped=None, p_drop=0.0):
@@ -39,7 +55,7 @@ def cross_attention(q, k, v, scale, padding=None, dropped=None, p_drop=0.0):
             o[here] /= total
 
     run(one_group, B, H, T, S, D)
-    return o, (Tiled(q, k, v, o, lse, scale, dropped, p_drop), mask)
+    return o, Tiled(q, k, v, o, lse, scale, dropped, p_drop, mask)
 
 
 def cross_attention_backward(do, kept):
@@ -47,7 +63,7 @@ def cross_attention_backward(do, kept):
 
     The formulas are those of `numgpt.kernels.cpu.attention.attention_backward`.
     """
-    (q, k, v, o, lse, scale, dropped, p_drop), mask = kept
+    q, k, v, o, lse, scale, dropped, p_drop, mask = kept
     B, H, T, D = q.shape
     S = k.shape[2]
     dq = empty((B, T, H, D), q.dtype).swapaxes(1, 2)
