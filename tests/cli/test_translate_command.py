@@ -116,6 +116,9 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
     long = "1 " * (2 * MOST_TOKENS)
     for words, stdin, reason in [
         (["translate", "--model", str(tmp_path / "gpt"), "x"], b"", "holds a GPT, which does not translate"),
+        (["translate", "--model", "shakespeare", "x"], b"", "holds a GPT, which does not translate"),
+        (["translate", "--model", str(tmp_path / "nowhere"), "x"], b"", "nowhere' is not a folder"),
+        (["translate", "--model", str(run)], "Go.".encode("utf-16"), "standard input, line 1: not UTF-8"),
         (["translate", "--model", "124M", "x"], b"", "'124M' is not a folder"),
         (["translate", "--model", str(run), long], b"", "text 1 has"),
         (["translate", "--model", str(run)], b"a\n" + long.encode(), "standard input, line 2 has"),
@@ -124,6 +127,8 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
         (["translate", "--model", str(run), "x", "--beam", "9" * 18], b"", "choose smaller sizes"),
         (["translate", "--model", str(run), "x", "--length-penalty", "nan"], b"", "--length-penalty must be"),
         (["translate", "--model", str(run), "x", "--checkpoint", "9"], b"", "has no checkpoint '9'"),
+        (["loss", "--model", str(run), __file__], b"", "a Transformer, which translates and is no GPT"),
+        (["evaluate", "text", "--model", str(run), "--file", __file__], b"", "which translates and is no GPT"),
         (["generate", "--model", str(run), "x"], b"", "a Transformer, which translates and is no GPT"),
         (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is no GPT"),
     ]:
