@@ -91,6 +91,28 @@ def test_alignment_has_a_row_for_every_token(says):
     assert len(lines) == n + 4 if n else len(lines) == 1
 
 
+def test_alignment_as_a_picture(says, tmp_path):
+    path = tmp_path / "a.svg"
+    assert says("1 and 2", "3 and 4", "--alignment", "-o", str(path)) == says("1 and 2", "3 and 4")
+    cells = [json.loads(line) for line in says("1 and 2", "3 and 4", "--json")]
+    n = sum(len(record["source_ids"]) * len(record["ids"]) for record in cells)
+    assert path.read_text("utf-8").count("fill-opacity") == n > 0
+
+
+def test_a_picture_that_is_not_drawn(run, tmp_path, capsys):
+    path = tmp_path / "a.svg"
+    for words, reason in [
+        (["1", "-o", str(path)], "-o is where --alignment is drawn"),
+        (["", "--alignment", "-o", str(path)], "no text has a translation"),
+        (["1", "--alignment", "-o", str(tmp_path / "none" / "a.svg")], "none"),
+    ]:
+        assert main(["translate", "--model", str(run), *words]) == 2
+        said = capsys.readouterr().err
+        assert reason in said
+        assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_model_that_is_shipped_is_the_default(run, tmp_path, capsys, monkeypatch):
     """It is made of a run by scripts/tools/ship_translator.py, and without it there is one line."""
     monkeypatch.setattr(hub, "_PACKAGE", tmp_path)
