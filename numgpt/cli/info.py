@@ -10,7 +10,8 @@ from numgpt.errors import InputError
 EPILOG = """examples:
   numgpt info                     versions, threads, and where models are looked for
   numgpt info 124M                a published model, downloaded or not
-  numgpt info shakespeare         the bundled model
+  numgpt info shakespeare         the bundled GPT
+  numgpt info english-french      the bundled Transformer
   numgpt info path/to/folder      a model on disk, or what a folder lacks to be one
 """
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
@@ -105,34 +106,65 @@ def model(name):
             return [("folder", f"not downloaded (numgpt download {name})")]
     elif Path(name).is_dir() or any(separator in name for separator in "/\\"):
         folder = find_folder(name, offline=True)
+    own = None if folder is None else own_model(folder)
+    if own:
+        return own
     if folder is not None:
         config = open_checkpoint(folder).config
     else:
         size = hub.canonical_name(name)
         folder, config = hub.find(size), OFFICIAL_SIZES[size]
-    words = vocabulary(folder, config) if folder else []
+    words = vocabulary(folder, config.n_vocab) if folder else []
     folder = folder or f"not downloaded (numgpt download {size})"
-    n_parameters = config.n_parameters
     n_cached = 2 * config.n_layer * config.n_ctx * config.n_embd
     return [
         ("folder", folder),
         *asdict(config).items(),
         *words,
-        ("parameters", f"{n_parameters:,}"),
-        (
-            "memory for the parameters",
-            f"{megabytes(n_parameters, 4)} in float32, {megabytes(n_parameters, 8)} in float64",
-        ),
+        *sizes(config.n_parameters),
         ("and for each text's keys and values", f"up to {megabytes(n_cached, 4)}, {megabytes(n_cached, 8)}"),
     ]
 
 
-def vocabulary(folder, config):
+def own_model(folder):
+    """(name, value) of the Transformer or the Classifier in `folder`; None where there is none."""
+    from numgpt.checkpoint import open_classifier, open_transformer
+    from numgpt.checkpoint.architecture import CLASSIFIER, OWN, TRANSFORMER
+    from numgpt.files import read_json
+
+    path = Path(folder) / "config.json"
+    kind = read_json(path).get("model_type") if path.exists() else None
+    if kind not in (TRANSFORMER, CLASSIFIER):
+        return None
+    if kind == TRANSFORMER:
+        stored, labels = open_transformer(folder), []
+    else:
+        stored, labels = open_classifier(folder)
+    config = stored.config
+    what, command = OWN[kind]
+    n_parameters = config.n_classifier_parameters(len(labels)) if labels else config.n_parameters
+    return [
+        ("folder", folder),
+        ("model", f"{what}: numgpt {command} --model {folder}"),
+        *asdict(config).items(),
+        *([("labels", ", ".join(labels))] if labels else []),
+        *vocabulary(folder, config.vocab),
+        *sizes(n_parameters),
+    ]
+
+
+def sizes(n_parameters):
+    """(name, value): how many parameters there are, and what memory they take."""
+    memory = f"{megabytes(n_parameters, 4)} in float32, {megabytes(n_parameters, 8)} in float64"
+    return [("parameters", f"{n_parameters:,}"), ("memory for the parameters", memory)]
+
+
+def vocabulary(folder, n_vocab):
     """(name, value) of a model's vocabulary files. Raises InputError for what `numgpt.load` refuses."""
     from numgpt.loading import fit
     from numgpt.tokenizer import load_tokenizer
 
-    tokenizer, notices = fit(load_tokenizer(folder), config.n_vocab, folder)
+    tokenizer, notices = fit(load_tokenizer(folder), n_vocab, folder)
     missing = "missing: without vocab.json and merges.txt, or OpenAI's encoder.json and vocab.bpe, it knows no text"
     found = missing if tokenizer is None else f"{tokenizer.n_vocab:,} tokens"
     return [("vocabulary", found), *(("notice", notice) for notice in notices)]

@@ -5,7 +5,7 @@ import shutil
 
 from numgpt.cli.arguments import DEFAULT_TRANSLATOR, add_checkpoint_argument, decode_argument
 from numgpt.errors import InputError
-from numgpt.files import decode_utf8, naming, read_standard_input
+from numgpt.files import atomic_write, decode_utf8, naming, read_standard_input
 
 LINES = 256  # of standard input that are translated together
 MOST_TOKENS = 512  # of a text: beyond the longest of the training, translations get worse, and memory grows
@@ -14,6 +14,7 @@ EPILOG = """examples:
   numgpt translate < english.txt > french.txt
   numgpt translate --beam 4 "The cat is on the table."      the best that four beams find
   numgpt translate --alignment "The cat is on the table."
+  numgpt translate --alignment -o cat.svg "The cat is on the table."
   numgpt translate --model run "I love you."                by a model of one's own
 
 Without TEXT every line of standard input is translated, in order; an empty line stays one. A text of more than 512
@@ -47,6 +48,7 @@ def add_parser(subparsers):
         "--json", action="store_true", help="a JSON object a line: ids, log-probability, score, all beams"
     )
     form.add_argument("--alignment", action="store_true", help="show what each token of a translation attends to")
+    parser.add_argument("-o", "--output", metavar="FILE.svg", help="with --alignment: draw it to a file")
     parser.set_defaults(run=run)
 
 
@@ -55,15 +57,20 @@ def run(args):
     from numgpt.loading import load_transformer
 
     check_search(args.beam, args.length_penalty)
+    if args.output and not args.alignment:
+        raise InputError("-o is where --alignment is drawn: give both, or redirect standard output for the texts")
     model, tokenizer = load_transformer(args.model, args.dtype, args.device, args.checkpoint)
     texts = [decode_argument(text, f"text {n}") for n, text in enumerate(args.texts, 1)] or lines_of_input()
     where = "text {}" if args.texts else "standard input, line {}"
     encoded = [read(text, where.format(n), tokenizer) for n, text in enumerate(texts, 1)]
+    drawn = []
     with naming("standard output"):
         for first in range(0, len(texts), LINES):
             here = slice(first, first + LINES)
-            for line in shown(model, tokenizer, texts[here], encoded[here], args):
+            for line in shown(model, tokenizer, texts[here], encoded[here], args, drawn):
                 print(line, flush=True)
+    if args.output:
+        draw(drawn, args.output)
     return 0
 
 
@@ -81,8 +88,10 @@ def read(text, where, tokenizer):
     return ids
 
 
-def shown(model, tokenizer, texts, encoded, args):
-    """Yield what is printed of each text; an empty one is its own translation."""
+def shown(model, tokenizer, texts, encoded, args, drawn):
+    """Yield what is printed of each text; an empty one is its own translation. `drawn` gets what -o draws."""
+    from numgpt.generation.alignment import grid
+
     found = iter(translated(model, [ids for ids in encoded if ids], args))
     for text, ids in zip(texts, encoded, strict=True):
         records = next(found) if ids else [record([], 0.0, 0.0)]
@@ -95,7 +104,11 @@ def shown(model, tokenizer, texts, encoded, args):
         else:
             yield best["translation"]
         if args.alignment and best["ids"]:
-            yield f"\n{aligned(model, tokenizer, ids, best['ids'])}\n"
+            attended = aligned(model, tokenizer, ids, best["ids"])
+            if args.output:
+                drawn.append(attended)
+            else:
+                yield f"\n{grid(*attended, shutil.get_terminal_size().columns)}\n"
 
 
 def translated(model, sources, args):
@@ -121,11 +134,22 @@ def record(ids, logprob, score):
 
 
 def aligned(model, tokenizer, source, written):
-    """The grid of a translation, for this terminal."""
-    from numgpt.generation.alignment import alignment, grid
+    """The Aligned of a translation."""
+    from numgpt.generation.alignment import alignment
+    from numgpt.generation.alignment_svg import Aligned
 
     names = [[name_of(tokenizer, token) for token in ids] for ids in (source, written)]
-    return grid(alignment(model, source, written), *names, shutil.get_terminal_size().columns)
+    return Aligned(alignment(model, source, written), *names)
+
+
+def draw(grids, path):
+    """Write the grids to an SVG. Raises InputError where no text had a translation."""
+    from numgpt.generation.alignment_svg import svg
+
+    if not grids:
+        raise InputError(f"no text has a translation, and {path} is not written")
+    with atomic_write(path) as file:
+        file.write(svg(grids).encode())
 
 
 def name_of(tokenizer, token):

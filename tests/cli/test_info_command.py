@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import numgpt
+from numgpt import Classifier, Transformer, TransformerConfig
 from numgpt.cli import main
 
 
@@ -58,6 +59,37 @@ def test_a_folder(info, tiny_model):
     assert lines["folder"] == tiny_model
     assert lines["n_ctx"] == "64"
     assert lines["vocabulary"] == "257 tokens"
+
+
+def test_a_transformer_and_a_classifier(info, tmp_path):
+    """Also in the folder of a run."""
+    config = TransformerConfig(20, 8, 2, 12, 1)
+    run = tmp_path / "run"
+    model, classifier = Transformer(config, seed=0), Classifier(config, ["good", "bad"], seed=0)
+    model.save(run / "step-00000010")
+    (run / "latest").write_text("step-00000010\n", encoding="utf-8")
+    classifier.save(tmp_path / "classifier")
+    lines = info(str(run))
+    assert lines["folder"] == str(run / "step-00000010")
+    assert lines["model"].startswith("a Transformer, which translates: numgpt translate --model")
+    assert (lines["vocab"], lines["d_ff"]) == ("20", "12")
+    assert lines["parameters"] == f"{model.values.size:,}"
+    assert lines["vocabulary"].startswith("missing")
+    lines = info(str(tmp_path / "classifier"))
+    assert lines["model"].startswith("a Classifier, which labels texts: numgpt classify --model")
+    assert lines["labels"] == "good, bad"
+    assert lines["parameters"] == f"{classifier.values.size:,}"
+
+
+def test_a_transformer_that_is_damaged(tmp_path, capsys):
+    Transformer(TransformerConfig(20, 8, 2, 12, 1), seed=0).save(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(path.read_text("utf-8").replace('"layers": 1', '"layers": 2'), "utf-8")
+    assert main(["info", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert "model.safetensors" in out
+    assert "config.json makes a model of" in err
+    assert err.count("\n") == 1
 
 
 def test_the_folder_of_a_run_is_its_newest_checkpoint(info, tiny_model, tmp_path):

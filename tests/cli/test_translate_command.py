@@ -91,6 +91,28 @@ def test_alignment_has_a_row_for_every_token(says):
     assert len(lines) == n + 4 if n else len(lines) == 1
 
 
+def test_alignment_as_a_picture(says, tmp_path):
+    path = tmp_path / "a.svg"
+    assert says("1 and 2", "3 and 4", "--alignment", "-o", str(path)) == says("1 and 2", "3 and 4")
+    cells = [json.loads(line) for line in says("1 and 2", "3 and 4", "--json")]
+    n = sum(len(record["source_ids"]) * len(record["ids"]) for record in cells)
+    assert path.read_text("utf-8").count("fill-opacity") == n > 0
+
+
+def test_a_picture_that_is_not_drawn(run, tmp_path, capsys):
+    path = tmp_path / "a.svg"
+    for words, reason in [
+        (["1", "-o", str(path)], "-o is where --alignment is drawn"),
+        (["", "--alignment", "-o", str(path)], "no text has a translation"),
+        (["1", "--alignment", "-o", str(tmp_path / "none" / "a.svg")], "none"),
+    ]:
+        assert main(["translate", "--model", str(run), *words]) == 2
+        said = capsys.readouterr().err
+        assert reason in said
+        assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_model_that_is_shipped_is_the_default(run, tmp_path, capsys, monkeypatch):
     """It is made of a run by scripts/tools/ship_translator.py, and without it there is one line."""
     monkeypatch.setattr(hub, "_PACKAGE", tmp_path)
@@ -116,6 +138,9 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
     long = "1 " * (2 * MOST_TOKENS)
     for words, stdin, reason in [
         (["translate", "--model", str(tmp_path / "gpt"), "x"], b"", "holds a GPT, which does not translate"),
+        (["translate", "--model", "shakespeare", "x"], b"", "holds a GPT, which does not translate"),
+        (["translate", "--model", str(tmp_path / "nowhere"), "x"], b"", "nowhere' is not a folder"),
+        (["translate", "--model", str(run)], "Go.".encode("utf-16"), "standard input, line 1: not UTF-8"),
         (["translate", "--model", "124M", "x"], b"", "'124M' is not a folder"),
         (["translate", "--model", str(run), long], b"", "text 1 has"),
         (["translate", "--model", str(run)], b"a\n" + long.encode(), "standard input, line 2 has"),
@@ -124,6 +149,8 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
         (["translate", "--model", str(run), "x", "--beam", "9" * 18], b"", "choose smaller sizes"),
         (["translate", "--model", str(run), "x", "--length-penalty", "nan"], b"", "--length-penalty must be"),
         (["translate", "--model", str(run), "x", "--checkpoint", "9"], b"", "has no checkpoint '9'"),
+        (["loss", "--model", str(run), __file__], b"", "a Transformer, which translates and is no GPT"),
+        (["evaluate", "text", "--model", str(run), "--file", __file__], b"", "which translates and is no GPT"),
         (["generate", "--model", str(run), "x"], b"", "a Transformer, which translates and is no GPT"),
         (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is no GPT"),
     ]:

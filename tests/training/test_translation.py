@@ -82,6 +82,11 @@ def test_files_that_hold_no_pairs(tsv, begin_pairs, content, reason, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_file_from_another_system(tsv):
+    tsv.write_bytes("\ufeffGo.\tVa !\r\nRun!\tCours\u202f!\r\n".encode())
+    assert read_pairs(tsv).pairs == [("Go.", "Va !"), ("Run!", "Cours\u202f!")]
+
+
 def test_pairs_that_are_too_long(begin_pairs):
     assert "Left out: " in begin_pairs("a", context=4).notice
     with pytest.raises(InputError, match="no pair is to train on whose texts are short enough"):
