@@ -3,6 +3,7 @@
 scripts/fetch-texts                                     all that `numgpt evaluate` reads
 scripts/fetch-texts lambada_test.jsonl --to texts
 scripts/fetch-texts tinyshakespeare.txt                 a text to train on
+scripts/fetch-texts fra.tsv                             English and French sentences to train on
 """
 
 import argparse
@@ -22,13 +23,17 @@ LARGEST = 100_000_000  # bytes that are taken from anywhere
 
 @dataclass(frozen=True)
 class Text:
-    """Where a text is. member: its name in the zip archive at `url`. Where no SHA-256 is on record, its lines count."""
+    """Where a text is. member: its name in the zip archive at `url`. Where no SHA-256 is on record, its lines count.
+
+    at_least: so many lines, of a text that its publisher replaces by longer ones.
+    """
 
     url: str
     licence: str
     sha256: str | None = None
     member: str | None = None
     lines: int | None = None
+    at_least: int | None = None
 
 
 TEXTS = {
@@ -53,8 +58,14 @@ TEXTS = {
         "Tiny Shakespeare: public domain",
         sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     ),
+    "fra.tsv": Text(
+        "https://www.manythings.org/anki/fra-eng.zip",
+        "English-French sentence pairs: CC BY 2.0 France, attribution www.manythings.org/anki and tatoeba.org",
+        member="fra.txt",
+        at_least=140_000,
+    ),
 }
-EVALUATED = [name for name in TEXTS if name != "tinyshakespeare.txt"]
+EVALUATED = [name for name in TEXTS if name not in ("tinyshakespeare.txt", "fra.tsv")]
 
 
 def main(argv=None):
@@ -87,8 +98,13 @@ def obtain(text, path):
         raise ValueError(f"{text.url} is not the text it used to be")
     if text.lines is not None and len(data.split(b"\n")) - 1 != text.lines:
         raise ValueError(f"{text.url} has not the {text.lines} lines it used to have")
+    n = data.count(b"\n")
+    if text.at_least is not None and n < text.at_least:
+        raise ValueError(f"{text.url} has {n} lines, and used to have {text.at_least} or more")
     with atomic_write(path) as file:
         file.write(data)
+    if text.at_least is not None:
+        return f"{path} has {n} lines; its publisher adds to it, so that no SHA-256 of it is on record"
     return f"{path} verified" if text.sha256 else f"{path} has its {text.lines} lines; no SHA-256 of it is on record"
 
 

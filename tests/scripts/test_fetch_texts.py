@@ -55,7 +55,12 @@ GOOD = hashlib.sha256(PAGE).hexdigest()
 
 @pytest.mark.parametrize(
     ("path", "about"),
-    [("/text", {"sha256": GOOD}), ("/text", {"lines": 100}), ("/zip", {"sha256": GOOD, "member": "a/b.raw"})],
+    [
+        ("/text", {"sha256": GOOD}),
+        ("/text", {"lines": 100}),
+        ("/text", {"at_least": 100}),
+        ("/zip", {"sha256": GOOD, "member": "a/b.raw"}),
+    ],
 )
 def test_a_text_is_fetched_and_verified(server, monkeypatch, tmp_path, capsys, path, about):
     assert fetch(monkeypatch, tmp_path, server[0] + path, **about) == 0
@@ -75,6 +80,7 @@ def test_what_is_there_is_not_fetched_again(server, monkeypatch, tmp_path):
     [
         ("/text", {"sha256": "0" * 64}, "is not the text it used to be"),
         ("/text", {"lines": 7}, "has not the 7 lines"),
+        ("/text", {"at_least": 101}, "has 100 lines, and used to have 101 or more"),
         ("/none", {"sha256": GOOD}, "404"),
         ("/text", {"sha256": GOOD, "member": "a/b.raw"}, "no zip archive"),
         ("/other.zip", {"sha256": GOOD, "member": "a/b.raw"}, "no zip archive with a/b.raw"),
