@@ -147,7 +147,7 @@ def grid(
         cells = []
         for x in row:
             kind = "m" if x < 0 else "p"
-            text = f"{x:.2f}" if numbers else ""
+            text = f"{round(x, 2) + 0:.2f}" if numbers else ""  # + 0: no -0.00
             cells.append(f'<td class="{kind}{round(SHADES * abs(x) / largest)}" title="{x:.4f}">{text}</td>')
         lines.append(f"<tr><th scope=row>{html.escape(token)}</th>{''.join(cells)}</tr>")
     return (
