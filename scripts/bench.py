@@ -26,6 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import machine  # noqa: E402  (after the path to numgpt is known)
 from benchmarks.evaluating import Evaluation  # noqa: E402
 from benchmarks.inference import SMALL, Decode, Forward  # noqa: E402
+from benchmarks.many import CHARACTERS as CHARACTER_RUN  # noqa: E402
+from benchmarks.many import SMALL as SMALL_RUN  # noqa: E402
+from benchmarks.many import ManyProcesses  # noqa: E402
 from benchmarks.memory import own_peak_mb  # noqa: E402
 from benchmarks.peers import plain_torch_model, transformers_model  # noqa: E402
 from benchmarks.processes import FirstToken, FirstTokenOfText, Load, MemoryOfGeneration  # noqa: E402
@@ -44,6 +47,8 @@ ALL = {
     "train-124M-4x64-plain": TrainingStep(SMALL, 4, 64, plain_torch_model, 7),
     "train-124M-1x1024-plain": TrainingStep(SMALL, 1, 1024, plain_torch_model, 5),
     "train-124M-1x1024-recompute": TrainingStep(SMALL, 1, 1024, plain_torch_model, 5, recompute=True),
+    "processes-characters": ManyProcesses(CHARACTER_RUN, 5),
+    "ranks-124M-4x64": ManyProcesses(SMALL_RUN, 3, mpi=True, needs=("text", "vocabulary")),
     "train-translation": TranslationStep(300, 10, 13, 9),
     "evaluate-wikitext": Evaluation("wikitext-hf-1024", "wikitext", 8, 5),
     "evaluate-lambada": Evaluation("lambada-lm-eval", "lambada", 200, 5),
