@@ -58,8 +58,13 @@ def load_transformer(
 
 
 def holds_transformer(name_or_folder: str | os.PathLike[str], checkpoint: str | None = None) -> bool:
-    """Whether a folder, or a training run's checkpoint, holds a Transformer; False for what is no folder."""
-    if not Path(name_or_folder).is_dir():
+    """Whether a folder, a training run's checkpoint or a model that comes with numgpt holds a Transformer.
+
+    False for what is none of these.
+    """
+    from numgpt.checkpoint import hub
+
+    if not Path(name_or_folder).is_dir() and not hub.find_shipped(name_or_folder):
         return False
     try:
         return read_folder(name_or_folder, True, open_transformer, checkpoint) is not None

@@ -71,6 +71,12 @@ def test_it_is_what_translate_uses(english_french, capsys):
     assert capsys.readouterr().out.splitlines() == ["Je t'aime.", "Où est le chat ?"]
 
 
+def test_explain_takes_it_by_its_name(english_french, tmp_path):
+    command = ["explain", "I love you.", "--model", "english-french", "-o", str(tmp_path / "page.html")]
+    assert main(command) == 0
+    assert "aime" in (tmp_path / "page.html").read_text("utf-8")
+
+
 def test_an_installed_package_has_it_inside(tmp_path, monkeypatch):
     (tmp_path / "weights" / "shakespeare").mkdir(parents=True)
     monkeypatch.setattr(hub, "_PACKAGE", tmp_path)
