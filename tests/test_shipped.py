@@ -1,7 +1,10 @@
 """The bundled model: it loads by name, writes in its style, and is as good as weights/README.md says."""
 
+import gzip
 import hashlib
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from numgpt.cli import main
 from numgpt.training.evaluate import HeldOut
 from numgpt.training.part import Part
 
+ROOT = Path(__file__).parents[1]
 HELD_OUT_PER_CHARACTER = 1.459
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
@@ -69,6 +73,20 @@ def test_the_translator_fits_and_says_whose_its_sentences_are(english_french):
 def test_it_is_what_translate_uses(english_french, capsys):
     assert main(["translate", "I love you.", "Where is the cat?", "--beam", "4"]) == 0
     assert capsys.readouterr().out.splitlines() == ["Je t'aime.", "Où est le chat ?"]
+
+
+@pytest.mark.parametrize(("beams", "bleu"), [(1, 48.2), (4, 50.1)])
+def test_its_bleu_is_the_one_that_is_stated(english_french, shared, tmp_path, capsys, beams, bleu):
+    """Of all sources that its training held out."""
+    pytest.importorskip("sacrebleu")
+    data = gzip.decompress((shared / "data/tatoeba-eng-fra/fra.txt.gz").read_bytes())
+    (tmp_path / "fra.tsv").write_bytes(data)
+    command = ["bleu", str(tmp_path / "fra.tsv"), "--val-fraction", "0.02", "--beam", str(beams), "--json"]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["sources"], found["references"]) == (1942, 2806)
+    assert found["bleu"] == pytest.approx(bleu, abs=0.2)
+    assert f"{bleu} {'greedy' if beams == 1 else 'with 4 beams'}" in (ROOT / "weights/README.md").read_text("utf-8")
 
 
 def test_explain_takes_it_by_its_name(english_french, tmp_path):
