@@ -10,7 +10,7 @@ from numgpt import InputError, Transformer, TransformerConfig, translate, transl
 from numgpt.generation import translation_beams
 from numgpt.generation.search import search
 from numgpt.generation.translation import longest
-from numgpt.model.transformer import BEGIN, END
+from numgpt.model.transformer import BEGIN, END, TransformerCache
 
 SOURCES = [[5, 3, 9, 4], [7], [6, 6], [8, 3, 4, 5, 9, 12, 3], [16]]
 
@@ -107,6 +107,21 @@ def test_more_beams_find_what_is_likelier():
         gains += np.subtract(many, few).tolist()
     assert min(gains) > -1e-12
     assert max(gains) > 0.1
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 1, 2], [1], [0, 0, 1, 1, 2, 2], [2, 2, 0]])
+def test_a_cache_in_another_order_remembers_both_texts_of_those_rows(rows):
+    """As many rows as before do not mean that they read the same texts."""
+    model = make_model(1)
+    sources, written = [[5, 3, 9], [7, 0, 0], [6, 6, 0]], [[4, 8], [9, 3], [12, 5]]
+    cache = TransformerCache(model, sources)
+    model.decode([[BEGIN, *ids] for ids in written], cache)
+    for order in rows, range(len(rows)), range(len(rows))[::-1]:
+        cache.choose(list(order))
+    chosen = rows[::-1]
+    found = model.decode([[7]] * len(chosen), cache)
+    expected = [model.forward([[i for i in sources[r] if i]], [[BEGIN, *written[r], 7]])[0, -1] for r in chosen]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
 def test_nothing_to_translate():
