@@ -35,7 +35,7 @@ MAY_IMPORT = {
     },  # layers and training only in the template, which is read
     "training": BASE | {"kernels", "layers", "model", "tokenizer", "checkpoint", "loading", "generation"},
     "tracing": BASE | {"kernels", "layers", "model", "explain"},  # explain only for Trace._repr_html_
-    "explain": BASE | {"layers", "model", "tokenizer", "generation", "training", "tracing"},
+    "explain": BASE | {"layers", "model", "tokenizer", "generation", "training", "tracing", "gradcheck"},
     "verification": BASE | {"model", "tokenizer", "generation", "training", "evaluation"},
 }
 
