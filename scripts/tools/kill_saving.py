@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -92,7 +93,8 @@ def kill_once(command, run, number, rng):
 
     Counted in saves and not in seconds, so that a fast disk does not bring the run to its end first.
     """
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    heard = None if number == signal.SIGKILL else partial(signal.signal, number, signal.SIG_DFL)  # even under nohup
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=heard)
     saved_at = [wait_for_save(process, run) for _ in range(rng.randint(2, 4))]
     others = children(process) if os.environ["KILLED_PROCESSES"] != "1" else []
     time.sleep(rng.uniform(0, saved_at[-1] - saved_at[-2]))

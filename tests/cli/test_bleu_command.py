@@ -11,6 +11,7 @@ from numgpt.cli import main
 from numgpt.training.data import open_part
 from numgpt.training.pair_batches import PairPart
 
+pytest.importorskip("sacrebleu", reason="no sacrebleu: pip install 'numgpt[bleu]'")
 TINY = (
     "--vocab-size 300 --n-layer 1 --n-head 2 --n-embd 16 --max-steps 80 --warmup 1 --eval-every 80 --batch-tokens 400"
 )

@@ -41,6 +41,7 @@ OPTIONS = {
     "dtype": "float64",
 }
 TEXT = "".join(chr(97 + (7 * i * i + i) % 23) for i in range(3000))
+MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 QUICK = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
@@ -118,9 +119,9 @@ def test_what_three_began_two_can_end(data, one):
     assert_close(assert_close_weights, trained(alone, "--max-steps", 12))
 
 
-@pytest.mark.skipif(not (find_spec("mpi4py") and shutil.which("mpiexec")), reason="needs mpi4py and mpiexec")
+@pytest.mark.skipif(not (find_spec("mpi4py") and MPIEXEC), reason="needs mpi4py and mpiexec")
 def test_mpi_makes_the_run_of_one(data, one):
-    assert_close(trained(data.parent / "mpi", before=["mpiexec", "-n", "2", "--oversubscribe"]), one)
+    assert_close(trained(data.parent / "mpi", before=[MPIEXEC, "-n", "2", "--oversubscribe"]), one)
 
 
 def children(process):

@@ -86,6 +86,9 @@ class Processes(Alone):
             memory.unlink()
             self.release()
 
+    def fail(self):
+        """At rank 0, which cannot go on: nothing, as `dismiss` does not wait for the others."""
+
     def say(self, word):
         if self.rank == 0 and self.memory is not None:
             self.word[0] = word

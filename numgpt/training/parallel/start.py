@@ -59,6 +59,10 @@ def teamed(session, processes):
         session = replace(session, trainer=session.trainer.joining(team))
         team.recruit(orders_of(session), session.trainer.model.values)
         yield session
+    except Exception as error:
+        if not isinstance(error, InputError | OSError):  # which come between two words; another may come anywhere
+            team.fail()
+        raise
     finally:
         team.dismiss()
 

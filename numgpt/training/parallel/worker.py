@@ -38,7 +38,7 @@ def orders_of(session):
 
 
 def follow(team, orders):
-    """Do what rank 0 says until it says END, or until the training diverges, which all see at once.
+    """Do what rank 0 says until it says END. That a training diverged all see at once, and rank 0 tells.
 
     Signals are for rank 0: it ends its step, saves, and says END.
     """
@@ -52,8 +52,8 @@ def follow(team, orders):
             held_out.loss(model, team)
 
     actions = {STEP: trainer.step, ARRAYS: trainer.arrays, LOSS: loss}
-    with suppress(Diverged):
-        while (word := team.hear()) != END:
+    while (word := team.hear()) != END:
+        with suppress(Diverged):
             actions[word]()
 
 
