@@ -140,9 +140,7 @@ def test_another_model_in_its_place(folder, tmp_path):
 
 
 def test_loading_with_its_tokenizer(tmp_path):
-    with pytest.raises(
-        InputError, match="'nothing' is not a folder: give a folder that `numgpt train --task classify` mad"
-    ):
+    with pytest.raises(InputError, match="'nothing' is not a folder: give a folder that `numgpt train --task classify"):
         load_classifier("nothing")
     tokenizer = train_bpe_with_marks("the one and the other, " * 9, 270)
     Classifier(TransformerConfig(270, 12, 3, 10, 1), LABELS).save(tmp_path)
