@@ -99,14 +99,21 @@ def default_of(setting):
 
 
 def run(args):
+    from numgpt.training.parallel.start import follow_mpi, leading_mpi
+
+    if follow_mpi():
+        return 0
+    with leading_mpi():
+        return lead(args)
+
+
+def lead(args):
     from numgpt.checkpoint.lock import exclusive
-    from numgpt.training.parallel.start import follow_mpi, read_processes
+    from numgpt.training.parallel.start import read_processes
     from numgpt.training.presets import choose, task_named
     from numgpt.training.session import check_no_file, find_checkpoint, start_config
     from numgpt.training.settings import Settings
 
-    if follow_mpi():
-        return 0
     processes = read_processes(args.processes, args.device)
     options = {here.name: getattr(args, here.name) for here in fields(Settings) if hasattr(args, here.name)}
     if args.resume:

@@ -96,7 +96,7 @@ def backward(found: TranslationTrace, source: Sequence[str], before: Sequence[st
     lengths = [(f"block {i}", *(f"{x:.4f}" for x in row)) for i, row in enumerate(found.dmemory)]
     return (
         "<p>For each token that is written (rows), the gradient of its log p times the vector of each token (columns): "
-        "blue where more of that token would have made it likelier, red where less.</p>"
+        "blue where a little more of that token would have made it likelier, red where less.</p>"
         + grid(found.needs, source, written, "tokens that are read", signed=True)
         + grid(found.follows, before, written, "tokens that were written before", signed=True)
         + "<p>The encoder learns only through cross-attention: dk and dv of every block lead to the memory and add up "

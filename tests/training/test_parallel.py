@@ -124,6 +124,44 @@ def test_mpi_makes_the_run_of_one(data, one):
     assert_close(trained(data.parent / "mpi", before=[MPIEXEC, "-n", "2", "--oversubscribe"]), one)
 
 
+@pytest.mark.skipif(not (find_spec("mpi4py") and MPIEXEC), reason="needs mpi4py and mpiexec")
+def test_mpi_ends_when_the_first_has_nothing_to_do(data):
+    words = [MPIEXEC, "-n", "2", "--oversubscribe", sys.executable, "-m", "numgpt", "train"]
+    wrong = [*words, "--data", str(data.parent / "nothing.txt"), "--out", str(data.parent / "nowhere")]
+    ended = subprocess.run(wrong, env=os.environ | QUICK | MPI, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "nothing.txt" in ended.stderr
+
+
+def test_a_team_that_diverges_says_so(data):
+    words = command(data.parent / "diverged", "--processes", 2, "--lr", 1e30, "--clip", 0, "--warmup", 0)
+    ended = subprocess.run(words, env=os.environ | QUICK, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "training diverged" in ended.stderr
+    assert "is gone" not in ended.stderr
+    assert "Warning" not in ended.stderr
+
+
+@pytest.mark.parametrize("task", ["classify", "translate"])
+def test_teams_learn_other_tasks_too(task, tmp_path):
+    """Pairs of a text and its label, or its translation."""
+    rows = [f"{a} {b} {a}\t{'first' if a < b else 'second'}" for a in "abcdefg" for b in "abcdefg" if a != b]
+    (tmp_path / "rows.tsv").write_text("\n".join(rows) + "\n")
+    options = {"task": task, "vocab-size": 270, "n-layer": 1, "n-head": 2, "n-embd": 8, "max-steps": 4, "warmup": 1}
+    options |= {"dropout": 0.1, "dtype": "float64", "batch-tokens": 40, "val-fraction": 0.3, "eval-every": 4}
+    found = []
+    for n in (1, 2):
+        run = tmp_path / f"run-{n}"
+        words = [f"--{name}={value}" for name, value in options.items()]
+        words = ["train", "--data", str(tmp_path / "rows.tsv"), "--out", str(run), *words, f"--processes={n}"]
+        ended = subprocess.run(
+            [sys.executable, "-m", "numgpt", *words], env=os.environ | QUICK, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stderr
+        found.append(result(run))
+    assert_close(found[1], found[0])
+
+
 def children(process):
     """The processes that a process has started, but for the one that watches over shared memory."""
     found = []

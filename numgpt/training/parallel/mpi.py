@@ -30,6 +30,7 @@ class MPI(Alone):
         self.comm = mpi.COMM_WORLD
         self.in_place = mpi.IN_PLACE
         self.rank, self.size, self.recruited = self.comm.rank, self.comm.size, False
+        self.dismissed = False
 
     def recruit(self, orders, values):
         """At rank 0: give the others their Orders, and the weights `values`."""
@@ -47,7 +48,9 @@ class MPI(Alone):
 
     def dismiss(self):
         """At rank 0: let the others go."""
-        self.comm.bcast(END if self.recruited else None, 0)
+        if not self.dismissed:
+            self.dismissed = True
+            self.comm.bcast(END if self.recruited else None, 0)
 
     def say(self, word):
         if self.rank == 0 and self.recruited:

@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import threading
 from contextlib import contextmanager
@@ -41,10 +42,14 @@ class Processes(Alone):
         self.lay_out(values)
         self.weights[...] = values
         context = multiprocessing.get_context("spawn")
-        for rank in range(1, self.size):
-            arguments = (rank, self.cores, self.barrier, self.memory.name, orders)
-            self.others.append(context.Process(target=work, args=arguments, daemon=True))
-            self.others[-1].start()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the others inherit: Ctrl-C is for rank 0
+        try:
+            for rank in range(1, self.size):
+                arguments = (rank, self.cores, self.barrier, self.memory.name, orders)
+                self.others.append(context.Process(target=work, args=arguments, daemon=True))
+                self.others[-1].start()
+        finally:
+            signal.signal(signal.SIGINT, before)
         threading.Thread(target=self.watch, daemon=True).start()
         self.barrier.wait()
 
@@ -65,12 +70,13 @@ class Processes(Alone):
     def watch(self):
         """End the run when one of the others ends before it was told to: nobody would ever pass a barrier again."""
         lost = connection.wait([other.sentinel for other in self.others])
-        if self.memory is None:
+        mapped = self.memory  # until the end: the main thread may be writing to it
+        if mapped is None:
             return
         rank = 1 + [other.sentinel for other in self.others].index(lost[0])
         print(
-            f"numgpt: process {rank} of {self.size} is gone, so the run ends; its checkpoints are whole: continue "
-            "with --resume",
+            f"numgpt: process {rank} of {self.size} is gone, so the run ends; any checkpoint that it has is "
+            "whole: continue with --resume",
             file=sys.stderr,
             flush=True,
         )
@@ -84,10 +90,7 @@ class Processes(Alone):
             for other in self.others:
                 other.kill()
             memory.unlink()
-            self.release()
-
-    def fail(self):
-        """At rank 0, which cannot go on: nothing, as `dismiss` does not wait for the others."""
+        self.release()
 
     def say(self, word):
         if self.rank == 0 and self.memory is not None:
@@ -144,7 +147,11 @@ def work(rank, cores, barrier, name, orders):
     size = len(cores)
     keep_to(cores[rank], size)
     threading.Thread(target=end_with_the_first, daemon=True).start()
-    follow(Follower(rank, size, barrier, SharedMemory(name)), orders)
+    try:
+        follow(Follower(rank, size, barrier, SharedMemory(name)), orders)
+    except (InputError, OSError, MemoryError) as error:
+        print(f"numgpt: process {rank}: {error}", file=sys.stderr)
+        sys.exit(LOST)
 
 
 def end_with_the_first():

@@ -1,18 +1,21 @@
 """How a run gets its team, and is left by it."""
 
+import shutil
 import sys
 import time
+import traceback
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
 from numgpt.errors import InputError
-from numgpt.files import quoted
+from numgpt.files import newest_checkpoint, quoted
 from numgpt.kernels.cpu.threads import n_cores
 from numgpt.training.parallel.mpi import MPI, started_by_mpiexec
 from numgpt.training.parallel.processes import Processes, on_one_core
 from numgpt.training.parallel.team import ALONE
 from numgpt.training.parallel.worker import follow, orders_of
+from numgpt.training.session import DATA
 
 MOST = 64
 AUTO = "auto"
@@ -35,8 +38,27 @@ def follow_mpi():
         if orders is not None:
             follow(team, orders)
     except BaseException:
+        traceback.print_exc()
         team.fail()
     return True
+
+
+@contextmanager
+def leading_mpi():
+    """While this lasts, rank 0 of mpiexec's works; whatever ends that, the others do not wait for it for ever."""
+    team = mpi()
+    try:
+        yield
+    except (InputError, OSError):  # between two words, or of all ranks at once
+        raise
+    except BaseException:
+        if team:
+            traceback.print_exc()
+            team.fail()
+        raise
+    finally:
+        if team:
+            team.dismiss()
 
 
 def read_processes(text, device):
@@ -57,14 +79,21 @@ def teamed(session, processes):
         return
     try:
         session = replace(session, trainer=session.trainer.joining(team))
-        team.recruit(orders_of(session), session.trainer.model.values)
+        recruit(session, team)
         yield session
-    except Exception as error:
-        if not isinstance(error, InputError | OSError):  # which come between two words; another may come anywhere
-            team.fail()
-        raise
     finally:
-        team.dismiss()
+        if team is not mpi():
+            team.dismiss()
+
+
+def recruit(session, team):
+    """Have the others of the team stand where this process does; a run that cannot begin so leaves no data behind."""
+    try:
+        team.recruit(orders_of(session), session.trainer.model.values)
+    except InputError:
+        if newest_checkpoint(session.run) is None:
+            shutil.rmtree(session.run / DATA, ignore_errors=True)
+        raise
 
 
 def processes_of(session, processes):

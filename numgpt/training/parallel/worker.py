@@ -4,6 +4,8 @@ import signal
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from numgpt.files import newest_checkpoint
 from numgpt.training import state
 from numgpt.training.parallel.team import ARRAYS, END, LOSS, STEP
@@ -33,10 +35,13 @@ def orders_of(session):
     trainer = session.trainer
     model = trainer.model
     options = {"recompute": True} if session.settings.recompute else {}
+    if hasattr(model, "labels"):
+        options["labels"] = model.labels
     about = type(model), model.config, options, session.settings, session.tokenizer
     return Orders(session.run.absolute(), *about, newest_checkpoint(session.run.absolute()), trainer.state())
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def follow(team, orders):
     """Do what rank 0 says until it says END. That a training diverged all see at once, and rank 0 tells.
 
@@ -59,7 +64,7 @@ def follow(team, orders):
 
 def set_up(team, orders):
     """(trainer, what is held out), where rank 0 stands."""
-    model = orders.model(orders.config, None, orders.settings.dtype, **orders.options)
+    model = orders.model(orders.config, seed=None, dtype=orders.settings.dtype, **orders.options)
     team.start(model.values)
     opened = task_of(orders.settings).open_data(orders.run / DATA, orders.settings, orders.tokenizer, model)
     batches, held_out = opened
