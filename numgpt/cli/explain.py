@@ -6,6 +6,7 @@ from functools import partial
 from numgpt.cli.arguments import add_model_arguments, decode_argument, text_or_stdin
 from numgpt.errors import InputError
 
+STEPS = 4
 EPILOG = """examples:
   numgpt explain "To be, or not to be" -o page.html
   numgpt explain "The capital of France is" --target " Paris" --model 124M -o page.html
@@ -33,7 +34,7 @@ def add_parser(subparsers):
     parser.add_argument("--target", metavar="TEXT", help="what is to come after PROMPT (default: its own next tokens)")
     parser.add_argument("--layers", metavar="LIST", help="layers to show, such as 0,5 (default all)")
     parser.add_argument("--heads", metavar="LIST", help="heads to open, such as 0.3,5.1 (default: one of each layer)")
-    parser.add_argument("--steps", type=int, default=4, metavar="N", help="steps of SGD on the text (default 4)")
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="steps of SGD on the text (default 4)")
     parser.add_argument("--compare", metavar="MODEL", help="show the losses of another model beside")
     parser.add_argument("--language", default="en", metavar="NAME", help="of the page and the text: en or de")
     kind = parser.add_mutually_exclusive_group()
@@ -94,7 +95,7 @@ def explain_translation(args, source, target):
     from numgpt.tracing.translation import trace_translation
 
     told = {"--layers": args.layers, "--heads": args.heads, "--compare": args.compare, "--text": args.text}
-    told |= {"--json": args.json}
+    told |= {"--json": args.json, "--steps": args.steps != STEPS, "--language": args.language != "en"}
     for option, value in told.items():
         if value:
             raise InputError(f"{option} is for a GPT, and {args.model} holds a Transformer: its page shows everything")

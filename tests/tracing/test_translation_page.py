@@ -78,7 +78,17 @@ def test_the_command_writes_it(folder, tmp_path, capsys):
     assert main(["explain", SENTENCE, "--model", folder, "-o", str(out)]) == 0
 
 
-@pytest.mark.parametrize("option", [["--layers", "0"], ["--heads", "0.1"], ["--text"], ["--compare", "shakespeare"]])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--layers", "0"],
+        ["--heads", "0.1"],
+        ["--text"],
+        ["--compare", "shakespeare"],
+        ["--steps", "2"],
+        ["--language", "de"],
+    ],
+)
 def test_what_is_for_a_gpt_is_refused(folder, tmp_path, capsys, option):
     out = tmp_path / "page.html"
     assert main(["explain", SENTENCE, "--model", folder, "-o", str(out), *option]) == 2
