@@ -32,6 +32,39 @@ def test_what_the_trace_has_is_what_the_model_computes(model):
     assert not np.triu(found.writing, 1).any()
 
 
+def test_each_p_is_its_own_attention_s(model):
+    """Texts of two lengths; p again from the weights, at the state in which each attention finds its text."""
+    source = SOURCE[:3]
+    found = trace_translation(model, source, WRITTEN)
+    seen = np.zeros((1, 3), dtype=bool)
+    memory, x = model.read.forward(np.array([source])), model.write.forward(np.array([[1, *WRITTEN]]))
+    for block, p in zip(model.encoder, found.reading, strict=True):
+        n = block.attn_step.enter(memory)
+        assert np.abs(softmax_of(linear(block.attn.c_q, n), linear(block.attn.c_kv, n)[:, :12]) - p).max() < 1e-12
+        memory = block.forward(memory, seen)
+    memory = model.encoder_norm.forward(memory) if model.encoder_norm else memory
+    for block, own, p in zip(model.decoder, found.writing, found.crossing, strict=True):
+        n = block.attn_step.enter(x)
+        qkv = linear(block.attn.c_attn, n)
+        assert np.abs(softmax_of(qkv[:, :12], qkv[:, 12:24], causal=True) - own).max() < 1e-12
+        n = block.cross_step.enter(block.attn_step.leave(x, block.attn.forward(n)))
+        q, k = linear(block.cross.c_q, n), linear(block.cross.c_kv, memory)[:, :12]
+        assert np.abs(softmax_of(q, k) - p).max() < 1e-12
+        x = block.forward(x, memory, seen)
+
+
+def linear(layer, x):
+    return x[0] @ layer.weight + layer.bias
+
+
+def softmax_of(q, k, causal=False):
+    """p of three heads, (3, T, S), from q (T, 12) and k (S, 12)."""
+    q, k = (a.reshape(len(a), 3, 4).swapaxes(0, 1) for a in (q, k))
+    e = np.exp(q @ k.swapaxes(-1, -2) / 2)
+    e = np.tril(e) if causal else e
+    return e / e.sum(-1, keepdims=True)
+
+
 def test_p_is_pytorch_s(golden):
     """Where p is right, so is the memory that is gathered with it: the oracle's logits say so for every block."""
     model, expected = translation.read(golden / "transformer" / "pre-norm")

@@ -1,5 +1,6 @@
 """A translation's page: the trace's numbers, silent, and fit for narrow screens, dark rooms and screen readers."""
 
+import html
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from numgpt import Transformer, TransformerConfig
 from numgpt.cli import main
-from numgpt.explain.translation import translation_page
+from numgpt.explain.translation import shown, translation_page
 from numgpt.gradcheck import with_random_weights
 from numgpt.tokenizer.marks import train_bpe_with_marks
 from numgpt.tracing.translation import trace_translation
@@ -43,13 +44,68 @@ def folder(model, tokenizer, tmp_path):
     return str(tmp_path / "model")
 
 
-def test_the_page_has_the_numbers_of_the_trace(page, found):
+def test_the_loss_is_the_trace_s(page, found):
     assert f"{found.loss:.4f} nats" in page
-    for nll in found.nll:
-        assert f"<td>{nll:.3f}</td>" in page
-    cells = [float(x) for x in re.findall(r'title="(-?[0-9.]+)"', page)]
-    for p in (found.reading, found.crossing, found.writing, found.needs, found.follows):
-        assert {f"{x:.4f}" for x in np.ravel(p)} <= {f"{x:.4f}" for x in cells} | {"-0.0000", "0.0000"}
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("encoder", lambda found: found.reading),
+        ("cross", lambda found: [found.crossing[-1].mean(0), *found.crossing]),
+        ("decoder", lambda found: found.writing),
+        ("backward", lambda found: [found.needs, found.follows]),
+    ],
+)
+def test_every_number_stands_in_its_place(page, found, part, expected):
+    cells = re.findall(r'<td class="([pm])[0-9]+" title="(-?[0-9.]+)"', section(page, part))
+    numbers = np.concatenate([np.ravel(p) for p in expected(found)])
+    assert [number for _, number in cells] == [f"{x:.4f}" for x in numbers]
+    assert [kind for kind, _ in cells] == ["m" if x < 0 else "p" for x in numbers]
+
+
+def test_rows_are_what_is_written_and_columns_what_is_read(page, found, tokenizer):
+    """Every table's labels, columns before rows; what is written stands a place after what the decoder reads."""
+    read, written = ([shown(tokenizer.decode([i])) for i in ids] for ids in (found.source, found.written))
+    before = ["<|begin|>", *written[:-1]]
+    assert labels(section(page, "encoder")) == [read + read] * 6
+    assert labels(section(page, "cross")) == [read + written] * 7
+    assert labels(section(page, "decoder")) == [before + written] * 6
+    assert labels(section(page, "backward")) == [read + written, before + written, read]
+
+
+def test_what_could_have_come(page, found, tokenizer):
+    lines = rows(section(page, "choosing"))
+    for token, logp, nll, line in zip(found.written, found.logp, found.nll, lines, strict=True):
+        likeliest = sorted(range(len(logp)), key=lambda i: -logp[i])[:5]
+        others = ", ".join(f"{shown(tokenizer.decode([i]))} {np.exp(logp[i]):.3f}" for i in likeliest)
+        p = np.exp(logp[token])
+        assert line == [shown(tokenizer.decode([token])), f"{p:.3f}", f"{nll:.3f}", others]
+
+
+def test_what_each_block_sends_to_the_memory(page, found):
+    lines = rows(section(page, "backward"))[-2:]
+    assert lines == [[f"block {i}", *(f"{x:.4f}" for x in row)] for i, row in enumerate(found.dmemory)]
+
+
+def section(page, key):
+    return re.search(rf'<section id="{key}">(.*?)</section>', page, re.DOTALL)[1]
+
+
+def labels(part):
+    """Of each table, the texts of its <th>."""
+    return [
+        [html.unescape(text) for text in re.findall(r"<th scope=\w+>(.*?)</th>", table)]
+        for table in re.findall(r"<table>.*?</table>", part)
+    ]
+
+
+def rows(part):
+    """The texts of the <td> without a colour, a list for each row that has some."""
+    lines = [
+        re.findall(r"<td>(.*?)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", part.replace("<td></td>", ""))
+    ]
+    return [[html.unescape(text) for text in line] for line in lines if line]
 
 
 def test_markup_in_a_text_is_text(page):
