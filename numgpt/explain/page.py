@@ -26,7 +26,7 @@ def page(data: dict[str, Any], language: str = "en") -> str:
     even markup that got in could not run. Raises InputError for a language that there is none of.
     """
     strings = read_strings(language)
-    style = read("style.css")
+    style = read("base.css") + read("style.css")
     script = '"use strict";\n' + "\n".join(read(f"{name}.js") for name in SCRIPTS)
     policy = (
         f"default-src 'none'; script-src {sha256(script)}; style-src {sha256(style)}; "

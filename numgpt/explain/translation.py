@@ -33,7 +33,7 @@ def translation_page(found: TranslationTrace, name_of: Callable[[int], str], mod
         ("formulas", "The formulas, as they run", formulas()),
         ("proof", "Their proof", proof()),
     )
-    style = read("style.css") + read("translation.css") + shades()
+    style = read("base.css") + read("style.css") + read("translation.css") + shades()
     policy = f"default-src 'none'; style-src {sha256(style)}; base-uri 'none'; form-action 'none'"
     title = " → ".join("".join(map(name_of, ids)).strip() for ids in (found.source, found.written[:-1]))
     body = "\n".join(f'<section id="{key}">\n<h2>{heading}</h2>\n{text}\n</section>' for key, heading, text in parts)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 import numgpt
-from numgpt.explain.page import sha256
+from numgpt.explain.page import read, sha256
 from numgpt.textbook.chapters import Chapter, Definition, Formula, Paragraph, read_chapter, sentences
 from numgpt.textbook.formulas import mathml, symbol
 from numgpt.textbook.glossary import EVERYWHERE, OF_CHAPTERS, anchor, entries
@@ -89,7 +89,7 @@ class Numbered(NamedTuple):
 
 def page() -> str:
     """The HTML. Measures every proof, which takes a few seconds. Raises FormulaError for a formula it cannot set."""
-    style = Path(__file__).with_name("page.css").read_text("utf-8")
+    style = read("base.css") + Path(__file__).with_name("page.css").read_text("utf-8")
     parts, n = [], 0
     for part, modules in PARTS.items():
         chapters = []

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sys
 import threading
-from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.shared_memory import SharedMemory
 
@@ -183,15 +182,6 @@ def keep_to(cores, size):
         limits.restore_original_limits()
 
     return release
-
-
-@contextmanager
-def on_one_core():
-    """While this lasts, BLAS has one thread, and so the kernels have."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        yield
 
 
 def check_room(n_bytes):

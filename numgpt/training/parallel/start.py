@@ -12,7 +12,7 @@ from numgpt.errors import InputError
 from numgpt.files import newest_checkpoint, quoted
 from numgpt.kernels.cpu.threads import n_cores
 from numgpt.training.parallel.mpi import MPI, started_by_mpiexec
-from numgpt.training.parallel.processes import Processes, on_one_core
+from numgpt.training.parallel.processes import Processes
 from numgpt.training.parallel.team import ALONE
 from numgpt.training.parallel.worker import follow, orders_of
 from numgpt.training.session import DATA
@@ -108,11 +108,13 @@ def faster(trainer):
     A process of several computes its rows on one core. So what is compared is a batch on all cores with a part of it on
     one; what the processes wait for each other is not in it, which is why GAIN is asked for.
     """
+    from threadpoolctl import threadpool_limits
+
     n = n_cores()
     if n == 1:
         return 1
     together = seconds(trainer, 1)
-    with on_one_core():
+    with threadpool_limits(1):  # and so the kernels have one
         apart = seconds(trainer, n)
     chosen = n if apart * GAIN < together else 1
     print(
