@@ -41,27 +41,26 @@ def main():
     parser.add_argument("--steps", type=int, help="steps of the run (default 10 a kill)")
     parser.add_argument("--signal", default="KILL", help="KILL; or TERM or HUP, which must save and end (default KILL)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
-    parser.add_argument("--processes", default="1", help="of the run (default 1)")
+    parser.add_argument("--processes", type=int, default=1, help="of the run (default 1)")
     args = parser.parse_args()
-    os.environ["KILLED_PROCESSES"] = args.processes
     with tempfile.TemporaryDirectory() as folder:
-        sys.exit(
-            compare(Path(folder), args.kills, args.steps or 10 * args.kills, args.signal, random.Random(args.seed))
-        )
+        sys.exit(compare(Path(folder), args))
 
 
-def compare(folder, kills, steps, name, rng):
+def compare(folder, args):
     """Run undisturbed and disturbed; print what happened; return the exit status."""
-    begin = prepare(folder, steps)
+    kills, name, rng = args.kills, args.signal, random.Random(args.seed)
+    processes = ["--processes", str(args.processes)]
+    begin = [*prepare(folder, args.steps or 10 * kills), *processes]
     started = time.perf_counter()
     subprocess.run([*begin, "--out", folder / "quiet"], check=True, stdout=subprocess.DEVNULL)
     command, caught = [*begin, "--out", folder / "killed"], []
     while len(caught) < kills:
-        if not kill_once(command, folder / "killed", signal.Signals[f"SIG{name}"], rng):
+        if not kill_once(command, folder / "killed", signal.Signals[f"SIG{name}"], rng, args.processes - 1):
             print(f"the run ended after {len(caught)} kills: give it more --steps")
             return 1
         caught.append(in_the_middle(folder / "killed"))
-        command = numgpt("--resume", folder / "killed")
+        command = numgpt("--resume", folder / "killed", *processes)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     same = contents(folder / "quiet") == contents(folder / "killed")
     print(
@@ -83,29 +82,32 @@ def prepare(folder, steps):
 
 
 def numgpt(*words):
-    return [sys.executable, "-m", "numgpt", "train", *words, "--processes", os.environ["KILLED_PROCESSES"]]
+    return [sys.executable, "-m", "numgpt", "train", *words]
 
 
-def kill_once(command, run, number, rng):
+def kill_once(command, run, number, rng, n_others):
     """Send the signal at a random moment within the 3rd to 5th save; False where the run ended by itself before that.
 
-    SIGKILL ends it there; after another it must end with 128 + the number, and nothing half-written.
+    SIGKILL, to any of the run's processes, of which n_others are not the first, ends it there; after another signal the
+    run must end with 128 + the number, and nothing half-written.
 
     Counted in saves and not in seconds, so that a fast disk does not bring the run to its end first.
     """
     heard = None if number == signal.SIGKILL else partial(signal.signal, number, signal.SIG_DFL)  # even under nohup
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=heard)
     saved_at = [wait_for_save(process, run) for _ in range(rng.randint(2, 4))]
-    others = children(process) if os.environ["KILLED_PROCESSES"] != "1" else []
+    others = children(process) if n_others else []
     time.sleep(rng.uniform(0, saved_at[-1] - saved_at[-2]))
     victim = rng.choice([process.pid, *others]) if number == signal.SIGKILL else process.pid
     os.kill(victim, number)
+    deadline = time.monotonic() + LONGEST
     status = process.wait(LONGEST)
     while any(Path(f"/proc/{other}").exists() for other in others):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"after {LONGEST} seconds a process is still there")
         time.sleep(0.01)
-    expected = -number if number == signal.SIGKILL else 128 + number
-    if victim != process.pid:
-        expected = LOST
+    killed = -number if victim == process.pid else LOST
+    expected = killed if number == signal.SIGKILL else 128 + number
     if status not in (0, expected):
         raise RuntimeError(f"status {status}: {process.stderr.read().decode()}")
     if status == 128 + number and in_the_middle(run):

@@ -1,6 +1,9 @@
 """A model that answers at once, and a training run that takes milliseconds."""
 
+import io
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,6 +34,20 @@ def tiny_model(tmp_path_factory):
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
     return str(folder)
+
+
+@pytest.fixture
+def printed(capsys, monkeypatch):
+    """A function: the lines that a command prints, given lines on standard input; it must succeed."""
+    from numgpt.cli import main
+
+    def printed(*words, lines=""):
+        data = lines if isinstance(lines, bytes) else lines.encode()
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data), isatty=lambda: False))
+        assert main([*words]) == 0
+        return capsys.readouterr().out.split("\n")[:-1]
+
+    return printed
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -26,16 +27,9 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture
-def says(run, capsys, monkeypatch):
-    """A function: the lines that a command prints, given lines on standard input."""
-
-    def says(*words, lines=""):
-        data = lines if isinstance(lines, bytes) else lines.encode()
-        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data), isatty=lambda: False))
-        assert main(["classify", "--model", str(run), *words]) == 0
-        return capsys.readouterr().out.split("\n")[:-1]
-
-    return says
+def says(run, printed):
+    """A function: the lines that the command prints, given lines on standard input."""
+    return partial(printed, "classify", "--model", str(run))
 
 
 def test_a_run_ends_with_its_accuracy_and_what_to_try(run, capsys):

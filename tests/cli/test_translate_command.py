@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -27,17 +28,9 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture
-def says(run, capsys, monkeypatch):
-    """A function: the lines that a command prints, given lines on standard input."""
-
-    def says(*words, lines=""):
-        data = lines if isinstance(lines, bytes) else lines.encode()
-        stdin = SimpleNamespace(buffer=io.BytesIO(data), isatty=lambda: False)
-        monkeypatch.setattr(sys, "stdin", stdin)
-        assert main(["translate", "--model", str(run), *words]) == 0
-        return capsys.readouterr().out.split("\n")[:-1]
-
-    return says
+def says(run, printed):
+    """A function: the lines that the command prints, given lines on standard input."""
+    return partial(printed, "translate", "--model", str(run))
 
 
 def test_a_run_ends_with_what_to_try(run, capsys):

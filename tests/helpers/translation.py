@@ -8,6 +8,22 @@ from numgpt import Transformer, TransformerConfig
 from numgpt.model import TransformerCache
 
 NAMES = ["post-norm", "pre-norm"]
+TINY_RUN = {
+    "vocab_size": 280,
+    "n_layer": 1,
+    "n_head": 2,
+    "n_embd": 8,
+    "batch_tokens": 60,
+    "accumulate": 2,
+    "dropout": 0.3,
+    "max_steps": 12,
+    "warmup": 4,
+    "lr": 1e-2,
+    "eval_every": 5,
+    "save_every": 10,
+    "val_fraction": 0.1,
+    "ema": 0.9,
+}  # settings of a run, of an encoder or of both, that takes milliseconds
 
 
 def read(folder, device="cpu"):

@@ -11,24 +11,9 @@ from numgpt.training.labelled_batches import HeldOutTexts, LabelledBatches, Labe
 from numgpt.training.loop import train
 from numgpt.training.presets import choose
 from numgpt.training.translation import part_of_pairs
+from translation import TINY_RUN
 
-TINY = {
-    "task": "classify",
-    "vocab_size": 280,
-    "n_layer": 1,
-    "n_head": 2,
-    "n_embd": 8,
-    "batch_tokens": 60,
-    "accumulate": 2,
-    "dropout": 0.3,
-    "max_steps": 12,
-    "warmup": 4,
-    "lr": 1e-2,
-    "eval_every": 5,
-    "save_every": 10,
-    "val_fraction": 0.1,
-    "ema": 0.9,
-}
+TINY = {**TINY_RUN, "task": "classify"}
 TEXTS = [([5 + n % 7] * (1 + n % 9), [n % 2]) for n in range(200)]
 WORDS = ["the", "a", "and", "so", "then", "but", "still", "here", "there", "now", "very", "quite"]
 

@@ -21,6 +21,7 @@ from numgpt.layers.dropout import Dropout
 from numgpt.training import metrics
 from numgpt.training.parallel.rows import Dealing
 from numgpt.training.parallel.team import share
+from tools.kill_saving import children
 
 OPTIONS = {
     "tokenizer": "char",
@@ -160,19 +161,6 @@ def test_teams_learn_other_tasks_too(task, tmp_path):
         assert ended.returncode == 0, ended.stderr
         found.append(result(run))
     assert_close(found[1], found[0])
-
-
-def children(process):
-    """The processes that a process has started, but for the one that watches over shared memory."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-            if int(fields[1]) == process.pid and "spawn_main" in (path.parent / "cmdline").read_text():
-                found.append(int(path.parent.name))
-        except OSError:
-            pass
-    return found
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes as Linux lists them")

@@ -17,24 +17,9 @@ from numgpt.training.pairs import read_pairs
 from numgpt.training.presets import choose
 from numgpt.training.schedule import inverse_root
 from numgpt.training.translation import part_of_pairs
+from translation import TINY_RUN
 
-TINY = {
-    "task": "translate",
-    "vocab_size": 280,
-    "n_layer": 1,
-    "n_head": 2,
-    "n_embd": 8,
-    "batch_tokens": 60,
-    "accumulate": 2,
-    "dropout": 0.3,
-    "max_steps": 12,
-    "warmup": 4,
-    "lr": 1e-2,
-    "eval_every": 5,
-    "save_every": 10,
-    "val_fraction": 0.1,
-    "ema": 0.9,
-}
+TINY = {**TINY_RUN, "task": "translate"}
 PAIRS = [([5 + n % 7] * (1 + n % 9), [3 + n % 5] * (1 + n % 11)) for n in range(200)]
 
 
