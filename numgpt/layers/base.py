@@ -163,7 +163,7 @@ class Layer:
         self.n_matrix_elements = sum(size for size, slot in zip(sizes, slots, strict=True) if is_matrix(*slot))
         self.values = to_device(np.zeros(sum(sizes), dtype), device)
         self.grads = to_device(np.zeros(sum(sizes), dtype), device)
-        self._bind()
+        self.bind()
         for value, (layer, name) in zip(before, slots, strict=True):
             if value is not None:
                 getattr(layer, name)[...] = to_device(value, device)
@@ -178,8 +178,8 @@ class Layer:
         """Set every gradient to zero."""
         self.grads.fill(0)
 
-    def _bind(self) -> None:
-        """Make every parameter and gradient a view of the flat buffers."""
+    def bind(self) -> None:
+        """Make every parameter and gradient a view of `values` and `grads`, such as they are now."""
         start = 0
         for _, layer, name in sorted(self.slots(), key=lambda slot: not is_matrix(*slot[1:])):
             shape = layer._shapes[name]
@@ -203,7 +203,7 @@ class Layer:
         """A copy, by `copy.deepcopy` or `pickle`, is a whole model: its parameters are views of its own buffers."""
         vars(self).update(state)
         if "values" in state:
-            self._bind()
+            self.bind()
 
     def train(self: Self) -> Self:
         """Switch dropout on; return self."""

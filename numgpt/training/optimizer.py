@@ -22,6 +22,7 @@ from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers import Layer
 from numgpt.numbers import check_number
+from numgpt.training.parallel.buckets import parts_of, pieces
 from numgpt.training.parallel.team import ALONE, Alone
 
 
@@ -44,7 +45,8 @@ def squared_norm(x):
 class AdamW:
     """The optimizer of `model`. lr may be set anew before any step; m and v are flat, in the order of model.values.
 
-    part: of these values, the ones that are updated; all, unless others are some other process's.
+    parts: of these values, the ones that are updated, slices; all, unless others are some other process's. m and v are
+    of these alone, in a row.
 
     Raises InputError for what is no model, for an lr or weight_decay below 0, betas that are not two numbers of at
     least 0 and below 1, an eps not above 0, and where weights, gradients, m and v do not fit the machine's memory.
@@ -57,16 +59,17 @@ class AdamW:
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
-        part: slice = slice(None),
+        parts: tuple[slice, ...] = (),
     ) -> None:
         if not isinstance(model, Layer) or not hasattr(model, "values"):
             raise InputError(f"AdamW needs a model, such as a GPT, not {quoted(model)}")
         check_memory(4 * model.values.nbytes, "training it", device_of(model.values))
         self.model, self.lr, self.betas, self.eps, self.weight_decay = model, lr, betas, eps, weight_decay
         self._check()
-        self.part = part
-        self.m = np.zeros_like(model.values[part])
-        self.v = np.zeros_like(model.values[part])
+        self.parts = parts or parts_of(model.values.size, ALONE.rank, ALONE.size)
+        n = sum(part.stop - part.start for part in self.parts)
+        self.m = np.zeros_like(model.values, shape=n)
+        self.v = np.zeros_like(model.values, shape=n)
         self.steps = 0
 
     def step(self) -> None:
@@ -74,12 +77,12 @@ class AdamW:
         self._check()
         self.steps += 1
         model, (beta1, beta2) = self.model, self.betas
-        values, grads = model.values[self.part], model.grads[self.part]
-        n_matrix_elements = max(0, model.n_matrix_elements - (self.part.start or 0))
-        matrices, vectors = slice(0, n_matrix_elements), slice(n_matrix_elements, None)
-        for here, weight_decay in (matrices, self.weight_decay), (vectors, 0.0):
-            w, g, m, v = (flat[here] for flat in (values, grads, self.m, self.v))
-            adamw_update(w, g, m, v, self.steps, self.lr, beta1, beta2, self.eps, weight_decay)
+        for (part, m), (_, v) in zip(pieces(self.m, self.parts), pieces(self.v, self.parts), strict=True):
+            n_matrix_elements = max(0, model.n_matrix_elements - part.start)
+            matrices, vectors = slice(0, n_matrix_elements), slice(n_matrix_elements, None)
+            for here, weight_decay in (matrices, self.weight_decay), (vectors, 0.0):
+                w, g, own_m, own_v = (flat[here] for flat in (model.values[part], model.grads[part], m, v))
+                adamw_update(w, g, own_m, own_v, self.steps, self.lr, beta1, beta2, self.eps, weight_decay)
 
     def _check(self) -> None:
         """Raise InputError unless all settings are numbers in their range."""
@@ -97,8 +100,9 @@ def clip_gradients(model: Layer, max_norm: float, team: Alone = ALONE) -> float:
     One norm over all parameters together, so that the direction of the step stays (Pascanu et al. 2013, section 3.2).
     A norm that is not a number is returned and scales nothing. Each process of a team scales its own part.
     """
-    own = model.grads[team.part(model.grads.size)]
-    norm = math.sqrt(team.sum(squared_norm(own)))
+    own = [model.grads[part] for part in parts_of(model.grads.size, team.rank, team.size)]
+    norm = math.sqrt(team.sum(sum(squared_norm(part) for part in own)))
     if norm > max_norm and math.isfinite(norm):
-        own *= max_norm / norm
+        for part in own:
+            part *= max_norm / norm
     return norm

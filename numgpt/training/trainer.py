@@ -8,6 +8,7 @@ from numgpt.backend import check_memory
 from numgpt.errors import InputError
 from numgpt.training.best import after, read_best
 from numgpt.training.optimizer import AdamW, clip_gradients, squared_norm
+from numgpt.training.parallel.buckets import Reduction, parts_of, pieces
 from numgpt.training.parallel.rows import Dealing
 from numgpt.training.parallel.team import ALONE, ARRAYS, STEP
 from numgpt.training.schedule import rate_of
@@ -40,8 +41,9 @@ class Trainer:
         self.model, self.batches, self.settings, self.team = model.train(), batches, settings, team
         self.check_batch()
         betas = settings.beta1, settings.beta2
-        self.dealing, self.part = Dealing(model, team.rank, team.size), team.part(model.values.size)
-        self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay, part=self.part)
+        self.dealing, self.reduction = Dealing(model, team.rank, team.size), Reduction(model, team)
+        parts = parts_of(model.values.size, team.rank, team.size)
+        self.optimizer = AdamW(model, settings.lr, betas, weight_decay=settings.weight_decay, parts=parts)
         self.average = model.values.copy() if settings.ema else None
         self.best = None
         self.tokens_read = 0
@@ -78,7 +80,6 @@ class Trainer:
         settings, optimizer, team = self.settings, self.optimizer, self.team
         team.say(STEP)
         loss = self.accumulate_gradients()
-        team.reduce(self.model.grads)
         norm = clip_gradients(self.model, settings.clip or math.inf, team)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise Diverged(f"step {self.steps + 1}: the loss is {loss}, the gradient's norm {norm}: training diverged")
@@ -92,30 +93,31 @@ class Trainer:
     def accumulate_gradients(self):
         """Set the gradients to those of the mean loss over all targets of `accumulate` fresh batches; return that loss.
 
-        Of a team, each process's gradients are those of its own rows, and the team's sum is meant.
+        Of a team, each process computes the gradients of its own rows, and gets their sum for its parts.
 
         Each batch's gradient is that of a mean over its n_i targets. So that it weighs n_i, what is there is brought to
         the measure of the next: grads = sum_j n_j/n_i grads_j, until the last, n_i/sum_j n_j of which is the mean.
         """
         self.model.zero_grad()
         self.tokens_read, total, loss, before = 0, 0, 0.0, None
-        for _ in range(self.settings.accumulate):
+        for i in range(self.settings.accumulate):
             batch = self.batches.draw()
             n_all, read = self.batches.count(*batch)
             total += n_all
             self.tokens_read += read
             own, learning = self.dealing.own(batch)
             mean = self.model.loss(*own)
-            if not learning:
-                continue
-            n, _ = self.batches.count(*own)
-            if before not in (None, n):
-                self.model.grads *= before / n
-            loss += mean * n
-            self.model.backward()
-            before = n
-        if before is not None and total > before:
-            self.model.grads *= before / total
+            if learning:
+                n, _ = self.batches.count(*own)
+                if before not in (None, n):
+                    self.model.grads *= before / n
+                loss += mean * n
+                before = n
+            if i == self.settings.accumulate - 1:
+                self.reduction.begin(before / total if before is not None else 1)
+            if learning:
+                self.model.backward()
+        self.reduction.finish()
         return self.team.sum(loss) / total
 
     def update_average(self):
@@ -169,8 +171,9 @@ class Trainer:
     def joining(self, team):
         """The Trainer of this process once it is one of `team`, standing where this one does, which is used up."""
         joined = Trainer(self.model, self.batches, self.settings, team)
-        joined.optimizer.m[...] = self.optimizer.m[joined.part]
-        joined.optimizer.v[...] = self.optimizer.v[joined.part]
+        for mine, its in (self.optimizer.m, joined.optimizer.m), (self.optimizer.v, joined.optimizer.v):
+            for part, piece in pieces(its, joined.optimizer.parts):
+                piece[...] = mine[part]
         joined.average = self.average
         joined.set_state(self.state())
         return joined

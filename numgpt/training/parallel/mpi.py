@@ -5,12 +5,15 @@ All have to see the folder of the run under the same path.
 
 import math
 import os
+import time
 
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.training.parallel.buckets import buckets_of, longest, part_of, parts_of, pieces
 from numgpt.training.parallel.team import END, Alone, share
 
+PAUSE = 5e-4  # seconds between two looks at what is on its way; MPI's own waiting would take the core from backward
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS")  # mpiexec tells by these that it is there
 
 
@@ -29,22 +32,24 @@ class MPI(Alone):
             raise InputError(f"mpiexec needs the mpi4py library: pip install 'numgpt[mpi]' ({error})") from None
         self.comm = mpi.COMM_WORLD
         self.in_place = mpi.IN_PLACE
-        self.rank, self.size, self.recruited = self.comm.rank, self.comm.size, False
-        self.dismissed = False
+        self.rank, self.size = self.comm.rank, self.comm.size
+        self.overlaps = mpi.Query_thread() >= mpi.THREAD_SERIALIZED
+        self.recruited = self.dismissed = False
+        self.received = None
 
-    def recruit(self, orders, values):
-        """At rank 0: give the others their Orders, and the weights `values`."""
+    def recruit(self, orders, model):
+        """At rank 0: give the others their Orders, and the model's weights."""
         self.comm.bcast(orders, 0)
         self.recruited = True
-        self.start(values)
+        self.start(model)
 
     def orders(self):
         """At another rank: its Orders; None where rank 0 has nothing to do."""
         return self.comm.bcast(None, 0)
 
-    def start(self, values):
-        """Take the weights of rank 0."""
-        self.comm.Bcast(values, 0)
+    def start(self, model):
+        """Have the model take the weights of rank 0's."""
+        self.comm.Bcast(model.values, 0)
 
     def dismiss(self):
         """At rank 0: let the others go."""
@@ -63,27 +68,42 @@ class MPI(Alone):
     def sum(self, number):
         return math.fsum(self.comm.allgather(float(number)))
 
-    def reduce(self, grads):
-        own = self.part(grads.size)
-        counts, starts = self.layout(grads.size)
-        n = counts[self.rank]
-        received = np.empty((self.size, n), grads.dtype)
-        self.comm.Alltoallv([grads, (counts, starts)], [received, ([n] * self.size, range(0, n * self.size, n or 1))])
-        grads[own] = received[0]
-        for part in received[1:]:
-            grads[own] += part
+    def reduce(self, grads, buckets):
+        if self.received is None:
+            self.received = np.empty((self.size, longest(parts_of(grads.size, self.rank, self.size))), grads.dtype)
+        places = [rank * self.received.shape[1] for rank in range(self.size)]
+        for bucket in buckets:
+            own = grads[part_of(bucket, self.rank, self.size)]
+            sent, starts = self.layout(bucket)
+            taken = [own.size] * self.size
+            sent[self.rank] = taken[self.rank] = 0
+            request = self.comm.Ialltoallv([grads[bucket], (sent, starts)], [self.received, (taken, places)])
+            while not request.Test():
+                time.sleep(PAUSE)
+            for rank in self.others:
+                own += self.received[rank, : own.size]
 
     def share(self, values):
-        self.comm.Allgatherv(self.in_place, [values, self.layout(values.size)])
+        for bucket in buckets_of(values.size):
+            self.comm.Allgatherv(self.in_place, [values[bucket], self.layout(bucket)])
 
     def gather(self, own, n):
-        whole = np.empty(n, own.dtype) if self.rank == 0 else None
-        self.comm.Gatherv(own, [whole, self.layout(n)] if self.rank == 0 else None, 0)
+        if self.rank != 0:
+            self.comm.Send(own, 0)
+            return None
+        whole = np.empty(n, own.dtype)
+        for rank in range(self.size):
+            parts = parts_of(n, rank, self.size)
+            if rank != 0:
+                own = np.empty(sum(part.stop - part.start for part in parts), own.dtype)
+                self.comm.Recv(own, rank)
+            for part, piece in pieces(own, parts):
+                whole[part] = piece
         return whole
 
-    def layout(self, n):
-        """(how many of n each rank has, where they begin)."""
-        parts = [share(n, rank, self.size) for rank in range(self.size)]
+    def layout(self, bucket):
+        """(how many numbers of a bucket each rank has, where in it they begin)."""
+        parts = [share(bucket.stop - bucket.start, rank, self.size) for rank in range(self.size)]
         return [part.stop - part.start for part in parts], [part.start for part in parts]
 
     def fail(self):

@@ -13,6 +13,7 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 
 from numgpt.errors import InputError
+from numgpt.training.parallel.buckets import parts_of, pieces
 from numgpt.training.parallel.team import Alone, share
 
 HEADER = 4096  # bytes: the word of rank 0, and two numbers of each rank
@@ -30,49 +31,54 @@ class Processes(Alone):
         self.rank, self.size, self.turn = 0, size, 0
         self.cores = cores_of(size)
         self.barrier = multiprocessing.get_context("spawn").Barrier(size)
-        self.memory, self.others = None, []
+        self.memory, self.started = None, []
         self.release = keep_to(self.cores[0], size)
 
-    def recruit(self, orders, values):
-        """Start the other processes, give them their Orders, and all of them the weights `values` of this one."""
-        n_bytes = HEADER + (self.size + 1) * values.nbytes
+    def recruit(self, orders, model):
+        """Start the other processes, give them their Orders, and all of them the weights of this one's model."""
+        n_bytes = HEADER + (self.size + 1) * model.values.nbytes
         check_room(n_bytes)
         self.memory = SharedMemory(create=True, size=n_bytes)
-        self.lay_out(values)
-        self.weights[...] = values
+        self.lay_out(model)
+        self.weights[...] = model.values
         context = multiprocessing.get_context("spawn")
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the others inherit: Ctrl-C is for rank 0
         try:
             for rank in range(1, self.size):
                 arguments = (rank, self.cores, self.barrier, self.memory.name, orders)
-                self.others.append(context.Process(target=work, args=arguments, daemon=True))
-                self.others[-1].start()
+                self.started.append(context.Process(target=work, args=arguments, daemon=True))
+                self.started[-1].start()
         finally:
             signal.signal(signal.SIGINT, before)
         threading.Thread(target=self.watch, daemon=True).start()
         self.barrier.wait()
 
-    def start(self, values):
+    def start(self, model):
         """At another rank: take the weights of rank 0."""
-        self.lay_out(values)
-        values[...] = self.weights
+        self.lay_out(model)
+        model.values[...] = self.weights
         self.barrier.wait()
 
-    def lay_out(self, values):
-        """Name the shared memory's pieces: word, numbers, a slot of gradients for each rank, weights."""
-        n, dtype = values.size, values.dtype
+    def lay_out(self, model):
+        """Name the shared memory's pieces: word, numbers, a slot of gradients for each rank, weights.
+
+        The model's gradients move to this process's slot, where the others can read them.
+        """
+        n, dtype = model.values.size, model.values.dtype
         self.word = np.ndarray(1, np.int64, self.memory.buf)
         self.numbers = np.ndarray((2, self.size), np.float64, self.memory.buf, 64)
         self.slots = np.ndarray((self.size, n), dtype, self.memory.buf, HEADER)
         self.weights = np.ndarray(n, dtype, self.memory.buf, HEADER + self.slots.nbytes)
+        model.grads = self.slots[self.rank]
+        model.bind()
 
     def watch(self):
         """End the run when one of the others ends before it was told to: nobody would ever pass a barrier again."""
-        lost = connection.wait([other.sentinel for other in self.others])
+        lost = connection.wait([other.sentinel for other in self.started])
         mapped = self.memory  # until the end: the main thread may be writing to it
         if mapped is None:
             return
-        rank = 1 + [other.sentinel for other in self.others].index(lost[0])
+        rank = 1 + [other.sentinel for other in self.started].index(lost[0])
         print(
             f"numgpt: process {rank} of {self.size} is gone, so the run ends; any checkpoint that it has is "
             "whole: continue with --resume",
@@ -86,7 +92,7 @@ class Processes(Alone):
         """Have the others gone, and free the memory."""
         memory, self.memory = self.memory, None
         if memory is not None:
-            for other in self.others:
+            for other in self.started:
                 other.kill()
             memory.unlink()
         self.release()
@@ -107,24 +113,25 @@ class Processes(Alone):
         self.barrier.wait()
         return math.fsum(self.numbers[self.turn].tolist())
 
-    def reduce(self, grads):
-        own = self.part(grads.size)
-        self.slots[self.rank] = grads
+    def reduce(self, grads, buckets):
+        """See Alone. `grads` is this process's slot."""
+        super().reduce(grads, buckets)
         self.barrier.wait()
-        np.copyto(grads[own], self.slots[0, own])
-        for slot in self.slots[1:]:
-            grads[own] += slot[own]
+        for part in parts_of(grads.size, self.rank, self.size):
+            for rank in self.others:
+                grads[part] += self.slots[rank, part]
 
     def share(self, values):
-        self.weights[self.part(values.size)] = values[self.part(values.size)]
+        for part in parts_of(values.size, self.rank, self.size):
+            self.weights[part] = values[part]
         self.barrier.wait()
-        for rank in range(self.size):
-            if rank != self.rank:
-                part = share(values.size, rank, self.size)
+        for rank in self.others:
+            for part in parts_of(values.size, rank, self.size):
                 values[part] = self.weights[part]
 
     def gather(self, own, n):
-        self.slots[0, self.part(n)] = own
+        for part, piece in pieces(own, parts_of(n, self.rank, self.size)):
+            self.slots[0, part] = piece
         self.barrier.wait()
         whole = self.slots[0].copy() if self.rank == 0 else None
         self.barrier.wait()
@@ -136,7 +143,7 @@ class Follower(Processes):
 
     def __init__(self, rank, size, barrier, memory):
         self.rank, self.size, self.turn = rank, size, 0
-        self.barrier, self.memory, self.others = barrier, memory, []
+        self.barrier, self.memory, self.started = barrier, memory, []
 
 
 def work(rank, cores, barrier, name, orders):

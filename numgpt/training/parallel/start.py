@@ -89,7 +89,7 @@ def teamed(session, processes):
 def recruit(session, team):
     """Have the others of the team stand where this process does; a run that cannot begin so leaves no data behind."""
     try:
-        team.recruit(orders_of(session), session.trainer.model.values)
+        team.recruit(orders_of(session), session.trainer.model)
     except InputError:
         if newest_checkpoint(session.run) is None:
             shutil.rmtree(session.run / DATA, ignore_errors=True)

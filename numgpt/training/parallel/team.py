@@ -9,13 +9,17 @@ def share(n, rank, size):
 
 
 class Alone:
-    """The team of a run that is one process; Processes and MPI have the same methods."""
+    """The team of a run that is one process; Processes and MPI have the same methods.
 
-    rank, size = 0, 1
+    overlaps: whether gradients can be on their way while this process computes others.
+    """
 
-    def part(self, n):
-        """Which of n things in a row are this process's, a slice."""
-        return share(n, self.rank, self.size)
+    rank, size, overlaps = 0, 1, False
+
+    @property
+    def others(self):
+        """All ranks but this process's."""
+        return [rank for rank in range(self.size) if rank != self.rank]
 
     def say(self, word):
         """From rank 0: what all do next, one of the words above. From others: nothing."""
@@ -24,14 +28,19 @@ class Alone:
         """The sum of what every process gives, in the order of ranks."""
         return number
 
-    def reduce(self, grads):
-        """Give this process's part of the flat gradients the sum of all processes'; the rest is left anyhow."""
+    def reduce(self, grads, buckets):
+        """Give this process's part of each bucket of the flat gradients the sum of all processes' gradients.
+
+        buckets: gives one bucket after the other as they are completed, in the same order everywhere.
+        """
+        for _ in buckets:
+            pass
 
     def share(self, values):
         """Give every process the others' parts of the flat weights."""
 
     def gather(self, own, n):
-        """At rank 0, all parts of a flat array of n, of which `own` is this process's; elsewhere None."""
+        """At rank 0, all parts of a flat array of n, of which `own` are this process's in a row; elsewhere None."""
         return own
 
 

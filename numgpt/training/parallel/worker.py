@@ -65,7 +65,7 @@ def follow(team, orders):
 def set_up(team, orders):
     """(trainer, what is held out), where rank 0 stands."""
     model = orders.model(orders.config, seed=None, dtype=orders.settings.dtype, **orders.options)
-    team.start(model.values)
+    team.start(model)
     opened = task_of(orders.settings).open_data(orders.run / DATA, orders.settings, orders.tokenizer, model)
     batches, held_out = opened
     trainer = Trainer(model, batches, orders.settings)
