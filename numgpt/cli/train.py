@@ -75,10 +75,11 @@ def add_parser(subparsers):
     )
     parser.add_argument(
         "--processes",
-        default="1",
+        default="auto",
         metavar="N",
-        help="how many processes of this machine make each step together; auto: 1, or one a core where that is "
-        "measured to be faster (default 1; under mpiexec its number counts)",
+        help="how many processes of this machine make each step together; auto: as many as before with --resume; 1 "
+        "for a new run, or one a core where that is measured to be faster (default auto; under mpiexec its number "
+        "counts)",
     )
     settings = parser.add_argument_group("settings (defaults of the preset small)")
     for here in fields(Settings):

@@ -32,7 +32,7 @@ class Session:
     """A run that can take its next step.
 
     run: its folder. tokenizer is None where the data are tokens only. notice: lines for the user on how the text or
-    the settings were taken, or None.
+    the settings were taken, or None. processes: how many made the run's last step, None for a new run.
     """
 
     run: Path
@@ -42,6 +42,7 @@ class Session:
     trainer: Trainer
     held_out: HeldOut | HeldOutPairs | HeldOutTexts
     notice: str | None = None
+    processes: int | None = None
 
     @property
     def n_choices(self):
@@ -56,7 +57,11 @@ class Session:
     def save(self):
         """Write a checkpoint. Raises OSError as the disk does, Diverged for weights that are no finite numbers."""
         self.trainer.check_finite()
-        about = {"settings": self.settings.as_dict(), "data": self.data.as_dict()}
+        about = {
+            "settings": self.settings.as_dict(),
+            "data": self.data.as_dict(),
+            "processes": self.trainer.team.size,
+        }
         state.save(self.run, self.trainer, self.tokenizer, about, self.settings.keep)
 
 
@@ -109,6 +114,7 @@ def resume(run, options, data=None, device="cpu", precision="float32", val_data=
         record = DataRecord(**stored["data"])
         check_number(stored["step"], "step", below=settings.max_steps + 1)
         best = read_best(stored.get("best"), stored["step"])
+        processes = check_number(stored.get("processes", 1), "processes", whole=True, low=1)
     except (KeyError, TypeError, InputError) as error:
         reason = f"{checkpoint / state.STATE} does not hold the settings of a run"
         raise InputError(f"{reason}: {quoted(str(error))}") from None
@@ -125,6 +131,7 @@ def resume(run, options, data=None, device="cpu", precision="float32", val_data=
     check_tokens(run / DATA, record)
     model = task_of(settings).blank(checkpoint, settings, device)
     session = open_session(run, settings, record, load_tokenizer(checkpoint), model, notice)
+    session = replace(session, processes=processes)
     state.restore(checkpoint, session.trainer, stored)
     state.go_back(run, checkpoint, best)
     state.sweep(run)

@@ -197,14 +197,6 @@ def test_what_is_no_number_of_processes_is_refused(n, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_auto_says_what_it_measured(data, one):
-    run = data.parent / "auto"
-    words = command(run, "--processes", "auto")
-    ended = subprocess.run(words, env=os.environ | MPI, capture_output=True, text=True, check=True)
-    assert "processes: " in ended.stderr or len(os.sched_getaffinity(0)) == 1
-    assert_close(result(run), one)
-
-
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
 def test_rows_draw_their_part_of_the_mask_of_all(size):
     config = GPTConfig(n_vocab=7, n_ctx=5, n_embd=6, n_head=2, n_layer=1, dropout=0.3)

@@ -7,6 +7,7 @@ import traceback
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from numgpt.errors import InputError
 from numgpt.files import newest_checkpoint, quoted
@@ -20,6 +21,9 @@ from numgpt.training.session import DATA
 MOST = 64
 AUTO = "auto"
 GAIN = 1.2  # how much faster a step has to be with a process a core for them to be taken
+LONG = 1.0  # seconds of a batch whose matrix products are long enough for threads
+WORTH = 20.0  # seconds of a run that is long enough to start processes for
+PROGRAMS = ("numgpt", "numgpt.exe", "__main__.py")  # any other would be run anew by each process that is started
 
 
 @cache
@@ -65,9 +69,11 @@ def read_processes(text, device):
     """AUTO, or a number of processes. Raises InputError for another text, and for several processes on a GPU."""
     if text != AUTO and not (text.isdecimal() and 1 <= int(text) <= MOST):
         raise InputError(f"--processes must be a number from 1 to {MOST}, or auto, not {quoted(text)}")
-    if device != "cpu" and (text != "1" or mpi()):
+    if device != "cpu" and (text not in ("1", AUTO) or mpi()):
         raise InputError("several processes train on the CPU only: leave out --device, or --processes")
-    return text if text == AUTO else int(text)
+    if text == AUTO:
+        return AUTO if device == "cpu" else 1
+    return int(text)
 
 
 @contextmanager
@@ -97,8 +103,13 @@ def recruit(session, team):
 
 
 def processes_of(session, processes):
-    """The team of so many processes on this machine."""
-    n = faster(session.trainer) if processes == AUTO else processes
+    """The team of so many processes on this machine.
+
+    AUTO continues a run with as many as it had, so that it ends with the same bits as an undisturbed one.
+    """
+    n = processes
+    if n == AUTO:
+        n = min(session.processes, n_cores()) if session.processes else faster(session.trainer)
     return ALONE if n == 1 else Processes(n)
 
 
@@ -111,9 +122,14 @@ def faster(trainer):
     from threadpoolctl import threadpool_limits
 
     n = n_cores()
-    if n == 1:
+    if n == 1 or Path(sys.argv[0]).name not in PROGRAMS:
         return 1
     together = seconds(trainer, 1)
+    if together * (trainer.settings.max_steps - trainer.steps) * trainer.settings.accumulate < WORTH:
+        return 1
+    if together > LONG:
+        print(f"processes: 1 (a batch takes {together:.1f} s on {n} cores: enough work for threads)", file=sys.stderr)
+        return 1
     with threadpool_limits(1):  # and so the kernels have one
         apart = seconds(trainer, n)
     chosen = n if apart * GAIN < together else 1
@@ -126,15 +142,24 @@ def faster(trainer):
 
 
 def seconds(trainer, n):
-    """What the gradients of the first of n parts of a batch take, the second time; nothing of the trainer changes."""
+    """What the gradients of the first of n parts of a batch take; nothing of the trainer changes.
+
+    The least of three after a first time, which is slower; of a batch that takes LONG, that of the first.
+    """
     before = trainer.state()
     batch = trainer.batches.draw()
     own = [part[: -(-len(part) // n)] if hasattr(part, "shape") else part for part in batch]
-    for _ in range(2):
-        start = time.perf_counter()
-        trainer.model.loss(*own)
-        trainer.model.backward()
-        elapsed = time.perf_counter() - start
+    times = [seconds_of(trainer.model, own)]
+    if times[0] <= LONG:
+        times = [seconds_of(trainer.model, own) for _ in range(3)]
     trainer.model.zero_grad()
     trainer.set_state(before)
-    return elapsed
+    return min(times)
+
+
+def seconds_of(model, batch):
+    """What the gradients of a batch take."""
+    start = time.perf_counter()
+    model.loss(*batch)
+    model.backward()
+    return time.perf_counter() - start
