@@ -1,13 +1,13 @@
 """Exercise 1: the backward pass of a linear layer.
 
 y = x @ weight + bias, with x (..., n_in), weight (n_in, n_out), bias (n_out,). Given dy, the gradient of the loss at y,
-find the gradient of the loss at all three.
+find the gradients of the loss at x, weight and bias.
 
-Hint: write y[n,o] as a sum and ask what each weight[i,o] is multiplied by. Every row n uses the same weight, so the
-gradient of weight is a sum over all rows. The shapes then leave one way to write it as a product.
+Hint: write y[n,o] as a sum, and ask which factor multiplies each weight[i,o]. Every row n uses the same weight, so the
+gradient of the weight is a sum over all rows. The shapes then leave only one way to write that sum as a matrix product.
 
-The bug that people make: `=` where `+=` belongs. A weight that is used twice then keeps the gradient of one use alone:
-https://github.com/BVLC/caffe/pull/3254
+The bug that people make: they write `=` instead of `+=`. A weight that is used twice then keeps the gradient of only
+one of its uses: https://github.com/BVLC/caffe/pull/3254
 
     numgpt gradcheck docs/exercises/01_linear.py
 """

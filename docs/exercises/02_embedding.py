@@ -1,12 +1,12 @@
 """Exercise 2: the backward pass of a look-up.
 
-y = weight[ids]: row weight[i] is copied to every place where i stands in ids. ids is (B, T), weight is
-(V, C) and y (B, T, C).
+y = weight[ids]: row weight[i] is copied to every place where ids has the value i. ids is (B, T), weight is (V, C) and y
+is (B, T, C).
 
-Hint: a row that was copied to three places is responsible for what happens at all three.
+Hint: a row that was copied to three places affects the loss at all three.
 
-The bug that people make: `dweight[ids] += dy` in NumPy adds only once for an id that occurs several times. The first
-release of autograd did that: https://github.com/HIPS/autograd/issues/39
+The bug that people make: in NumPy, `dweight[ids] += dy` adds only once for an id that occurs several times. The first
+release of autograd did this: https://github.com/HIPS/autograd/issues/39
 
     numgpt gradcheck docs/exercises/02_embedding.py
 """

@@ -6,12 +6,12 @@
 
 Given do, find dq, dk and dv.
 
-Hint: from the bottom line up. dv and dp are those of a matrix product. A row of p sums to 1, so raising one score
-lowers all other probabilities of its row: p[u] changes with s[w] by p[u] ([u = w] - p[w]). Sum dp[u] times that over u.
-Then s is a matrix product again.
+Hint: begin with the last line. o = p v is a matrix product, which gives dv and dp. A row of p sums to 1, so raising one
+score lowers all other probabilities of its row: the derivative of p[u] with respect to s[w] is p[u] ([u = w] - p[w]).
+Multiply this by dp[u] and sum over u to get ds[w]. Then s is a matrix product again, which gives dq and dk.
 
-The bug that people make: dp * p * (1 - p), which is the diagonal alone: right for a sigmoid, wrong for a softmax.
-https://github.com/deeplearning4j/libnd4j/issues/440
+The bug that people make: dp * p * (1 - p). This is only the diagonal of the derivative: right for a sigmoid, wrong for
+a softmax. https://github.com/deeplearning4j/libnd4j/issues/440
 
     numgpt gradcheck docs/exercises/03_attention.py
 """

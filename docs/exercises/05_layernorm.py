@@ -5,10 +5,11 @@
 
 x and y are (..., C), weight and bias (C,). Given dy, find dx, dweight and dbias.
 
-Hint: with g = dy * weight, the gradient at xhat, dx would be rstd * g if mu and rstd were constants. They are not: a
-shift of all x, and a stretch of all x, change nothing in xhat. Whatever of g asks for one of the two has to go.
+Hint: g = dy * weight is the gradient at xhat. If mu and rstd were constants, dx would be rstd * g. They are not
+constants. Shifting all of x, or stretching all of x, does not change xhat. So the parts of g in these two directions
+must be removed.
 
-The bug that people make: taking mean(g) out twice, or not at all. The loss still falls, which hides it.
+The bug that people make: they subtract mean(g) twice, or not at all. The loss still falls, which hides the bug.
 https://github.com/tenstorrent/tt-metal/issues/53204
 
     numgpt gradcheck docs/exercises/05_layernorm.py

@@ -4,11 +4,11 @@
 
 A target of -1 does not count, and N is the number of targets that do. logits is (rows, V), targets (rows,).
 
-Hint: log p[n, v] = logits[n, v] - log sum_w exp(logits[n, w]). The gradient of the second term is p. What is left of a
-row is what was predicted minus what came.
+Hint: log p[n, v] = logits[n, v] - log sum_w exp(logits[n, w]). The gradient of the second term, log sum_w, is p. In
+each row, what remains is the prediction minus the token that came.
 
-The bug that people make: dividing by all rows, those that do not count among them, or by the N of one batch where
-several are added up. https://github.com/meta-pytorch/torchtune/pull/1875
+The bug that people make: they divide by the number of all rows, including those that do not count, or by the N of one
+batch where several batches are added up. https://github.com/meta-pytorch/torchtune/pull/1875
 
     numgpt gradcheck docs/exercises/06_cross_entropy.py
 """

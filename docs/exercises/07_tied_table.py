@@ -1,15 +1,15 @@
 """Exercise 7: one table at both ends of a model.
 
-GPT-2 looks its tokens up in the table that also scores them at the end. Here with nothing between the two but a tanh:
+GPT-2 looks up its tokens in the same table that scores them at the end. Here there is only a tanh between the two uses:
 
     x = tanh(table[ids])        logits = x @ table^T
 
 ids is (B, T), table (V, C), x (B, T, C), logits (B, T, V). Given dlogits, find dtable.
 
-Hint: pretend that there are two tables, find the gradient of each, and add.
+Hint: pretend that there are two tables, find the gradient of each, and add the two gradients.
 
-The bug that people make: the gradient of one end is lost, or each end takes a step of its own, and the two copies
-drift apart. https://github.com/paiml/entrenar/issues/314
+The bug that people make: the gradient of one use is lost, or the two uses have separate copies that take separate steps
+and drift apart. https://github.com/paiml/entrenar/issues/314
 
     numgpt gradcheck docs/exercises/07_tied_table.py
 """

@@ -2,12 +2,14 @@
 
     h = x + attn(ln_1(x))       y = h + mlp(ln_2(h))            all (B, T, C)
 
-Each layer has backward(dy), which adds to its own gradients and returns the gradient at its input. Given dy, find dx.
+Each layer has backward(dy), which adds to the gradients of its own weights and returns the gradient at its input. Given
+dy, find dx.
 
-Hint: a sum passes its gradient on unchanged to both terms. So h collects twice: from y directly, and through the MLP.
+Hint: a sum passes its gradient on unchanged to both of its terms. So h receives gradient twice: directly from y, and
+through the MLP.
 
-The bug that people make: one of the two ways is forgotten, and the gradient vanishes from block to block; or both are
-added up before LayerNorm's backward, which then takes away what belongs to the stream.
+The bug that people make: they forget one of the two paths, and the gradient vanishes from block to block. Or they add
+up both paths before LayerNorm's backward, which then also removes part of the gradient that went past it.
 https://github.com/paiml/entrenar/issues/313
 
     numgpt gradcheck docs/exercises/08_residual.py

@@ -1,13 +1,14 @@
 """Exercise 9: attention with a cache.
 
-Whoever generates a text need not compute the keys and values of the past again: they are kept. New positions bring
-their own q, k and v, (B, H, T, D); the cache holds those of the S0 positions before them, (B, H, S0, D).
+When a text is generated, the keys and values of earlier positions need not be computed again: a cache keeps them. New
+positions bring their own q, k and v, (B, H, T, D). The cache holds the keys and values of the S0 positions before them,
+each (B, H, S0, D).
 
-Hint: put the new keys behind the old ones. The new positions stand at S0, S0 + 1, ...: which of the S0 + T keys may
-each of them see? The last query lines up with the last key.
+Hint: append the new keys to the old ones. The new positions are S0, S0 + 1, ...: which of the S0 + T keys may each of
+them see? The last query lines up with the last key.
 
-The bug that people make: a mask that lines the first query up with the first key, so that with a cache of 100 positions
-the next token sees one of them: https://github.com/pytorch/pytorch/issues/103082
+The bug that people make: a mask that lines up the first query with the first key. With a cache of 100 positions, the
+next token then sees only one of them: https://github.com/pytorch/pytorch/issues/103082
 
     numgpt gradcheck docs/exercises/09_kv_cache.py
 """

@@ -4,13 +4,14 @@
     mhat = m / (1 - beta1^t)                 vhat = v / (1 - beta2^t)
     w = w - lr ( mhat / (sqrt(vhat) + eps) + weight_decay w )
 
-w, g, m and v are flat arrays of one length; w, m and v are changed in place, g is left as it is. t is 1 at the first
-step.
+w, g, m and v are flat arrays of the same length. w, m and v are changed in place, and g is left unchanged. t is 1 at
+the first step.
 
-Hint: m and v start at 0, so after one step m is (1 - beta1) g, a tenth of g. mhat makes up for that.
+Hint: m and v start at 0. So with beta1 = 0.9, m is (1 - beta1) g after one step, which is only a tenth of g. mhat makes
+up for this, and vhat does the same for v.
 
-The bug that people make: no bias correction, which makes the first steps wrong by a factor that depends on both betas:
-https://github.com/oxiglade/mlx-rs/issues/301
+The bug that people make: they leave out the bias correction. The first steps are then wrong by a factor that depends on
+both betas: https://github.com/oxiglade/mlx-rs/issues/301
 
     numgpt gradcheck docs/exercises/10_adamw.py
 """

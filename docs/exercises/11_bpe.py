@@ -1,13 +1,13 @@
 """Exercise 11: the merges of byte-pair encoding.
 
-A piece of text begins as its bytes. Of all neighbours, the pair whose merge was learnt first becomes one token; then
-again, until no pair of neighbours has a merge.
+A piece of text begins as its bytes. Of all pairs of neighbours, the one whose merge was learnt first becomes one token.
+This is repeated until no pair has a merge.
 
-Hint: look at every pair of neighbours before each merge. The pair to take is the one of the lowest rank, and of equal
-pairs the leftmost: "min" over (rank, place) says both.
+Hint: before each merge, look at every pair of neighbours. Take the pair of the lowest rank, and the leftmost one if
+several pairs have that rank: `min` over (rank, place) does both.
 
-The bug that people make: asking for the rank of a token where that of two neighbours belongs, so that nothing ever
-merges, or merging from left to right whatever the rank: https://github.com/pie-project/pie/pull/83
+The bug that people make: they look up the rank of a token instead of the rank of a pair, so that nothing is ever
+merged. Or they merge from left to right, whatever the rank: https://github.com/pie-project/pie/pull/83
 
     numgpt gradcheck docs/exercises/11_bpe.py
 """

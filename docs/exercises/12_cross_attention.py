@@ -1,16 +1,16 @@
 """Exercise 12: the backward pass of attention to another text.
 
-The first Transformer's decoder asks with its own queries, and the encoder's text answers with keys and values:
+In the first Transformer, queries come from the decoder's text, and keys and values come from the encoder's text:
 
     s = q k^T scale             (B, H, T, S), -inf where the key is padding
     p = softmax of each row of s
     o = p v                     q and o are (B, H, T, D), k and v (B, H, S, D)
 
-Hint: the formulas of exercise 3, but T and S differ, so that every transpose shows. The padding needs no line of its
-own: p is 0 there.
+Hint: the formulas are those of exercise 3. Here T and S differ, so a wrong transpose shows. The padding needs no line
+of its own, because p is 0 there.
 
-The bug that people make: k and v are transposed once too often. Where there are as many positions as heads, no shape
-complains: https://github.com/huggingface/diffusers/pull/14341
+The bug that people make: they transpose k and v once too often. Where there are as many positions as heads, all shapes
+still fit: https://github.com/huggingface/diffusers/pull/14341
 
     numgpt gradcheck docs/exercises/12_cross_attention.py
 """

@@ -1,15 +1,15 @@
 """Exercise 13: the gradient of cross-entropy with label smoothing.
 
-A share e of what should come is spread over all V tokens, so that a model need not be certain:
+A share e of the target probability is spread over all V tokens, so that a model need not be certain:
 
     q[n,v] = (1 - e) [v = targets[n]] + e/V
     loss   = -1/N sum_n sum_v q[n,v] log p[n,v]
 
 A target of -1 is padding and does not count; N is the number of targets that do. logits is (rows, V), targets (rows,).
 
-Hint: q sums to 1 over v, so the logarithm of the sum has gradient p, as without smoothing.
+Hint: q sums to 1 over v, so the gradient of the term log sum_w exp(logits[n,w]) is p, as without smoothing.
 
-The bug that people make: padding has no target, but gets its share of the smoothing all the same.
+The bug that people make: padding has no target, but it still receives a share of the smoothing.
 https://github.com/pytorch/pytorch/issues/73205
 
     numgpt gradcheck docs/exercises/13_label_smoothing.py
