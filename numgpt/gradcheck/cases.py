@@ -12,7 +12,7 @@ from numgpt.layers.attention import attention, attention_backward, heads
 from numgpt.layers.cross_attention import cross_attention, cross_attention_backward
 from numgpt.layers.dropout import drop
 from numgpt.layers.embedding import embedding, embedding_backward, tied_head, tied_head_backward
-from numgpt.layers.gelu import gelu, gelu_backward
+from numgpt.layers.gelu import gelu, gelu_and_slope, gelu_backward
 from numgpt.layers.gelu_erf import gelu_erf, gelu_erf_backward
 from numgpt.layers.layernorm import layernorm, layernorm_backward
 from numgpt.layers.linear import linear, linear_backward
@@ -77,12 +77,17 @@ def layernorm_near_eps_case(rng, n):
 
 
 def gelu_case(rng, n):
-    arrays = {"x": 2 * normal(rng, n.B, n.T, 4 * n.H * n.D)}
+    """Both that compute y, one beside the other: inference has the one, training the other."""
+
+    def forward(arrays):
+        y, slope = gelu_and_slope(arrays["x"])
+        return np.stack([gelu(arrays["x"]), y]), slope
+
     return Case(
-        (gelu, gelu_backward),
-        arrays,
-        lambda a: (gelu(a["x"]), a["x"]),
-        lambda dy, x, a, d: {"x": gelu_backward(dy, x)},
+        (gelu, gelu_and_slope, gelu_backward),
+        {"x": 2 * normal(rng, n.B, n.T, 4 * n.H * n.D)},
+        forward,
+        lambda dy, slope, a, d: {"x": gelu_backward(dy[0], slope) + gelu_backward(dy[1], slope)},
     )
 
 

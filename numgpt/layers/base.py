@@ -91,8 +91,13 @@ class Layer:
 
     def keep(self, kept: Any) -> None:
         """Remember what backward needs, replacing what an earlier forward left; nothing while only inferring."""
-        if _keeping.get():
+        if self.keeping:
             self._kept = kernels_in_use(), kept
+
+    @property
+    def keeping(self) -> bool:
+        """Whether `keep` remembers anything, which it does unless only inferring."""
+        return _keeping.get()
 
     @property
     def kept(self) -> Any:

@@ -1,15 +1,18 @@
 """The Gaussian error linear unit (Hendrycks and Gimpel 2016, section 2), in the tanh form that GPT-2 uses.
 
 A value passes to the degree that it is large: x times (nearly) the Gaussian probability of being below x. x, y, dy, dx
-have the same shape, any. With u(x) = sqrt(2/pi) (x + 0.044715 x^3) and t = tanh(u):
+and slope have the same shape, any. With u(x) = sqrt(2/pi) (x + 0.044715 x^3) and t = tanh(u):
 
     y = x (1 + t) / 2
 
-Backward, by the product rule, with dt/dx = (1 - t^2) u'(x) and u'(x) = sqrt(2/pi) (1 + 3 * 0.044715 x^2):
+slope = dy/dx follows from the product rule, with dt/dx = (1 - t^2) u'(x) and u'(x) = sqrt(2/pi) (1 + 3 * 0.044715 x^2):
 
-    dx = dy * ( (1 + t) / 2  +  x (1 - t^2) u'(x) / 2 )
+    slope = (1 + t) / 2  +  x (1 - t^2) u'(x) / 2
 
-The first term is the gate itself, the second the way in which x moves the gate.
+The first term is the gate itself, the second the way in which x moves the gate. Forward computes the slope along with
+y, since both need t, which is most of the work, and keeps the slope instead of x. Backward only multiplies:
+
+    dx = dy * slope
 """
 
 import math
@@ -29,11 +32,17 @@ def gelu(x):
 
 
 @definition
-def gelu_backward(dy, x):
-    """dx."""
+def gelu_and_slope(x):
+    """y, and slope, which `gelu_backward` needs."""
     t = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))
     du = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
-    return dy * ((1 + t) / 2 + x * (1 - t * t) * du / 2)
+    return x * (1 + t) / 2, (1 + t) / 2 + x * (1 - t * t) * du / 2
+
+
+@definition
+def gelu_backward(dy, slope):
+    """dx."""
+    return dy * slope
 
 
 class GELU(Layer):
@@ -41,8 +50,11 @@ class GELU(Layer):
 
     def forward(self, x: Array) -> Array:
         check_input(x)
-        self.keep(x)
-        return gelu(x)
+        if not self.keeping:
+            return gelu(x)
+        y, slope = gelu_and_slope(x)
+        self.keep(slope)
+        return y
 
     def backward(self, dy: Array) -> Array:
         return gelu_backward(dy, self.take())

@@ -69,7 +69,7 @@ OF_CHAPTERS = {
         "i": "an index over channels",
         "j": "another index over channels",
     },
-    "gelu": {"t": "tanh(u)", "u": "what tanh is taken of", "u'": "the slope of u"},
+    "gelu": {"t": "tanh(u)", "u": "what tanh is taken of", "u'": "the slope of u", "slope": "dy/dx"},
     "gelu_erf": {
         "Phi": "the probability that a draw from N(0, 1) is below",
         "phi": "the density of N(0, 1)",

@@ -27,7 +27,7 @@ import numpy as np
 from numgpt.layers.embedding import embedding, embedding_backward, tied_head, tied_head_backward
 from numgpt.layers.linear import linear, linear_backward
 from numgpt.layers.layernorm import layernorm, layernorm_backward
-from numgpt.layers.gelu import gelu, gelu_backward
+from numgpt.layers.gelu import gelu_and_slope, gelu_backward
 from numgpt.layers.dropout import drop
 from numgpt.layers.attention import attention, attention_backward, heads, merge
 from numgpt.layers.loss import cross_entropy, cross_entropy_backward
@@ -85,16 +85,15 @@ class GPT:
         o = merge(o)
         h = x + drop(linear(o, *self.of(name + "attn.c_proj")), dropped[1], p_drop)
         h1, ln_2 = layernorm(h, *self.of(name + "ln_2"), eps=1e-5)
-        u = linear(h1, *self.of(name + "mlp.c_fc"))
-        a = gelu(u)
+        a, slope = gelu_and_slope(linear(h1, *self.of(name + "mlp.c_fc")))
         y = h + drop(linear(a, *self.of(name + "mlp.c_proj")), dropped[2], p_drop)
-        return y, (dropped, x1, ln_1, attn, o, h1, ln_2, u, a)
+        return y, (dropped, x1, ln_1, attn, o, h1, ln_2, slope, a)
 
     def block_backward(self, dy, kept, name):
         """A sum passes its gradient on unchanged to both terms; what comes back through the layers beside is added."""
-        (dropped, x1, ln_1, attn, o, h1, ln_2, u, a), p_drop = kept, self.config.dropout
+        (dropped, x1, ln_1, attn, o, h1, ln_2, slope, a), p_drop = kept, self.config.dropout
         da = linear_backward(drop(dy, dropped[2], p_drop), a, *self.back(name + "mlp.c_proj"))
-        du = gelu_backward(da, u)
+        du = gelu_backward(da, slope)
         dh1 = linear_backward(du, h1, *self.back(name + "mlp.c_fc"))
         dh = dy + layernorm_backward(dh1, ln_2, *self.back(name + "ln_2"))
         do = linear_backward(drop(dh, dropped[1], p_drop), o, *self.back(name + "attn.c_proj"))

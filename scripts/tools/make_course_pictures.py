@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import numgpt
-from numgpt.layers.gelu import gelu, gelu_backward
+from numgpt.layers.gelu import gelu, gelu_and_slope
 from numgpt.training.schedule import learning_rate
 
 FOLDER = Path(__file__).parents[2] / "docs" / "course" / "pictures"
@@ -89,8 +89,9 @@ def triangles(name: str, matrices: dict[str, np.ndarray], words: list[str]) -> N
 def mlp(found: Any) -> None:
     x = np.linspace(-4, 4, 400)
     figure, axis = plt.subplots(figsize=(6, 3.2))
-    axis.plot(x, gelu(x), color=BLUE, label="GELU")
-    axis.plot(x, gelu_backward(np.ones_like(x), x), color=ORANGE, linestyle="--", label="its slope")
+    y, slope = gelu_and_slope(x)
+    axis.plot(x, y, color=BLUE, label="GELU")
+    axis.plot(x, slope, color=ORANGE, linestyle="--", label="its slope")
     before = found.values["h.3.mlp.c_fc"][0, t]
     axis.scatter(before, gelu(before), s=8, color="black", zorder=3, label="the 1024 neurons at our position")
     axis.set_xlabel("before the activation")

@@ -93,9 +93,11 @@ ACTIVATIONS = [
     Bug("layers.gelu:gelu", "0.044715", "0.44715", "gelu", "x"),
     Bug("layers.gelu:gelu", "2 / math.pi", "math.pi / 2", "gelu", "x"),
     Bug("layers.gelu:gelu", "x * (1 + t) / 2", "x * (1 + t)", "gelu", "x"),
-    Bug("layers.gelu:gelu_backward", " * (1 + 3 * 0.044715 * x * x)", "", "gelu", "x"),
-    Bug("layers.gelu:gelu_backward", "1 - t * t", "1 - t", "gelu", "x"),
-    Bug("layers.gelu:gelu_backward", "+ x * (1 - t * t) * du / 2", "", "gelu", "x"),
+    Bug("layers.gelu:gelu_and_slope", " * (1 + 3 * 0.044715 * x * x)", "", "gelu", "x"),
+    Bug("layers.gelu:gelu_and_slope", "return x * (1 + t) / 2", "return x * (1 + t)", "gelu", "x"),
+    Bug("layers.gelu:gelu_and_slope", "1 - t * t", "1 - t", "gelu", "x"),
+    Bug("layers.gelu:gelu_and_slope", " + x * (1 - t * t) * du / 2", "", "gelu", "x"),
+    Bug("layers.gelu:gelu_backward", "dy * slope", "dy", "gelu", "x"),
     Bug("layers.gelu_erf:erf", "2 * n + 1", "2 * n - 1", "gelu-erf", "x"),
     Bug("layers.gelu_erf:erf", "2 / math.sqrt(math.pi)", "1 / math.sqrt(math.pi)", "gelu-erf", "x"),
     Bug("layers.gelu_erf:gelu_erf", "math.sqrt(2)", "2", "gelu-erf", "x"),
@@ -231,9 +233,7 @@ LOSS = [
 ]
 
 COMPOSITES = [
-    Bug(
-        "layers.gelu:GELU.forward", "self.keep(x)", "self.keep(gelu(x))", "feedforward", "c_fc.weight, c_fc.bias, input"
-    ),
+    Bug("layers.gelu:GELU.forward", "self.keep(slope)", "self.keep(y)", "feedforward", "c_fc.weight, c_fc.bias, input"),
     Bug(
         "layers.feedforward:FeedForward.backward",
         "self.act.backward(",
@@ -310,7 +310,7 @@ KERNELS = [
         "attention-dropout",
         "y, dq, dk",
     ),
-    Bug("kernels.cpu.gelu:gelu_backward", "np.subtract(1, dx, out=dx)", "np.subtract(1, t, out=dx)", "gelu", "dx"),
+    Bug("kernels.cpu.gelu:gelu_and_slope", "np.subtract(1, slope,", "np.subtract(1, y,", "gelu", "dx"),
     Bug("kernels.cpu.layernorm:layernorm", "y @ mean + eps", "y @ mean", "layernorm-near-eps", "y, dx, dweight"),
     Bug("kernels.cpu.layernorm:layernorm_backward", "dweight += dw", "dweight[...] = dw", "layernorm", "dweight"),
     Bug(

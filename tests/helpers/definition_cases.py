@@ -14,7 +14,7 @@ from numgpt.layers.attention import attention, attention_backward, heads
 from numgpt.layers.cross_attention import cross_attention, cross_attention_backward
 from numgpt.layers.dropout import drop
 from numgpt.layers.embedding import embedding, embedding_backward, tied_head, tied_head_backward
-from numgpt.layers.gelu import gelu, gelu_backward
+from numgpt.layers.gelu import gelu, gelu_and_slope, gelu_backward
 from numgpt.layers.gelu_erf import erf, gelu_erf, gelu_erf_backward
 from numgpt.layers.layernorm import layernorm, layernorm_backward
 from numgpt.layers.linear import linear, linear_backward
@@ -152,8 +152,17 @@ def layernorm_near_eps_case(draw, n):
 
 
 def gelu_case(draw, n):
+    return lambda x: [gelu(x)], {"x": 3 * draw.numbers(n.B, n.T, n.D)}
+
+
+def gelu_and_slope_case(draw, n):
     arrays = {"x": 3 * draw.numbers(n.B, n.T, n.D), "dy": draw.numbers(n.B, n.T, n.D)}
-    return lambda x, dy: [gelu(x), gelu_backward(dy, x)], arrays
+
+    def run(x, dy):
+        y, slope = gelu_and_slope(x)
+        return [y, slope, gelu_backward(dy, slope)]
+
+    return run, arrays
 
 
 def erf_case(draw, n):
@@ -326,6 +335,7 @@ CASES = {
     "layernorm": layernorm_case,
     "layernorm near eps": layernorm_near_eps_case,
     "gelu": gelu_case,
+    "gelu_and_slope": gelu_and_slope_case,
     "erf": erf_case,
     "gelu_erf": gelu_erf_case,
     "sigmoid": sigmoid_case,

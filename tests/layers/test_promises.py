@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from numgpt import GPT, GPTConfig, InputError, backend, gradcheck, use_kernels
-from numgpt.layers import Attention, CrossEntropy, Dropout, Embedding, FeedForward, Linear, ReLU, TiedHead
+from numgpt.layers import GELU, Attention, CrossEntropy, Dropout, Embedding, FeedForward, Linear, ReLU, TiedHead
+from numgpt.layers import gelu as formulas
+from numgpt.layers.base import inferring
 from numgpt.layers.dropout import draw_dropped
 from numgpt.layers.gelu_erf import gelu_erf
 from numgpt.model import Block, KVCache
@@ -175,6 +177,29 @@ def test_the_head_by_itself():
     assert np.allclose(head.forward(x), np.einsum("btc,vc->btv", x, table.weight), rtol=1e-13)
     assert np.allclose(head.backward(dlogits), np.einsum("btv,vc->btc", dlogits, table.weight), rtol=1e-13)
     assert np.allclose(table.dweight - 1, np.einsum("btv,btc->vc", dlogits, x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["plain", "fast"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gelu_is_the_same_to_the_last_bit_with_its_slope_and_without(kind, dtype):
+    x = np.random.default_rng(0).normal(0, 3, 100_000).astype(dtype)
+    with use_kernels(kind):
+        y, _ = formulas.gelu_and_slope(x)
+        assert np.array_equal(formulas.gelu(x), y)
+
+
+def test_gelu_computes_no_slope_that_nobody_needs(monkeypatch):
+    monkeypatch.setattr(formulas, "gelu_and_slope", None)
+    with inferring():
+        assert GELU().forward(np.zeros(3)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["plain", "fast"])
+def test_gelu_of_what_is_far_from_0(kind):
+    with use_kernels(kind), np.errstate(over="raise", invalid="raise"):
+        y, slope = formulas.gelu_and_slope(np.array([-1e10, -50, 50, 1e10]))
+        assert y.tolist() == [0, 0, 50, 1e10]
+        assert slope.tolist() == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("kind", ["plain", "fast"])
