@@ -57,12 +57,12 @@ def run(args):
 def lead(args):
     from numgpt.cli.dealing import dealing
     from numgpt.errors import InputError
-    from numgpt.training.parallel.start import mpi
     from numgpt.evaluation import evaluate
     from numgpt.evaluation.run import find_text
     from numgpt.evaluation.tasks import find_task
     from numgpt.loading import load
     from numgpt.tokenizer import no_vocabulary
+    from numgpt.training.parallel.start import mpi
 
     if args.list:
         return list_tasks()

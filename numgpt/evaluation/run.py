@@ -39,8 +39,8 @@ def evaluate(
     many units (windows, pages, lines); what then needs the whole text is left out, and nothing is compared. batch_size:
     windows that are read together. progress: called as progress(done, total, figures so far) after every few units.
     out: a file for each unit's record, from which an interrupted run resumes. deal: as the built-in map; it may have
-    several processes do the work. Raises InputError for a wrong argument, a text that does not fit the task, a model that cannot do it, and records of another run in `out`; OSError
-    as the disk does.
+    several processes do the work. Raises InputError for a wrong argument, a text that does not fit the task, a model
+    that cannot do it, and records of another run in `out`; OSError as the disk does.
     """
     check_model(model)
     chosen = find_task(task, protocol, stride)

@@ -7,7 +7,6 @@ from contextvars import copy_context
 from functools import cache
 from threading import Lock
 
-
 _cut_for = None
 
 
