@@ -28,6 +28,16 @@ def add_model_arguments(parser):
     parser.add_argument("--offline", action="store_true", help="never download anything")
 
 
+def add_processes_argument(parser, of=""):
+    """--processes, for work that is dealt out."""
+    parser.add_argument(
+        "--processes",
+        metavar="N",
+        help=f"{of}how many processes of this machine share the work; what comes out is the same (default 1; under "
+        "mpiexec its number counts)",
+    )
+
+
 def add_checkpoint_argument(parser, default):
     """--checkpoint, which chooses among those of a training run."""
     parser.add_argument(

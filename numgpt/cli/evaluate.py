@@ -3,7 +3,7 @@
 import json
 import sys
 
-from numgpt.cli.arguments import add_model_arguments
+from numgpt.cli.arguments import add_model_arguments, add_processes_argument
 from numgpt.cli.progress import units_bar
 
 EPILOG = """examples:
@@ -39,17 +39,30 @@ def add_parser(subparsers):
         "--out", metavar="F.jsonl", help="append each unit's record to F; a run that was killed continues from there"
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    add_processes_argument(parser)
     add_model_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(args):
+    from numgpt.cli.dealing import follow
+    from numgpt.training.parallel.start import follow_mpi, leading_mpi
+
+    if follow_mpi(follow):
+        return 0
+    with leading_mpi():
+        return lead(args)
+
+
+def lead(args):
+    from numgpt.cli.dealing import dealing
     from numgpt.errors import InputError
     from numgpt.evaluation import evaluate
     from numgpt.evaluation.run import find_text
     from numgpt.evaluation.tasks import find_task
     from numgpt.loading import load
     from numgpt.tokenizer import no_vocabulary
+    from numgpt.training.parallel.start import mpi
 
     if args.list:
         return list_tasks()
@@ -57,10 +70,10 @@ def run(args):
         raise InputError("which task? `numgpt evaluate --list` has them")
     task = find_task(args.task, args.protocol, args.stride)
     find_text(args.task, task, args.file)  # a wrong name is told before a model is loaded, or downloaded
-    model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
-    if tokenizer is None:
-        raise InputError(no_vocabulary(args.model))
-    with units_bar() as progress:
+    with dealing(args.processes, args.device) as deal, units_bar() as progress:
+        model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+        if tokenizer is None:
+            raise InputError(no_vocabulary(args.model))
         result = evaluate(
             model,
             tokenizer,
@@ -72,8 +85,10 @@ def run(args):
             stride=args.stride,
             progress=progress,
             out=args.out,
+            deal=deal,
         )
-    show({"model": args.model, **result}, as_json=args.json or not sys.stdout.isatty())
+    on_terminal = sys.stdout.isatty() and not mpi()  # mpiexec has a terminal of its own between, whoever reads
+    show({"model": args.model, **result}, as_json=args.json or not on_terminal)
     return 0
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 
-from numgpt.cli.arguments import add_model_arguments, add_special_argument, text_or_stdin
+from numgpt.cli.arguments import add_model_arguments, add_processes_argument, add_special_argument, text_or_stdin
 from numgpt.cli.generate_options import check_together, read_rules, read_stop, settings
 from numgpt.files import naming
 
@@ -98,10 +98,24 @@ def add_parser(subparsers):
     )
     out.add_argument("--out", metavar="FILE", help="of --prompts-file: add the lines to FILE that it lacks")
     out.add_argument("--batch-size", **number, help="of --prompts-file: prompts worked on together (default 8)")
+    add_processes_argument(out, "of --prompts-file: ")
     parser.set_defaults(run=run)
 
 
 def run(args):
+    if args.prompts_file is None:
+        return lead(args)
+
+    from numgpt.cli.dealing import follow
+    from numgpt.training.parallel.start import follow_mpi, leading_mpi
+
+    if follow_mpi(follow):
+        return 0
+    with leading_mpi():
+        return lead(args)
+
+
+def lead(args):
     check_together(args)
     rules, stop = read_rules(args), read_stop(args)  # checked before a model is loaded, perhaps downloaded
 

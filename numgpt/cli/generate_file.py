@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from numgpt.checkpoint.lock import exclusive
 from numgpt.cli.arguments import notice, tell_special
+from numgpt.cli.dealing import dealing
 from numgpt.cli.generate_options import settings
 from numgpt.cli.generate_writer import Writer
 from numgpt.cli.progress import prompts_bar
@@ -19,11 +20,17 @@ BATCH_SIZE = 8
 
 def continue_file(args, rules, stop):
     """Continue every prompt of a file."""
+    with dealing(args.processes, args.device) as deal:
+        return continue_prompts(args, rules, stop, deal)
+
+
+def continue_prompts(args, rules, stop, deal):
+    """Continue them where they go; `deal` is as the built-in map."""
     prompts = read_prompts(args.prompts_file)
     if args.out is None:
         writer = Writer(args, rules, stop)
         with naming("standard output"):
-            for line in lines(writer, prompts, 0):
+            for line in lines(writer, prompts, 0, deal):
                 sys.stdout.write(line)
                 sys.stdout.flush()
         return 0
@@ -31,7 +38,7 @@ def continue_file(args, rules, stop):
         done, rules = take_up(args, rules, prompts)
         if done < len(prompts):
             with naming(args.out), open(args.out, "ab", buffering=0) as file:
-                for line in lines(Writer(args, rules, stop), prompts, done):
+                for line in lines(Writer(args, rules, stop), prompts, done, deal):
                     file.write(line.encode("utf-8"))
                 os.fsync(file.fileno())
     print(f"{len(prompts)} prompts, {len(prompts) - done} of them now: {args.out}")
@@ -72,7 +79,7 @@ def parse_row(row, where):
         raise InputError(str(error).replace(f"{where}, line 1, column", f"{where}, column")) from None
 
 
-def lines(writer, prompts, done):
+def lines(writer, prompts, done, deal):
     """The lines of JSON for prompts[done:], each with its line break.
 
     Batches begin at the same prompts however many are done, as a text alone and in another batch differ by rounding.
@@ -80,10 +87,10 @@ def lines(writer, prompts, done):
     args = writer.args
     size = args.batch_size or BATCH_SIZE
     rows = all_ids(writer, prompts)
-    start = done // size * size
+    firsts = range(done // size * size, len(prompts), size)
+    batches = [rows[first : first + size] for first in firsts]
     with prompts_bar(len(prompts), done) as progress:
-        for first in range(start, len(prompts), size):
-            groups = writer.go_on(rows[first : first + size], first)
+        for first, groups in zip(firsts, deal(writer.go_on, batches, firsts), strict=True):
             for n, samples in enumerate(groups, first):
                 if n >= done:
                     yield as_line(n, prompts[n], args, writer.rules, samples, rows[n])

@@ -25,6 +25,7 @@ APART = [
 TOGETHER = [
     ("out", ("prompts_file",)),
     ("batch_size", ("prompts_file",)),
+    ("processes", ("prompts_file",)),
     ("length_penalty", ("num_beams",)),
     ("logprobs", ("json", "prompts_file")),
 ]

@@ -2,6 +2,8 @@
 
 import hashlib
 from contextlib import contextmanager
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 from numgpt.backend import to_host
@@ -18,7 +20,17 @@ BATCHES = 4  # in a chunk, so that windows of like length find each other
 
 
 def evaluate(
-    model, tokenizer, task, file=None, limit=None, batch_size=8, protocol=None, stride=None, progress=None, out=None
+    model,
+    tokenizer,
+    task,
+    file=None,
+    limit=None,
+    batch_size=8,
+    protocol=None,
+    stride=None,
+    progress=None,
+    out=None,
+    deal=map,
 ):
     """The figures of one task, a dict with what made them beside them, and with what is published for them.
 
@@ -26,9 +38,9 @@ def evaluate(
     file: the text; a task that has one of its own looks for it in the current folder. limit: score only the first so
     many units (windows, pages, lines); what then needs the whole text is left out, and nothing is compared. batch_size:
     windows that are read together. progress: called as progress(done, total, figures so far) after every few units.
-    out: a file for each unit's record, from which an interrupted run resumes. Raises InputError for a wrong
-    argument, a text that does not fit the task, a model that cannot do it, and records of another run in `out`; OSError
-    as the disk does.
+    out: a file for each unit's record, from which an interrupted run resumes. deal: as the built-in map; it may have
+    several processes do the work. Raises InputError for a wrong argument, a text that does not fit the task, a model
+    that cannot do it, and records of another run in `out`; OSError as the disk does.
     """
     check_model(model)
     chosen = find_task(task, protocol, stride)
@@ -55,13 +67,15 @@ def evaluate(
     }
     head = about | how_computed(model, batch_size) if out is not None else {}
     with open_journal(out, head) as journal, without_dropout(model):
-        begin = 0
-        for chunk in chunks(units, batch_size * BATCHES):
-            done, begin = len(journal.records) - begin, begin + len(chunk)
-            if done < len(chunk):
-                journal.append(chosen.score(model, tokenizer, chunk, batch_size)[max(0, done) :])
+        cut = list(chunks(units, batch_size * BATCHES))
+        ends = list(accumulate(map(len, cut)))
+        missing = [chunk for chunk, end in zip(cut, ends, strict=True) if end > len(journal.records)]
+        scored = iter(deal(partial(chosen.score, model, tokenizer, batch_size=batch_size), missing))
+        for chunk, end in zip(cut, ends, strict=True):
+            if end > len(journal.records):
+                journal.append(next(scored)[len(journal.records) - end + len(chunk) :])
             if progress is not None:
-                progress(begin, len(units), figures_of(chosen, journal.records[:begin], {}, out))
+                progress(end, len(units), figures_of(chosen, journal.records[:end], {}, out))
         figures = figures_of(chosen, journal.records, totals, out)
         journal.finish(figures)
     result = {**about, "file": str(path), "units": len(units), **figures}

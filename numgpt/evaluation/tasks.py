@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from numgpt.errors import InputError
 from numgpt.evaluation import hellaswag, lambada, stop_words, texts, wikitext
@@ -34,12 +35,13 @@ class Task:
 
 def by_windows(record):
     """The `score` of a Task whose Units' windows are scored, and record(unit, scores) says what is kept of them."""
+    return partial(score_by_windows, record)  # which, unlike a function within, can be sent to another process
 
-    def score(model, tokenizer, units, batch_size):
-        found = score_units(model, units, batch_size)
-        return [record(unit, scores) for unit, scores in zip(units, found, strict=True)]
 
-    return score
+def score_by_windows(record, model, tokenizer, units, batch_size):
+    """The record of each Unit."""
+    found = score_units(model, units, batch_size)
+    return [record(unit, scores) for unit, scores in zip(units, found, strict=True)]
 
 
 def hf(stride):

@@ -7,11 +7,24 @@ from contextvars import copy_context
 from functools import cache
 from threading import Lock
 
+_cut_for = None
+
+
+def cut_for(n):
+    """Have work be cut as on n cores: the cut decides the last bits, which are to be those of another process."""
+    global _cut_for
+    _cut_for = n
+
+
+def n_cores():
+    """How many cores work is cut for: those that this process may use, unless `cut_for` says another number."""
+    return _cut_for or n_available()
+
 
 @cache
-def n_cores():
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def n_available(pid=0):
+    """How many cores a process may use."""
+    return len(os.sched_getaffinity(pid)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

@@ -32,8 +32,11 @@ def mpi():
     return MPI() if started_by_mpiexec() else None
 
 
-def follow_mpi():
-    """Whether this process is another than the first of mpiexec's; it has then done all that it is there for."""
+def follow_mpi(follow=follow):
+    """Whether this process is another than the first of mpiexec's; it has then done all that it is there for.
+
+    follow(team, orders): what it does, given the first thing that rank 0 sends.
+    """
     team = mpi()
     if team is None or team.rank == 0:
         return False
