@@ -103,7 +103,7 @@ def all_ids(writer, prompts):
         cut += n_left_out > 0
     if cut:
         n_ctx = writer.model.config.n_ctx
-        notice(f"{cut} of the prompts are longer than the context of {n_ctx} tokens: only their end is used")
+        notice(f"prompts longer than the context of {n_ctx} tokens: {cut}; only the end of each is used")
     return rows
 
 

@@ -16,7 +16,7 @@ def converse(writer):
         raise InputError("--interactive needs standard input, and there is none")
     writer.args.keep_end = True
     if sys.stdin.isatty():
-        notice("type a text for the model to continue; Ctrl-C stops an answer, Ctrl-D ends the conversation")
+        notice("enter a text; Ctrl-C stops an answer, Ctrl-D ends the conversation")
     pressed = []  # Ctrl-C: an answer ends between two tokens, never within a computation
     with on_interrupt(lambda *_: pressed.append(True)):
         talk(writer, pressed)

@@ -20,7 +20,7 @@ target of a window is predicted from the last token of the window before. This i
 rolling` without the <|endoftext|> before the text. It is not a published protocol; for figures to compare with others,
 use `numgpt evaluate`. A folder and FILE.jsonl are read as `numgpt train` reads them: each document by itself, and only
 the completion counts if there is a prompt.
-With --json, perplexity is null if it exceeds the largest floating-point number, 1.8e308: JSON has no Infinity.
+With --json, a perplexity is null if it exceeds the largest floating-point number, 1.8e308: JSON has no Infinity.
 """
 LONGEST_TABLE = 200  # tokens
 PROTOCOL = "windows that share one token, the first token not predicted; no published protocol"
