@@ -149,4 +149,4 @@ def test_a_folder_that_lacks_a_part_of_its_vocabulary_is_not_one_that_loads(tiny
     assert main(["info", str(tmp_path)]) == 2
     out, err = capsys.readouterr()
     assert {line.split("  ")[0] for line in out.splitlines()} >= {"config.json", "model.safetensors", "vocab.json"}
-    assert err == f"numgpt: {tmp_path}: vocab.json is of no use without merges.txt: put that beside it\n"
+    assert err == f"numgpt: {tmp_path}: vocab.json needs merges.txt: put that file beside it\n"

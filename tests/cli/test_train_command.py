@@ -39,7 +39,8 @@ def test_a_run(command, tmp_path, capsys):
     assert main(command) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
-        f"every token is equally likely: its loss is ln(V) = ln(300) = {math.log(300):.2f} nats per token"
+        "To an untrained model, every token is equally likely: its loss is ln(V) = ln(300) = "
+        f"{math.log(300):.2f} nats per token"
     )
     shown = [line for line in lines if line.startswith("step ")]
     assert [line.split()[1] for line in shown] == ["0", "1", "5", "10"]
@@ -58,9 +59,7 @@ def test_a_finished_run(command, tmp_path, capsys):
     assert main(said.split("numgpt ")[1].split()) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Continuing after step 10."
-    assert lines[3].startswith(
-        "The run has 20 steps from here on, where it had 10: the learning rate follows the schedule"
-    )
+    assert lines[3].startswith("The run now has 20 steps instead of 10. The learning rate follows the schedule")
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 21
     assert main(["train", "--resume", str(tmp_path / "run"), "--max-steps", "10"]) == 2
     assert "--max-steps is 10 here, but 20 in the run" in capsys.readouterr().err
@@ -410,8 +409,8 @@ def test_a_disk_that_fills_up_during_a_run(command, tmp_path):
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "run/metrics.jsonl cannot be written: File too large; no larger file is allowed there" in done.stderr
-    step, resume = re.search(r"step-(\d+) is whole, continue from it then: numgpt (.*)$", done.stderr).groups()
+    assert "run/metrics.jsonl cannot be written: File too large; the disk or a limit of this shell" in done.stderr
+    step, resume = re.search(r"step-(\d+) is complete, continue from it with: numgpt (.*)$", done.stderr).groups()
     assert 100 <= int(step) < 700
     assert main(resume.split()) == 0
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 701

@@ -164,7 +164,7 @@ def test_more_steps(begin, quiet, finish, newest):
     short = begin("short", max_steps=10, **steady)
     train(short, quiet)
     longer = session.resume(short.run, {}, max_steps=20)
-    assert longer.notice.startswith("The run has 20 steps from here on, where it had 10: the learning rate follows")
+    assert longer.notice.startswith("The run now has 20 steps instead of 10. The learning rate follows")
     assert train(longer, quiet)
     assert newest(short.run) == straight
     assert session.resume(short.run, {}).trainer.finished
