@@ -240,7 +240,7 @@ def test_the_token_is_in_no_message(hub, code, capsys):
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "caf\u00e9"])
 def test_a_token_that_is_none(hub, monkeypatch, token):
     monkeypatch.setenv("HF_TOKEN", token)
-    assert token not in refused("HF_TOKEN has a character", error=InputError)
+    assert token not in refused("HF_TOKEN contains a character", error=InputError)
     assert hub.server.requests == []
 
 
@@ -372,7 +372,7 @@ def test_a_mirror(hub, monkeypatch):
 
 
 def test_offline(hub, capsys):
-    with pytest.raises(InputError, match=r"offline: `numgpt download org/name` fetches it"):
+    with pytest.raises(InputError, match=r"offline forbids it: `numgpt download org/name` fetches it"):
         numgpt.load("org/name", offline=True)
     assert main(["info", "org/name"]) == 0
     assert capsys.readouterr().out == "folder  not downloaded (numgpt download org/name)\n"

@@ -196,7 +196,7 @@ def test_windows_line_ends_stay(tmp_path, settings):
 def test_notices_stand_below_each_other(tmp_path, settings, folder):
     (folder / "b.txt").write_bytes(f"a\r\nb{END_OF_TEXT}".encode())
     notices = session.begin(tmp_path / "run", folder, settings(**BYTES), val_data=folder).notice.split("\n")
-    assert [line.split()[0] for line in notices] == [END_OF_TEXT, "Of", str(folder)]
+    assert [line.split()[0] for line in notices] == [END_OF_TEXT, "Left", str(folder)]
 
 
 @pytest.mark.parametrize("data", ["folder", "lines", "pairs", "text_with_ends"])
