@@ -1,4 +1,4 @@
-"""What several rooms need of the disk: files that are written whole, and other people's files, read with care."""
+"""Access to the disk for the whole package: files that are written atomically, and untrusted files, read with care."""
 
 import hashlib
 import json
@@ -87,7 +87,7 @@ def check_path(path: object, name: str) -> Path:
     except UnicodeEncodeError:
         possible = False
     if not possible:
-        raise InputError(f"{name} {quoted(text)} cannot be that of a file: it is too long, or has odd characters")
+        raise InputError(f"{name} {quoted(text)} cannot name a file: it is too long, or contains invalid characters")
     return Path(text)
 
 
@@ -160,11 +160,11 @@ def parse_json(data: bytes, where: object, line: int | None = None) -> dict[str,
         )
     except json.JSONDecodeError as error:
         place = f"column {error.colno}" if line else f"line {error.lineno}, column {error.colno}"
-        raise InputError(f"{where}, {place}: not usable JSON: {error.msg}; mend it, or fetch it again") from None
+        raise InputError(f"{where}, {place}: not usable JSON: {error.msg}; correct it, or fetch it again") from None
     except RecursionError:
         raise InputError(f"{where}: not usable JSON: brackets nested too deeply") from None
     except ValueError as error:
-        raise InputError(f"{where}: not usable JSON: {error}; mend it, or fetch it again") from None
+        raise InputError(f"{where}: not usable JSON: {error}; correct it, or fetch it again") from None
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected a JSON object, {{...}}, but found a {type(value).__name__}")
     return value

@@ -1,14 +1,13 @@
-"""A name or a folder becomes a model and its tokenizer."""
+"""Load a model and its tokenizer by a name or from a folder."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from numgpt.backend import check_device, float_type, to_device
 from numgpt.checkpoint import open_checkpoint, open_transformer
-from numgpt.errors import InputError
+from numgpt.errors import InputError, notice
 from numgpt.files import BEST, check_path, choose_checkpoint, quoted
 from numgpt.model import GPT, Classifier, Transformer
 
@@ -28,16 +27,17 @@ def load(
     offline: bool = False,
     checkpoint: str | None = None,
 ) -> "tuple[GPT, Tokenizer]":
-    """(model, tokenizer) of a folder, of the model that comes with numgpt, "shakespeare", or of a published one.
+    """Load a GPT and its tokenizer from a folder, or by the name of the bundled model or of a published one.
 
-    Published are "124M", "355M", "774M", "1558M", also by their other names ("gpt2", "gpt2-xl", ...), and as "org/name"
-    the repositories of Hugging Face's that hold a GPT-2; one that is not on this machine yet is downloaded, which
-    offline=True forbids. A folder holds OpenAI's files or Hugging Face's; one
-    without vocabulary files gives the tokenizer None. checkpoint: which one of a training run's folder: "best", as
-    None, is that of the lowest loss on held-out text; or "latest", or a number of steps in digits.
-    dtype: "float32" or "float64", whatever the file has. device: "cpu" or "cuda", whatever wrote the file. Raises
-    InputError for an unknown name, for files that are missing, damaged or not a GPT-2's and for a device that cannot be
-    used; OSError as the network and the disk do.
+    name_or_folder: "shakespeare", the bundled model; "124M", "355M", "774M" or "1558M", also by their other names
+    ("gpt2", "gpt2-xl", ...); "org/name", a Hugging Face repository that holds a GPT-2; or a folder with OpenAI's or
+    Hugging Face's files. A published model that is not on this machine yet is downloaded, unless offline=True forbids
+    it. Without vocabulary files the tokenizer is None.
+
+    dtype: "float32" or "float64", whatever type the file has. device: "cpu" or "cuda", whatever device wrote the file.
+    checkpoint: for the folder of a training run, "best" (the default, the lowest loss on held-out text), "latest" or a
+    step number in digits. Raises InputError for an unknown name, for files that are missing, damaged or not a GPT-2's,
+    and for a device that cannot be used; OSError for errors of the network and the disk.
     """
     check_device(device)
     float_type(dtype)
@@ -47,10 +47,10 @@ def load(
 def load_transformer(
     name_or_folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu", checkpoint: str | None = None
 ) -> "tuple[Transformer, Tokenizer]":
-    """(Transformer, tokenizer) of a folder, of a training run's checkpoint, or of "english-french", which comes with
-    numgpt; otherwise as `load`.
+    """Load a Transformer and its tokenizer from a folder or a training run, or by the bundled name "english-french".
 
-    Raises InputError for a folder without a Transformer or without a tokenizer whose first three tokens are special.
+    The arguments are those of `load`. Raises InputError for a folder without a Transformer, or without a tokenizer
+    whose first three tokens are special.
     """
     return _load_of_task(
         name_or_folder, "translate", lambda folder: Transformer.load(folder, dtype, device), checkpoint
@@ -58,9 +58,9 @@ def load_transformer(
 
 
 def holds_transformer(name_or_folder: str | os.PathLike[str], checkpoint: str | None = None) -> bool:
-    """Whether a folder, a training run's checkpoint or a model that comes with numgpt holds a Transformer.
+    """Whether a folder, a training run's checkpoint or a bundled model holds a Transformer.
 
-    False for what is none of these.
+    False for anything else.
     """
     from numgpt.checkpoint import hub
 
@@ -75,7 +75,7 @@ def holds_transformer(name_or_folder: str | os.PathLike[str], checkpoint: str | 
 def load_classifier(
     name_or_folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu", checkpoint: str | None = None
 ) -> "tuple[Classifier, Tokenizer]":
-    """(Classifier, tokenizer), otherwise as `load_transformer`."""
+    """Load a Classifier and its tokenizer; otherwise as `load_transformer`."""
     return _load_of_task(name_or_folder, "classify", lambda folder: Classifier.load(folder, dtype, device), checkpoint)
 
 
@@ -102,8 +102,8 @@ def _with_marks(folder: Path, model: M) -> "tuple[M, Tokenizer]":
     if tokenizer is None:
         raise InputError(no_vocabulary(folder))
     check_marks(tokenizer, folder)
-    for notice in notices:
-        print(f"numgpt: {notice}", file=sys.stderr)
+    for line in notices:
+        notice(line)
     return model, tokenizer
 
 
@@ -112,8 +112,8 @@ def read_folder(
 ) -> T:
     """read(folder) for the folder that `find_folder` finds.
 
-    A run that is being trained removes its oldest checkpoints, perhaps the very one that is being read: what came of it
-    then, an error or a half, does not count, and the newest is read in its place.
+    A run in training removes its oldest checkpoints, perhaps the very one that is being read. In that case the error or
+    the incomplete result is discarded, and the newest checkpoint is read instead.
     """
     while True:
         folder = find_folder(name_or_folder, offline, checkpoint)
@@ -139,16 +139,16 @@ def _load(folder: Path, dtype: str, device: str) -> "tuple[GPT, Tokenizer]":
         model = GPT(checkpoint.config, seed=None, dtype=dtype, device=device)
         model.values[...] = to_device(on_host.values, device)
     tell(model, tokenizer, checkpoint.end_of_text)
-    for notice in (*checkpoint.notices, *notices):
-        print(f"numgpt: {notice}", file=sys.stderr)
+    for line in (*checkpoint.notices, *notices):
+        notice(line)
     return model, tokenizer
 
 
 def fit(tokenizer: Any, n_vocab: int, folder: Path) -> tuple[Any, list[str]]:
-    """(tokenizer, notices): the tokenizer without added tokens that a model of `n_vocab` rows has no row for.
+    """(tokenizer, notices): the tokenizer without the added tokens that a model of `n_vocab` rows has no row for.
 
-    Such tokens are common where somebody added them and trained no further. Raises InputError where other tokens have
-    no row.
+    Such tokens are common if somebody added them without further training. Raises InputError if other tokens have no
+    row.
     """
     if tokenizer is None or tokenizer.n_vocab <= n_vocab:
         return tokenizer, []
@@ -160,8 +160,10 @@ def fit(tokenizer: Any, n_vocab: int, folder: Path) -> tuple[Any, list[str]]:
             "they belong to different models"
         )
     names = ", ".join(map(quoted, without_row[:3])) + (", ..." if len(without_row) > 3 else "")
-    notice = f"{folder}: the model has no embedding for the added tokens from id {n_vocab} on, {names}: left out"
-    return tokenizer.without_added(n_vocab), [notice]
+    line = (
+        f"{folder}: the model has no embedding for the added tokens from id {n_vocab} on ({names}): they are left out"
+    )
+    return tokenizer.without_added(n_vocab), [line]
 
 
 def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
@@ -182,7 +184,7 @@ def find_repository(name: str, offline: bool) -> Path:
     folder = repository.find(name)
     if folder is None and offline:
         raise InputError(
-            f"{name} is no folder here and not downloaded, and offline: `numgpt download {name}` fetches it"
+            f"{name} is neither a folder nor downloaded, and offline forbids it: `numgpt download {name}` fetches it"
         )
     try:
         return folder or repository.download(name)
@@ -191,9 +193,9 @@ def find_repository(name: str, offline: bool) -> Path:
 
 
 def read_vocabulary(name_or_folder: str, offline: bool, read: Callable[[Path], T]) -> T:
-    """read(folder) for the folder whose vocabulary is meant: as `read_folder`, but of a published model it is enough.
+    """read(folder) for a folder with a vocabulary: as `read_folder`, but a published model needs only its vocabulary.
 
-    Where that is not on this machine it is downloaded alone, 1.5 MB. Raises InputError where offline forbids it.
+    If that is not on this machine, it alone is downloaded, 1.5 MB. Raises InputError if offline forbids it.
     """
     from numgpt.checkpoint import hub
 
@@ -202,18 +204,18 @@ def read_vocabulary(name_or_folder: str, offline: bool, read: Callable[[Path], T
     folder = hub.find_vocabulary(name_or_folder)
     if folder is None and offline:
         raise InputError(
-            f"the vocabulary of {name_or_folder} is not on this machine, and offline: --model shakespeare takes the "
-            "one that comes with numgpt"
+            f"the vocabulary of {name_or_folder} is not on this machine, and offline forbids a download: "
+            "--model shakespeare uses the bundled one"
         )
     return read(folder or hub.download(name_or_folder, vocabulary_only=True))
 
 
 def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoint: str | None = None) -> Path:
-    """The folder that `load` means by its argument; what looks like a path is one, also where nothing lies there.
+    """The folder that the argument of `load` stands for; what looks like a path is one, even if nothing is there.
 
-    "org/name" is a repository of Hugging Face's, unless there is a file or folder of that name or of the name org.
+    "org/name" is a Hugging Face repository, unless there is a file or folder of that name or of the name org.
 
-    Of a training run it is a checkpoint, as `load` says. Raises InputError where one is named and there is no run.
+    For a training run it is a checkpoint, as `load` says. Raises InputError if a checkpoint is named without a run.
     """
     from numgpt.checkpoint import hub, repository
 
@@ -240,5 +242,7 @@ def find_folder(name_or_folder: str | os.PathLike[str], offline: bool, checkpoin
         raise InputError(f"{quoted(text)} is not a folder, and {error}; shakespeare comes with numgpt") from None
     folder = hub.find(name)
     if folder is None and offline:
-        raise InputError(f"{name} is not on this machine, and offline: `numgpt download {name}` fetches it")
+        raise InputError(
+            f"{name} is not on this machine, and offline forbids a download: `numgpt download {name}` fetches it"
+        )
     return folder or hub.download(name)

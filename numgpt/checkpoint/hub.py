@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from numgpt.checkpoint import releases
-from numgpt.errors import InputError
+from numgpt.errors import InputError, notice
 from numgpt.files import file_sha256, flush, parse_json
 
 SHIPPED = ("shakespeare", "english-french")  # a GPT, and a Transformer that translates
@@ -146,8 +146,8 @@ def _missing(release, folder):
             missing.append(file)
         elif path.suffix != ".json" and file.size not in (None, path.stat().st_size):  # JSON may vary in spaces
             raise InputError(
-                f"{path} has {path.stat().st_size} bytes, but the published file {file.size}: "
-                "delete it, and it is downloaded again"
+                f"{path} has {path.stat().st_size} bytes, but the published file has {file.size}: "
+                "delete it to download it again"
             )
     return missing
 
@@ -165,7 +165,7 @@ def _download(release, folder, parts, source, mirror):
     base = (mirror or (source == "hf" and os.environ.get("HF_ENDPOINT")) or release.base).rstrip("/")
     if missing:
         size = f"{release.gigabytes} GB" if release.gigabytes >= 0.1 else f"{1000 * release.gigabytes:.1f} MB"
-        print(f"numgpt: downloading {release.folder} ({size}) from {base} to {folder}", file=sys.stderr)
+        notice(f"downloading {release.folder} ({size}) from {base} to {folder}")
     with requests.Session() as session:
         session.headers["User-Agent"] = "numgpt"
         for file in missing:
@@ -227,7 +227,7 @@ def _check_tensors(part, prefix):
 
 def _advice(release, folder, source):
     if release == release.vocabulary():
-        return "`--model shakespeare` takes the vocabulary that comes with numgpt"
+        return "`--model shakespeare` uses the bundled vocabulary"
     other = "hf" if source == "openai" else "openai"
     files = ", ".join(file.name for file in release.files)
     return f"try --source {other} or --mirror URL, or put {files} into {folder} by hand"

@@ -1,4 +1,4 @@
-"""Any repository of Hugging Face's that holds a GPT-2, by its name, "org/name": finding it and downloading it.
+"""Find and download any Hugging Face repository that holds a GPT-2, by its name, "org/name".
 
 A download is `<home>/org--name`; config.json comes last, so a folder that has one is whole. Each file is asked for at
 <server>/org/name/resolve/<revision>/<file>; for a large one the server names its SHA-256 (X-Linked-ETag) and sends the
@@ -8,14 +8,13 @@ client on to another host, which is not told the token.
 import os
 import re
 import shutil
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 from numgpt.checkpoint import hub
 from numgpt.checkpoint.configuration import read_config
 from numgpt.checkpoint.weights import INDEX, WEIGHTS, read_index
-from numgpt.errors import InputError
+from numgpt.errors import InputError, notice
 from numgpt.files import flush, parse_json, quoted
 
 SERVER = "https://huggingface.co"
@@ -73,7 +72,7 @@ def download(name, mirror=None):
     with exclusive(folder.with_name(folder.name + ".lock"), f"numgpt: another process is downloading {name}; waiting"):
         if not find(name):
             parts.mkdir(exist_ok=True)
-            print(f"numgpt: downloading {name} from {server} to {folder}", file=sys.stderr)
+            notice(f"downloading {name} from {server} to {folder}")
             try:
                 _move(_Repository(server, name, parts, token).fetch(), parts, folder)
             finally:
@@ -86,7 +85,7 @@ def read_token():
     """$HF_TOKEN, None without one. Raises InputError, which does not repeat it, for what cannot be a token."""
     token = os.environ.get("HF_TOKEN", "").strip()
     if not re.fullmatch("[!-~]*", token):
-        raise InputError("HF_TOKEN has a character that no token has: copy it again from the settings of the account")
+        raise InputError("HF_TOKEN contains a character that no token has: copy it again from your account settings")
     return token or None
 
 
@@ -186,7 +185,7 @@ class _Repository:
             raise DownloadError(self.advice(error), error.status) from None
         self.revision = published.commit or self.revision  # so that all files are of one version
         if large and not published.sha256:
-            print(f"numgpt: {self.server} names no SHA-256 for {file}: only its size was checked", file=sys.stderr)
+            notice(f"{self.server} gives no SHA-256 for {file}: only its size was checked")
         if file.endswith(".json"):
             check_json(part, url)
         return True

@@ -1,4 +1,4 @@
-"""The command line: one file a subcommand, each with `add_parser(subparsers)` and `run(args)` -> exit status."""
+"""The command line: one file per subcommand, each with `add_parser(subparsers)` and `run(args)` -> exit status."""
 
 import os
 import sys
@@ -30,23 +30,23 @@ EPILOG = """examples:
   numgpt generate "ROMEO:"                the bundled model continues in Shakespeare's style
   numgpt generate --model 124M "The dog"  GPT-2 continues; it is downloaded the first time
   numgpt gradcheck                        prove every gradient
-  numgpt COMMAND --help                   what a command can do, with examples
+  numgpt COMMAND --help                   a command's options, with examples
 """
 STATUS_CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 
 def main(argv=None):
-    """Run one command line, `argv` or the process's own; return the exit status. Without a word, print the help.
+    """Run one command line, `argv` or the process's own; return the exit status. Without arguments, print the help.
 
-    What the user can mend (InputError, OSError, no memory) is one line on standard error and status 2; Ctrl-C and a
-    reader that closes the pipe end quietly.
+    Errors that the user can correct (InputError, OSError, no memory) give one line on standard error and status 2.
+    Ctrl-C and a reader that closes the pipe end the command quietly.
     """
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without a character must not end the text
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal lacks must not end the text
     try:
         words = sys.argv[1:] if argv is None else argv
         args = build_parser().parse_args(words or ["--help"])
-        kernels_in_use()  # a wrong NUMGPT_KERNELS is told before any work
+        kernels_in_use()  # so that a wrong NUMGPT_KERNELS is reported before any work
         status = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -62,13 +62,13 @@ def main(argv=None):
     except OSError as error:
         return complain(system_errors.explain(error))
     except MemoryError as error:
-        return complain(f"there is not enough memory: {error}")
+        return complain(f"not enough memory: {error}")
     finally:
         drop_what_cannot_be_written()
 
 
 def build_parser():
-    """The parser of all subcommands; a parsed line's `run` is the function to call."""
+    """The parser of all subcommands; `run` of the parsed arguments is the function to call."""
     parser = Parser(
         prog="numgpt",
         description="GPT-2 in NumPy, with every gradient derived and written by hand.",
@@ -103,7 +103,7 @@ def complain(error):
 
 
 def drop_what_cannot_be_written():
-    """Point standard output at nothing if it is closed or full, so that Python does not complain about it at exit."""
+    """Point standard output at os.devnull if it is closed or full, so that Python does not complain at exit."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

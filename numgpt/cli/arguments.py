@@ -1,4 +1,4 @@
-"""What several subcommands take: a model, and a text from the command line or from standard input."""
+"""Arguments that several subcommands share: a model, and a text from the command line or from standard input."""
 
 import os
 import shutil
@@ -14,13 +14,13 @@ DEFAULT_TRANSLATOR = "english-french"
 
 
 def add_model_arguments(parser):
-    """--model and how it is loaded."""
+    """Add --model and the options that say how the model is loaded."""
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
         metavar="NAME",
-        help="shakespeare, which comes with numgpt (default), a published name (124M, 355M, 774M, 1558M), a folder, or "
-        "a repository of Hugging Face's (org/name)",
+        help="shakespeare, bundled with numgpt (default); a published name (124M, 355M, 774M, 1558M); a folder; or a "
+        "Hugging Face repository (org/name)",
     )
     add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
@@ -33,64 +33,64 @@ def add_processes_argument(parser, of=""):
     parser.add_argument(
         "--processes",
         metavar="N",
-        help=f"{of}how many processes of this machine share the work; what comes out is the same (default 1; under "
-        "mpiexec its number counts)",
+        help=f"{of}how many processes on this machine share the work, which changes nothing in the output (default 1; "
+        "mpiexec sets its own number)",
     )
 
 
 def add_checkpoint_argument(parser, default):
-    """--checkpoint, which chooses among those of a training run."""
+    """Add --checkpoint, which chooses among the checkpoints of a training run."""
     parser.add_argument(
         "--checkpoint",
         metavar="WHICH",
-        help="of a training run: best (the lowest loss on held-out text), latest, or a number of steps "
+        help="which checkpoint of a training run: best (lowest loss on held-out text), latest, or a step number "
         f"(default {default})",
     )
 
 
 def add_special_argument(parser):
-    """--allow-special, for a text that is encoded."""
+    """Add --allow-special, for commands that encode a text."""
     parser.add_argument(
         "--allow-special",
         action="store_true",
-        help="read the texts of special tokens, such as <|endoftext|>, as these tokens",
+        help="encode special tokens in the text, such as <|endoftext|>, as tokens instead of as ordinary text",
     )
 
 
 def allowed_special(args):
-    """What `encode` is to take as `allowed_special`, as --allow-special says."""
+    """The `allowed_special` argument of `encode` that --allow-special stands for."""
     return "all" if args.allow_special else ()
 
 
 def tell_special(tokenizer, text, args, name):
-    """Say on standard error which special tokens' texts `text` holds that are read as ordinary text, if any."""
+    """Say on standard error which special tokens in `text`, if any, are read as ordinary text."""
     from numgpt.tokenizer.added import read_as_text
 
     found = read_as_text(tokenizer, text, allowed_special(args))
     if found:
         many = len(found) > 1
         notice(
-            f"{name} holds {' and '.join(found[:3])}{', ...' if found[3:] else ''}, read as ordinary text; "
-            f"--allow-special reads {'them as the tokens' if many else 'it as the token'}"
+            f"{name} contains {' and '.join(found[:3])}{', ...' if found[3:] else ''}, read as ordinary text; "
+            f"--allow-special reads {'them as tokens' if many else 'it as a token'}"
         )
 
 
 def notice(text):
-    """Something on standard error that is no error: one line, which a terminal shows in as many as it takes."""
+    """Print a message that is not an error on standard error: one line, wrapped on a terminal."""
     print(wrapped(f"numgpt: {text}", sys.stderr), file=sys.stderr)
 
 
 def wrapped(text, stream):
-    """A paragraph broken between words where `stream` is a terminal; the same line for a file or a program."""
+    """`text`, wrapped between words if `stream` is a terminal; unchanged for a file or a program."""
     if not stream.isatty():
         return text
     return textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
 
 
 def text_or_stdin(argument, name):
-    """`argument`; where it is None or "-", what standard input has, without the line break at its end.
+    """`argument`; if it is None or "-", the text on standard input, without the line break at its end.
 
-    Raises InputError for what is not UTF-8; `name` says what the text is.
+    Raises InputError if the text is not UTF-8; `name` says what the text is.
     """
     if argument not in (None, "-"):
         return decode_argument(argument, name)
@@ -99,9 +99,9 @@ def text_or_stdin(argument, name):
 
 
 def decode_argument(argument, name):
-    """The text of a word of the command line, whose bytes are UTF-8 whatever the locale makes of them.
+    """The text of a word of the command line, decoded as UTF-8 whatever the locale.
 
-    What is not UTF-8 is what the locale says. Raises InputError where it says nothing.
+    Bytes that are not UTF-8 are decoded by the locale. Raises InputError if the locale cannot decode them either.
     """
     with suppress(UnicodeError):
         return os.fsencode(argument).decode("utf-8")

@@ -1,4 +1,4 @@
-"""`numgpt bleu`: how near a Transformer's translations are to those of people."""
+"""`numgpt bleu`: how close a Transformer's translations are to human ones."""
 
 import json
 import time
@@ -8,14 +8,14 @@ from numgpt.cli.translate import read, translated
 from numgpt.errors import InputError
 
 EPILOG = """examples:
-  numgpt bleu fra.tsv --val-fraction 0.02 --model run       on what training held out
+  numgpt bleu fra.tsv --val-fraction 0.02 --model run       on the pairs that training held out
   numgpt bleu fra.tsv --val-fraction 0.02 --beam 4
-  numgpt bleu test.tsv                                      on a whole file that no training saw
+  numgpt bleu test.tsv                                      on a whole file that training never saw
 
-Each source is translated once, and its translation compared with all the targets that it has in PAIRS.tsv. Which
-sources --val-fraction chooses depends on the file and the share alone: those that training with the same file and
---val-fraction held out. A BLEU means nothing without the signature of sacrebleu beside it, nor on sentences that were
-learnt.
+Each source is translated once, and its translation is compared with all of its targets in PAIRS.tsv. The sources that
+--val-fraction selects depend only on the file and the fraction: they are the ones that training with the same file and
+the same --val-fraction held out. A BLEU score means nothing without sacrebleu's signature, and nothing on sentences
+that the model was trained on.
 """
 
 
@@ -23,17 +23,19 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "bleu",
         help="measure a Transformer's translations",
-        description="Translate the sources in PAIRS.tsv, and print the BLEU of the translations by sacrebleu.",
+        description="Translate the sources in PAIRS.tsv and print the BLEU score of the translations, by sacrebleu.",
         epilog=EPILOG,
     )
-    parser.add_argument("pairs", metavar="PAIRS.tsv", help="source TAB target on each line; - is standard input")
-    parser.add_argument("--val-fraction", type=float, metavar="X", help="only the share that training held out")
-    parser.add_argument("--model", default=DEFAULT_TRANSLATOR, metavar="DIR", help="as of numgpt translate")
+    parser.add_argument("pairs", metavar="PAIRS.tsv", help="source TAB target on each line; - reads standard input")
+    parser.add_argument("--val-fraction", type=float, metavar="X", help="use only the fraction that training held out")
+    parser.add_argument("--model", default=DEFAULT_TRANSLATOR, metavar="DIR", help="as for numgpt translate")
     add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
-    parser.add_argument("--beam", type=int, default=1, metavar="N", help="search with N beams (default 1, no search)")
-    parser.add_argument("--length-penalty", type=float, default=1.0, metavar="X", help="of the score (default 1)")
+    parser.add_argument("--beam", type=int, default=1, metavar="N", help="number of beams (default 1: no search)")
+    parser.add_argument(
+        "--length-penalty", type=float, default=1.0, metavar="X", help="exponent of the length in a score (default 1)"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.set_defaults(run=run)
 
@@ -67,7 +69,10 @@ def run(args):
 
 
 def chosen(path, val_fraction):
-    """source -> its targets, of the pairs at `path`, or of the share that training holds out. Raises InputError."""
+    """source -> its targets, from the pairs at `path` or from the fraction that training holds out.
+
+    Raises InputError as reading the pairs does.
+    """
     from numgpt.numbers import check_number
     from numgpt.training.pairs import read_pairs
 
@@ -82,7 +87,7 @@ def chosen(path, val_fraction):
 
 
 def show(result, as_json):
-    """Print the figures: a line of JSON, or a row each."""
+    """Print the figures: as one line of JSON, or one per row."""
     if as_json:
         print(json.dumps(result))
         return

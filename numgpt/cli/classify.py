@@ -1,4 +1,4 @@
-"""`numgpt classify`: the labels of texts, by a classifier."""
+"""`numgpt classify`: label texts with a classifier."""
 
 import json
 
@@ -7,14 +7,14 @@ from numgpt.cli.translate import lines_of_input
 from numgpt.errors import InputError
 from numgpt.files import naming
 
-LINES = 256  # of standard input that are read together
+LINES = 256  # of standard input that are labelled together
 MOST_TOKENS = 2048  # of a text: attention's memory grows with the square
 EPILOG = """examples:
   numgpt classify --model run "I would buy it again."
   numgpt classify --model run < texts.txt > labels.txt
   numgpt classify --model run --json "I would buy it again."     with the probability of every label
 
-Without TEXT every line of standard input gets its label, in order; an empty line stays one. A text of more than 2048
+Without TEXT, every line of standard input gets its label, in order; an empty line stays empty. A text of more than 2048
 tokens is refused.
 """
 
@@ -23,15 +23,17 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "classify",
         help="label texts with a classifier that was trained for it",
-        description="Print the likeliest label of each TEXT on a line.",
+        description="Print the likeliest label of each TEXT, one per line.",
         epilog=EPILOG,
     )
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="without any, the lines of standard input")
-    parser.add_argument("--model", required=True, metavar="DIR", help="a run of numgpt train --task classify")
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="texts to label (default: the lines of standard input)"
+    )
+    parser.add_argument("--model", required=True, metavar="DIR", help="a training run of numgpt train --task classify")
     add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line: text, label, probabilities")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line: text, label, probabilities")
     parser.set_defaults(run=run)
 
 
@@ -54,12 +56,12 @@ def read(text, where, tokenizer):
     """The ids of a text. Raises InputError, beginning with `where`, for one that is too long."""
     ids = tokenizer.encode(text.strip())
     if len(ids) > MOST_TOKENS:
-        raise InputError(f"{where} has {len(ids)} tokens, and at most {MOST_TOKENS} are read: give a part of it")
+        raise InputError(f"{where} has {len(ids)} tokens, more than the {MOST_TOKENS} allowed: shorten it")
     return ids
 
 
 def labelled(model, texts, encoded, as_json):
-    """Yield what is printed of each text; an empty one has no label."""
+    """Yield the line to print for each text; an empty text has no label."""
     from numgpt.generation.classification import classify
 
     found = iter(classify(model, [ids for ids in encoded if ids]))

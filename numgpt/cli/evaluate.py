@@ -1,4 +1,4 @@
-"""`numgpt evaluate`: a number with the name of the protocol that made it."""
+"""`numgpt evaluate`: a figure, with the name of the protocol that it was computed by."""
 
 import json
 import sys
@@ -7,17 +7,17 @@ from numgpt.cli.arguments import add_model_arguments, add_processes_argument
 from numgpt.cli.progress import units_bar
 
 EPILOG = """examples:
-  numgpt evaluate --list                                                what there is
+  numgpt evaluate --list                                                all tasks
   numgpt evaluate wikitext-lm-eval --model 124M                         word perplexity 37.37, as published
-  numgpt evaluate lambada-lm-eval --model 124M --limit 200              a part, with its standard error
-  numgpt evaluate hellaswag-llm.c --model 124M --out rows.jsonl         continues where it was when it was killed
+  numgpt evaluate lambada-lm-eval --model 124M --limit 200              a part of it, with the standard error
+  numgpt evaluate hellaswag-llm.c --model 124M --out rows.jsonl         resumes if it was interrupted
   numgpt evaluate text --file book.txt --protocol strided --stride 256  any text
   numgpt evaluate text --file book.txt --protocol rolling
 
-A perplexity means nothing without its protocol: how the text is cut, what a token sees before it, and what the sum is
-divided by. Where a figure is published for the protocol, the model's size and the text, the result says whether it is
-equal. scripts/fetch-texts fetches the texts. On a terminal the figures come as a table, elsewhere, or with --json, as a
-line of JSON. docs/evaluation.md explains the protocols.
+A perplexity means nothing without its protocol: how the text is cut, what context each token sees, and what the sum is
+divided by. If a figure has been published for the same protocol, model size and text, the result says whether the two
+agree. scripts/fetch-texts fetches the texts. On a terminal, the figures are printed as a table; elsewhere, or with
+--json, as one line of JSON. docs/evaluation.md explains the protocols.
 """
 
 
@@ -25,18 +25,25 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "evaluate",
         help="compute a model's figures by a published protocol",
-        description="Compute a model's perplexity or accuracy by the protocol TASK.",
+        description="Compute a model's perplexity or accuracy by the protocol of TASK.",
         epilog=EPILOG,
     )
-    parser.add_argument("task", metavar="TASK", nargs="?", help="a protocol's name, or text for any text")
+    parser.add_argument("task", metavar="TASK", nargs="?", help="a name that --list prints, or text for any text")
     parser.add_argument("--list", action="store_true", help="list the tasks and their protocols")
-    parser.add_argument("--file", metavar="F", help="the text; - is standard input")
-    parser.add_argument("--protocol", help="for text: strided (default) or rolling")
-    parser.add_argument("--stride", type=int, metavar="N", help="for text, strided: tokens from window to window")
-    parser.add_argument("--limit", type=int, metavar="N", help="score only the first N windows, pages or lines")
-    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="windows read together (default 8)")
+    parser.add_argument("--file", metavar="FILE", help="the text; - reads standard input")
+    parser.add_argument("--protocol", metavar="NAME", help="for the task text: strided (default) or rolling")
     parser.add_argument(
-        "--out", metavar="F.jsonl", help="append each unit's record to F; a run that was killed continues from there"
+        "--stride",
+        type=int,
+        metavar="N",
+        help="for the protocol strided: tokens from the start of one window to the next (default: the context)",
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="score only the first N windows, pages or lines")
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="windows in a batch (default 8)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE.jsonl",
+        help="append the record of each unit (window, page or line) to FILE; the same command then resumes from it",
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     add_processes_argument(parser)
@@ -67,11 +74,11 @@ def lead(args):
     if args.list:
         return list_tasks()
     if args.task is None:
-        raise InputError("which task? `numgpt evaluate --list` has them")
+        raise InputError("no task is given: `numgpt evaluate --list` prints them")
     task = find_task(args.task, args.protocol, args.stride)
-    find_text(args.task, task, args.file)  # a wrong name is told before a model is loaded, or downloaded
+    find_text(args.task, task, args.file)  # so that a wrong name is reported before a model is loaded or downloaded
     with dealing(args.processes, args.device) as deal, units_bar() as progress:
-        model, tokenizer = load(args.model, dtype=args.dtype, device=args.device, offline=args.offline)
+        model, tokenizer = load(args.model, args.dtype, args.device, args.offline, args.checkpoint)
         if tokenizer is None:
             raise InputError(no_vocabulary(args.model))
         result = evaluate(
@@ -93,7 +100,7 @@ def lead(args):
 
 
 def list_tasks():
-    """Print every task with its protocol, and what is published for it."""
+    """Print every task with its protocol and the figures published for it."""
     from numgpt.evaluation import TASKS
     from numgpt.evaluation.published import read_published
 
@@ -107,7 +114,7 @@ def list_tasks():
 
 
 def show(result, as_json):
-    """Print the figures: a line of JSON, or a row each."""
+    """Print the figures: as one line of JSON, or one per row."""
     if as_json:
         print(json.dumps(result, allow_nan=False))
         return
@@ -123,5 +130,5 @@ def show(result, as_json):
 
 
 def cell(value):
-    """A value as the table shows it."""
+    """A value as a cell of the table."""
     return format(value, ",.6g") if isinstance(value, float) else "-" if value is None else value

@@ -1,4 +1,4 @@
-"""`numgpt explain`: a text's way through a model and back, as a page, as text or as numbers."""
+"""`numgpt explain`: follow a text through a model and back, as a page, as text or as numbers."""
 
 import json
 from functools import partial
@@ -10,42 +10,48 @@ STEPS = 4
 EPILOG = """examples:
   numgpt explain "To be, or not to be" -o page.html
   numgpt explain "The capital of France is" --target " Paris" --model 124M -o page.html
-  numgpt explain "ROMEO:" --text                      the same for a terminal
-  numgpt explain "ROMEO:" --model run -o film.html    a run's folder: part 10 goes through its checkpoints
+  numgpt explain "ROMEO:" --text                      the same as plain text
+  numgpt explain "ROMEO:" --model run -o film.html    a training run: part 10 compares its checkpoints
   numgpt explain "ROMEO:" --heads 0.3,2.1 --json      the numbers
-  numgpt explain "I love you." --model run-translate -o page.html    of a Transformer: --target is the translation
+  numgpt explain "I love you." --model run-translate -o page.html    a Transformer: --target is the translation
 
-Everything is shown of up to 64 tokens, up to 256 in --layers that were chosen. The ablation goes through the heads of
-the layers that are shown: fewer layers are faster. The page is one file and asks the network for nothing.
+A text may have up to 64 tokens, or up to 256 if --layers selects the layers. The ablation goes through the heads of the
+layers that are shown, so fewer layers take less time. The page is one file and loads nothing from the network.
 """
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "explain",
-        help="show what happens inside, forward and backward, as one page",
-        description="Show a text's way through a model and back: tokens, attention, neurons, the logit lens, "
-        "sampling, the loss, every gradient and its proof, as one HTML file that works offline.",
+        help="show what happens inside a model, forward and backward, as one page",
+        description="Follow a text through a model and back: tokens, attention, neurons, the logit lens, sampling, the "
+        "loss, every gradient and its proof, in one HTML file that works offline.",
         epilog=EPILOG,
     )
-    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text; - or none is standard input")
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text (- or none: standard input)")
     add_model_arguments(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it there")
-    parser.add_argument("--target", metavar="TEXT", help="what is to come after PROMPT (default: its own next tokens)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the result to FILE")
+    parser.add_argument(
+        "--target", metavar="TEXT", help="the text that should follow PROMPT (default: PROMPT's own next tokens)"
+    )
     parser.add_argument("--layers", metavar="LIST", help="layers to show, such as 0,5 (default all)")
-    parser.add_argument("--heads", metavar="LIST", help="heads to open, such as 0.3,5.1 (default: one of each layer)")
+    parser.add_argument(
+        "--heads", metavar="LIST", help="heads to show in detail, such as 0.3,5.1 (default: one per layer)"
+    )
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="steps of SGD on the text (default 4)")
-    parser.add_argument("--compare", metavar="MODEL", help="show the losses of another model beside")
-    parser.add_argument("--language", default="en", metavar="NAME", help="of the page and the text: en or de")
+    parser.add_argument("--compare", metavar="MODEL", help="also show the losses of this model")
+    parser.add_argument(
+        "--language", default="en", metavar="NAME", help="language of the page or text: en or de (default en)"
+    )
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--text", action="store_true", help="plain text in place of a page")
-    kind.add_argument("--json", action="store_true", help="one JSON object with the numbers in place of a page")
+    kind.add_argument("--text", action="store_true", help="plain text instead of a page")
+    kind.add_argument("--json", action="store_true", help="one JSON object with the numbers instead of a page")
     parser.set_defaults(run=run)
 
 
 def run(args):
     if not (args.output or args.text or args.json):
-        raise InputError("where to? give -o FILE for the page, --text for the terminal, or --json for the numbers")
+        raise InputError("no output is chosen: give -o FILE for the page, --text for plain text, or --json for numbers")
     prompt = text_or_stdin(args.prompt, "the prompt")
     target = None if args.target is None else decode_argument(args.target, "the target")
 
@@ -63,7 +69,7 @@ def run(args):
     from numgpt.numbers import check_number
     from numgpt.tokenizer import no_vocabulary
 
-    read_strings(args.language)  # a wrong one is told before any work
+    read_strings(args.language)  # so that a wrong language is reported before any work
     check_number(args.steps, "--steps", whole=True, low=0, note="0 takes none")
     fetch = partial(load, dtype=args.dtype, device=args.device, offline=args.offline)
     model, tokenizer = fetch(args.model, checkpoint=args.checkpoint)
@@ -86,7 +92,7 @@ def run(args):
 
 
 def explain_translation(args, source, target):
-    """Write the page of a translation, of `target` or, where that is None, of the one that the model finds."""
+    """Write the page of a translation: `target` or, if that is None, the one that the model finds."""
     from numgpt.cli.translate import read
     from numgpt.explain.translation import translation_page
     from numgpt.files import atomic_write

@@ -1,4 +1,4 @@
-"""`numgpt generate --prompts-file`: many prompts, a line of JSON for each, and resuming where a run was stopped."""
+"""`numgpt generate --prompts-file`: many prompts, one line of JSON for each, resuming where a run was stopped."""
 
 import json
 import os
@@ -41,16 +41,16 @@ def continue_prompts(args, rules, stop, deal):
                 for line in lines(Writer(args, rules, stop), prompts, done, deal):
                     file.write(line.encode("utf-8"))
                 os.fsync(file.fileno())
-    print(f"{len(prompts)} prompts, {len(prompts) - done} of them now: {args.out}")
+    print(f"{args.out}: {len(prompts)} prompts, {len(prompts) - done} of them new")
     return 0
 
 
 def read_prompts(path):
-    """The prompts in a file. Raises InputError for a line that holds none, with its number."""
+    """The prompts in a file. Raises InputError, with the line's number, for a line without a prompt."""
     where = "standard input" if path == "-" else path
     text = decode_utf8(read_bytes(path), where)
     if not text.strip():
-        raise InputError(f"{where} is empty: there are no prompts in it")
+        raise InputError(f"{where} is empty: it must contain prompts, one per line")
     rows = text.removesuffix("\n").split("\n")
     read = from_json if path.endswith(".jsonl") else from_line
     return [read(row.removesuffix("\r"), f"{where}, line {n}") for n, row in enumerate(rows, 1)]
@@ -67,7 +67,7 @@ def from_json(row, where):
     """The prompt in a line of JSON."""
     prompt = parse_row(row, where).get("prompt")
     if not isinstance(prompt, str) or not prompt:
-        raise InputError(f'{where}: no prompt: give an object with a text in "prompt"')
+        raise InputError(f'{where}: no prompt: every line must be an object with a text in "prompt"')
     return prompt
 
 
@@ -82,7 +82,7 @@ def parse_row(row, where):
 def lines(writer, prompts, done, deal):
     """The lines of JSON for prompts[done:], each with its line break.
 
-    Batches begin at the same prompts however many are done, as a text alone and in another batch differ by rounding.
+    Batches begin at the same prompts however many are done: in another batch, a text may differ by rounding.
     """
     args = writer.args
     size = args.batch_size or BATCH_SIZE
@@ -98,7 +98,7 @@ def lines(writer, prompts, done, deal):
 
 
 def all_ids(writer, prompts):
-    """The ids of every prompt. Raises InputError for one that cannot be used, with its line."""
+    """The ids of every prompt. Raises InputError, with the line's number, for a prompt that cannot be used."""
     tell_special(writer.tokenizer, "\n".join(prompts), writer.args, writer.args.prompts_file)
     rows, cut = [], 0
     for n, prompt in enumerate(prompts, 1):
@@ -110,12 +110,12 @@ def all_ids(writer, prompts):
         cut += n_left_out > 0
     if cut:
         n_ctx = writer.model.config.n_ctx
-        notice(f"{cut} of the prompts are longer than the context of {n_ctx} tokens: of these the end is taken")
+        notice(f"prompts longer than the context of {n_ctx} tokens: {cut}; only the end of each is used")
     return rows
 
 
 def as_line(n, prompt, args, rules, samples, ids):
-    """What is printed for prompt n, counted from 0."""
+    """The line of JSON for prompt n, counted from 0."""
     for sample in samples:
         if not args.logprobs:
             sample.pop("logprobs", None)  # the last digits depend on the batch
@@ -124,15 +124,15 @@ def as_line(n, prompt, args, rules, samples, ids):
 
 
 def head(n, prompt, args, rules):
-    """The part of a line that is known before anything is made."""
+    """The part of a line that is known before anything is generated."""
     asked = settings(args, rules) | {"num_samples": args.num_samples or 1, "logprobs": args.logprobs}
     return {"line": n + 1, "prompt": prompt, "model": args.model, "dtype": args.dtype, "settings": asked}
 
 
 def take_up(args, rules, prompts):
-    """(how many lines --out has already, the rules with the seed that made them); half a line at its end is removed.
+    """(how many lines --out already has, the rules with the seed that they were made with).
 
-    Raises InputError for a line that this command would not have written.
+    An incomplete line at the end is removed. Raises InputError for a line that this command would not have written.
     """
     try:
         data = read_bytes(args.out)
@@ -141,7 +141,7 @@ def take_up(args, rules, prompts):
     whole = data[: data.rfind(b"\n") + 1]
     rows = decode_utf8(whole, args.out).split("\n")[:-1]
     if len(rows) > len(prompts):
-        raise InputError(f"{args.out} has {len(rows)} lines, but there are {len(prompts)} prompts: name another file")
+        raise InputError(f"{args.out} has {len(rows)} lines, but there are {len(prompts)} prompts: give another file")
     for n, row in enumerate(rows):
         found = parse_row(row, f"{args.out}, line {n + 1}")
         if n == 0 and args.seed is None and args.num_beams is None:
@@ -154,7 +154,7 @@ def take_up(args, rules, prompts):
     if half:
         ours = b'{"line": %d, ' % (len(rows) + 1)
         if half[: len(ours)] != ours[: len(half)]:
-            raise InputError(f"{args.out}, line {len(rows) + 1}, is no line of this command's: name another file")
+            raise InputError(f"{args.out}, line {len(rows) + 1}: this command did not write it: give another file")
         os.truncate(args.out, len(whole))
     return len(rows), rules
 
@@ -164,12 +164,12 @@ def seed_of(found, path):
     asked = found.get("settings")
     seed = asked.get("seed") if isinstance(asked, dict) else None
     if type(seed) is not int or not 0 <= seed < LARGEST_SEED:
-        raise InputError(f"{path}, line 1, has no seed: it is no file of this command's, name another")
+        raise InputError(f"{path}, line 1: no seed: this command did not write the file: give another one")
     return seed
 
 
 def different(where, name, found, expected):
-    """Raise InputError for what a line has and should not have."""
+    """Raise InputError for a value in a line that is not the expected one."""
     if isinstance(found, dict) and isinstance(expected, dict):
         name = next(
             key for key in [*expected, *found] if (key in found, found.get(key)) != (key in expected, expected.get(key))
@@ -177,5 +177,5 @@ def different(where, name, found, expected):
         found, expected = found.get(name), expected.get(name)
     raise InputError(
         f"{where} was made with another {name}, {quoted(found)} and not {quoted(expected)}: "
-        "ask for the same, or name another file"
+        "use the same, or give another file"
     )

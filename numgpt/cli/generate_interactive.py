@@ -1,4 +1,4 @@
-"""`numgpt generate --interactive`: one text that the user and the model write in turn."""
+"""`numgpt generate --interactive`: one text that the user and the model write in turns."""
 
 import signal
 import sys
@@ -9,22 +9,22 @@ from numgpt.errors import InputError
 
 
 def converse(writer):
-    """Read a line, print the model's answer, and so on until there is no more to read."""
+    """Read a line, print the model's answer, and repeat until standard input ends."""
     with suppress(ImportError):
-        import readline  # noqa: F401  lets `input` edit its line, with those before it
+        import readline  # noqa: F401  gives `input` line editing and a history
     if sys.stdin is None:
         raise InputError("--interactive needs standard input, and there is none")
     writer.args.keep_end = True
     if sys.stdin.isatty():
-        notice("type a text to be continued; Ctrl-C stops an answer, Ctrl-D ends")
-    pressed = []  # Ctrl-C: an answer ends between two tokens, nowhere in a computation
+        notice("enter a text; Ctrl-C stops an answer, Ctrl-D ends the conversation")
+    pressed = []  # Ctrl-C: an answer ends between two tokens, never within a computation
     with on_interrupt(lambda *_: pressed.append(True)):
         talk(writer, pressed)
     return 0
 
 
 def talk(writer, pressed):
-    """The conversation itself; an answer ends early once there is something in `pressed`."""
+    """The conversation itself; an answer ends early once `pressed` is not empty."""
     history, joint, turn, said = [], "", 0, False
     while (line := read_line()) is not None:
         pressed.clear()
@@ -40,7 +40,7 @@ def talk(writer, pressed):
             if n_left_out and not said:
                 said = True
                 notice(
-                    f"the text has grown beyond the context of {writer.model.config.n_ctx} tokens: from here on its "
+                    f"the text no longer fits the context of {writer.model.config.n_ctx} tokens: from here on, its "
                     "beginning is left out"
                 )
             answer = answered(writer, history, turn, pressed)
@@ -53,7 +53,7 @@ def talk(writer, pressed):
 
 
 def read_line():
-    """What the user types next; None at its end."""
+    """What the user types next; None at the end of standard input."""
     watched = sys.stdin.isatty() and sys.stdout.isatty()
     while True:
         try:
@@ -66,11 +66,11 @@ def read_line():
             return None
         except KeyboardInterrupt:
             print(file=sys.stderr)
-            notice("Ctrl-D ends")
+            notice("Ctrl-D ends the conversation")
 
 
 def answered(writer, history, turn, pressed):
-    """The Continuation of `history`, ids, printed as it comes and with a line break after it."""
+    """The Continuation of `history` (ids), printed as it is drawn, with a line break after it."""
 
     def show(piece):
         if piece:

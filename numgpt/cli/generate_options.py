@@ -1,4 +1,4 @@
-"""What `numgpt generate` was asked, checked: which options go together, and the rules of choosing."""
+"""Check the options of `numgpt generate`: which ones go together, and the rules by which tokens are chosen."""
 
 import os
 import re
@@ -9,18 +9,18 @@ from numgpt.errors import InputError
 from numgpt.files import quoted
 from numgpt.numbers import check_number
 
-# An option, why others make no sense beside it, and these.
+# (an option, why it excludes other options, those options)
 APART = [
-    ("unconditional", "starts from nothing", ("prompt",)),
-    ("prompts_file", "has all the prompts", ("prompt", "unconditional")),
+    ("unconditional", "starts without a prompt", ("prompt",)),
+    ("prompts_file", "provides all the prompts", ("prompt", "unconditional")),
     (
         "interactive",
-        "asks for each text and prints the answer to it",
+        "reads each text and prints the answer",
         ("prompt", "unconditional", "prompts_file", "json", "logprobs", "num_samples", "best_of", "num_beams"),
     ),
     ("num_beams", "draws nothing", ("temperature", "top_k", "top_p", "min_p", "seed", "best_of")),
-    ("num_beams", "ends a text at tokens only", ("stop",)),
-    ("num_beams", "knows how likely a text is as a whole", ("logprobs",)),
+    ("num_beams", "ends a text only at tokens", ("stop",)),
+    ("num_beams", "scores only whole texts", ("logprobs",)),
 ]
 TOGETHER = [
     ("out", ("prompts_file",)),
@@ -33,14 +33,15 @@ TEMPERATURE, TOP_K = 0.8, 40
 
 
 def check_together(args):
-    """Raise InputError for options that make no sense together, and for numbers that are none of theirs."""
+    """Raise InputError for options that exclude each other, and for numbers outside their range."""
     for option, why, others in APART:
         wrong = [other for other in others if given(args, option) and given(args, other)]
         if wrong:
-            raise InputError(f"{shown(option)} {why}: leave out either it or {shown(wrong[0])}")
+            raise InputError(f"{shown(option)} {why}: give either {shown(option)} or {shown(wrong[0])}, not both")
     for option, needed in TOGETHER:
         if given(args, option) and not any(given(args, other) for other in needed):
-            raise InputError(f"{shown(option)} is for {' or '.join(map(shown, needed))}: leave it out, or add that")
+            needs = " or ".join(map(shown, needed))
+            raise InputError(f"{shown(option)} works only with {needs}: leave it out, or add {needs}")
     for option in "num_samples", "best_of", "num_beams", "batch_size", "logprobs":
         if given(args, option):
             check_number(getattr(args, option), shown(option), whole=True, low=1)
@@ -48,13 +49,13 @@ def check_together(args):
     n = args.num_samples or 1
     for option in "best_of", "num_beams":
         if given(args, option) and getattr(args, option) < n:
-            raise InputError(f"{shown(option)} {getattr(args, option)} cannot give the {n} texts of --num-samples")
+            raise InputError(f"{shown(option)} {getattr(args, option)} is too few for --num-samples {n}")
     if given(args, "best_of") and args.temperature == 0:
-        raise InputError("--best-of draws several texts, which are all the same at --temperature 0: leave out one")
+        raise InputError("--best-of needs different texts, but with --temperature 0 all are the same: leave out one")
 
 
 def given(args, option):
-    """Whether an option stands on the command line."""
+    """Whether an option is given on the command line."""
     value = getattr(args, option)
     return value is not None and value is not False and value != []
 
@@ -65,7 +66,7 @@ def shown(option):
 
 
 def read_rules(args):
-    """The Rules that stand in `args`; a seed is drawn here if none is given, to be told."""
+    """The Rules that `args` ask for; if no seed is given, one is drawn here, so that it can be reported."""
     from numgpt.generation.rules import NAMES, Rules
 
     asked = {name: value for name, value in vars(args).items() if name in NAMES}
@@ -89,7 +90,7 @@ def parse_bias(text):
         try:
             bias[int(found[1])] = float(found[2])
         except (TypeError, ValueError):
-            raise InputError(f"--logit-bias must be ID=X, or several with commas between, not {quoted(part)}") from None
+            raise InputError(f"--logit-bias must be ID=X, or several separated by commas, not {quoted(part)}") from None
     return bias
 
 
@@ -101,7 +102,7 @@ def read_stop(args):
 
 
 def settings(args, rules):
-    """What decides how a text continues, for JSON."""
+    """The settings that decide how a text continues, for JSON."""
     from numgpt.generation.beams import RULES
 
     names = [name for name in asdict(rules) if name in vars(args) and (args.num_beams is None or name in RULES)]
@@ -117,5 +118,5 @@ def settings(args, rules):
 
 
 def length_penalty(args):
-    """That of --num-beams."""
+    """The length penalty for --num-beams."""
     return 1.0 if args.length_penalty is None else args.length_penalty

@@ -15,10 +15,10 @@ from numgpt.tokenizer import no_vocabulary
 
 
 class Writer:
-    """The model and the tokenizer that `args` name, and how they are to continue: `rules`, and the strings `stop`.
+    """The model and the tokenizer that `args` name, with the `rules` and the `stop` strings for continuing a text.
 
-    n_samples: texts for each prompt. n_new: tokens that were made so far. Raises InputError as `load` does, and for
-    numbers that do not fit the model.
+    n_samples: texts per prompt. n_new: tokens generated so far. Raises InputError as `load` does, and for numbers that
+    do not fit the model.
     """
 
     def __init__(self, args, rules, stop):
@@ -36,19 +36,19 @@ class Writer:
         self.n_new = 0
 
     def beginning(self):
-        """The ids before a text: the end of the one before it. Raises InputError if the tokenizer has none."""
+        """The ids that a new text starts from: the end of text. Raises InputError if the tokenizer has none."""
         if self.tokenizer.end_of_text is None:
             raise InputError(
-                "--unconditional needs a tokenizer with an end of text, which this one lacks: give a PROMPT"
+                "--unconditional needs a tokenizer with an end-of-text token, which this one lacks: give a PROMPT"
             )
         return [self.tokenizer.end_of_text]
 
     def prompt_ids(self, prompt):
-        """The ids of a prompt, with the notices that it calls for. Raises InputError for one that cannot be used."""
+        """The ids of a prompt, after printing notices about it. Raises InputError for a prompt that cannot be used."""
         tell_special(self.tokenizer, prompt, self.args, "the prompt")
         ids, n_left_out = self.fit(self.encode(prompt))
         if n_left_out:
-            notice(f"the prompt is longer than the context of {len(ids)} tokens: its first {n_left_out} are left out")
+            notice(f"the prompt exceeds the context of {len(ids)} tokens: its first {n_left_out} tokens are left out")
         return ids
 
     def encode(self, prompt):
@@ -56,20 +56,20 @@ class Writer:
         return encode_prompt(self.tokenizer, prompt, allowed_special=allowed_special(self.args))
 
     def fit(self, ids):
-        """(ids, how many were left out at the beginning): where --keep-end says so, no more than the context holds."""
+        """(ids, how many were left out at the beginning): with --keep-end, no more ids than the context holds."""
         n_ctx = self.model.config.n_ctx
         if len(ids) > n_ctx and not self.args.keep_end:
             raise InputError(
-                f"{len(ids)} tokens do not fit the context of {n_ctx} (n_ctx): shorten the text, or take its end "
+                f"{len(ids)} tokens do not fit the context of {n_ctx} (n_ctx): shorten the text, or use its end "
                 "with --keep-end"
             )
         return ids[-n_ctx:], max(0, len(ids) - n_ctx)
 
     def go_on(self, prompts, first=0, show=None):
-        """For each of `prompts`, lists of ids, a list of its n_samples texts, the best first where they are compared.
+        """For each of `prompts` (lists of ids), a list of its n_samples texts; if they are compared, best first.
 
-        A text is a dict for JSON, text, ids and why it ended among it. first: how many prompts came before these, for
-        their seeds. show: called with each piece of the very first text as it comes.
+        A text is a dict for JSON with its text, its ids, why it ended and more. first: how many prompts came before
+        these, for their seeds. show: called with each piece of the very first text as it is drawn.
         """
         if self.args.num_beams is not None:
             return [[self.from_beam(beam) for beam in beams[: self.n_samples]] for beams in self.search(prompts)]
@@ -82,11 +82,11 @@ class Writer:
         return [[self.from_sample(sample) for sample in group] for group in groups]
 
     def continuation(self):
-        """A text that is to come."""
+        """A text that is yet to be drawn."""
         return Continuation(self.tokenizer, self.stop, self.model.end_of_text)
 
     def draw(self, rows, samples, first_row, show=None, stopped=lambda: False):
-        """Fill `samples` with what follows `rows`, ids, until all have ended, or until `stopped` says so."""
+        """Fill `samples` with the continuations of `rows` (ids), until all have ended or `stopped()` is true."""
         tops = [()] * len(rows)
 
         def watch(logits):
@@ -113,7 +113,7 @@ class Writer:
         )
 
     def from_sample(self, sample):
-        """A text that was drawn, for JSON."""
+        """A drawn text, for JSON."""
         found = {
             "text": sample.text,
             "ids": sample.ids,
@@ -130,7 +130,7 @@ class Writer:
         return found
 
     def from_beam(self, beam):
-        """A text that was found, for JSON."""
+        """A text that beam search found, for JSON."""
         sample = self.continuation()
         for token in beam.ids:
             sample.push(token, 0.0)

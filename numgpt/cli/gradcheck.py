@@ -1,18 +1,18 @@
-"""`numgpt gradcheck`: prove the gradients, one row a tensor."""
+"""`numgpt gradcheck`: prove the gradients, one row per tensor."""
 
 import json
 from pathlib import Path
 
 EPILOG = """examples:
   numgpt gradcheck                        every definition, every kernel and the whole model
-  numgpt gradcheck --layer attention      one of them
-  numgpt gradcheck --layer                the names of all
-  numgpt gradcheck --model 124M           the gradients of a whole model that was loaded, a few minutes
+  numgpt gradcheck --layer attention      one layer
+  numgpt gradcheck --layer                the names of all layers
+  numgpt gradcheck --model 124M           the gradients of a whole loaded model, a few minutes
   numgpt gradcheck mine.py:MyLayer --input 2,3,8          a layer of your own, called with an array of that shape
   numgpt gradcheck "mine.py:MyEmbedding(11, n=8)" --input 2,3:11    made with arguments, called with integers below 11
-  numgpt gradcheck docs/exercises/03_attention.py         an exercise: right, or which result is wrong and how
+  numgpt gradcheck docs/exercises/03_attention.py         an exercise: says which results are wrong, and how
 """
-LIST = ""  # what --layer is without a name
+LIST = ""  # the value of --layer without a name
 COLUMNS = "{:20} {:28} {:>14} {:>9} {:>8}  {:12} {}"
 
 
@@ -21,25 +21,27 @@ def add_parser(subparsers):
         "gradcheck",
         help="prove every hand-written gradient and every kernel",
         description="Compare every hand-written gradient with the derivative of its forward pass, computed by the\n"
-        "complex step (by differences where a function has a corner), and every kernel with its definition.\n"
-        "The error is |a - n| / max(|a|, |n|) over norms. Exit status 1 when one is above what is allowed.",
+        "complex step (by finite differences if a function has a corner), and every kernel with its definition.\n"
+        "The error is |a - n| / max(|a|, |n|), with norms. The exit status is 1 if an error is above its tolerance.",
         epilog=EPILOG,
     )
     parser.add_argument("own", nargs="?", metavar="FILE.py:CLASS", help="a layer of your own, or an exercise")
     parser.add_argument(
-        "--input", action="append", metavar="SHAPE", help="the shape of its input; once for each, if there are several"
+        "--input", action="append", metavar="SHAPE", help="the shape of the layer's input; repeat it for each input"
     )
     parser.add_argument(
         "--layer",
         metavar="NAME",
         nargs="?",
         const=LIST,
-        help="check only this one, e.g. attention, layernorm, model; without NAME, list them all",
+        help="check only this layer, such as attention, layernorm or model; without NAME, list all layers",
     )
-    parser.add_argument("--model", metavar="NAME", help="check this model, a name or a folder, along random directions")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random weights and inputs (default 0)")
+    parser.add_argument("--model", metavar="NAME", help="check this model (a name or a folder) along random directions")
     parser.add_argument(
-        "--device", default="cpu", help="whose kernels are checked: cpu, or cuda for a GPU (default cpu)"
+        "--seed", type=int, default=0, metavar="N", help="seed of the random weights and inputs (default 0)"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="check the kernels of: cpu, or cuda for an NVIDIA GPU (default cpu)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object with all rows")
     parser.set_defaults(run=run)
@@ -69,7 +71,7 @@ def run(args):
 
 
 def all_rows(args):
-    """(name of the check, Row) of everything that the command line asks for."""
+    """(name of the check, Row) for everything that the command line asks for."""
     from numgpt import gradcheck
 
     if args.own:
@@ -83,7 +85,7 @@ def all_rows(args):
 
 
 def rows_of_own(args):
-    """(class or file, Row) of a layer or an exercise of the user's."""
+    """(class or file, Row) for the user's own layer or exercise."""
     from numgpt.cli.own_layer import check_own_layer
 
     rows = check_own_layer(args.own, args.input, args.seed)
@@ -95,7 +97,7 @@ def rows_of_own(args):
 
 
 def rows_of_model(args):
-    """Rows for the parameters of a model that is loaded."""
+    """Rows for the parameters of a loaded model."""
     import numpy as np
 
     from numgpt import gradcheck
@@ -109,6 +111,6 @@ def rows_of_model(args):
 
 
 def as_json(row):
-    """A row as JSON has it; an error that is not a finite number is null."""
+    """A row for JSON; an error that is not a finite number is null."""
     error = row.error if row.error < float("inf") else None
     return {**row._asdict(), "error": error}

@@ -1,4 +1,4 @@
-"""`numgpt info`: what numgpt runs on, and what a model is."""
+"""`numgpt info`: describe the system that numgpt runs on, or a model."""
 
 import os
 import platform
@@ -8,11 +8,11 @@ from pathlib import Path
 from numgpt.errors import InputError
 
 EPILOG = """examples:
-  numgpt info                     versions, threads, and where models are looked for
+  numgpt info                     versions, threads, and where numgpt looks for models
   numgpt info 124M                a published model, downloaded or not
   numgpt info shakespeare         the bundled GPT
   numgpt info english-french      the bundled Transformer
-  numgpt info path/to/folder      a model on disk, or what a folder lacks to be one
+  numgpt info path/to/folder      a model on disk, or what the folder lacks to be a model
 """
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -20,13 +20,15 @@ THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "info",
-        help="show versions, threads and folders, and what a model is",
-        description="Show what numgpt runs on and where it looks for models; of a MODEL, its configuration, how many "
-        "parameters it has and the memory it takes; of a folder that is no model, what is there and what is missing. "
-        "Nothing is downloaded.",
+        help="show versions, threads and folders, or describe a model",
+        description="Without MODEL, show versions, threads and where numgpt looks for models. With MODEL, show its "
+        "configuration, its number of parameters and the memory that it takes; for a folder that is not a model, show "
+        "what is there and what is missing. Nothing is downloaded.",
         epilog=EPILOG,
     )
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="a published name or a folder with a model")
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="a bundled or published name, or a folder with a model"
+    )
     parser.set_defaults(run=run)
 
 
@@ -44,14 +46,14 @@ def run(args):
 
 
 def print_lines(lines):
-    """Print (name, value) pairs, the values below each other."""
+    """Print (name, value) pairs, with the values in one column."""
     width = max((len(name) for name, _ in lines), default=0)
     for name, value in lines:
         print(f"{name:{width}}  {value}")
 
 
 def contents(name):
-    """(name, value) of what lies in a folder that is no model: its files. Nothing of what is no folder."""
+    """(name, value) pairs for the files in a folder that is not a model; none if `name` is not a folder."""
     from numgpt.checkpoint.contents import describe
 
     folder = Path(name).expanduser()
@@ -59,7 +61,7 @@ def contents(name):
 
 
 def system():
-    """(name, value) of what numgpt runs on."""
+    """(name, value) pairs for the system that numgpt runs on."""
     import numpy as np
 
     from numgpt import __version__
@@ -83,7 +85,7 @@ def system():
 
 
 def blas_threads():
-    """How many threads matrix products use, as far as can be told without asking the library itself."""
+    """How many threads matrix products use, as far as is known."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
@@ -94,7 +96,7 @@ def blas_threads():
 
 
 def model(name):
-    """(name, value) of a model: its configuration and sizes."""
+    """(name, value) pairs for a model: its configuration and sizes."""
     from numgpt.checkpoint import hub, open_checkpoint, repository
     from numgpt.config import OFFICIAL_SIZES
     from numgpt.loading import find_folder
@@ -122,12 +124,12 @@ def model(name):
         *asdict(config).items(),
         *words,
         *sizes(config.n_parameters),
-        ("and for each text's keys and values", f"up to {megabytes(n_cached, 4)}, {megabytes(n_cached, 8)}"),
+        ("memory for each text's cache", f"up to {memory_of(n_cached)}"),
     ]
 
 
 def own_model(folder):
-    """(name, value) of the Transformer or the Classifier in `folder`; None where there is none."""
+    """(name, value) pairs for the Transformer or the Classifier in `folder`; None if there is none."""
     from numgpt.checkpoint import open_classifier, open_transformer
     from numgpt.checkpoint.architecture import CLASSIFIER, OWN, TRANSFORMER
     from numgpt.files import read_json
@@ -154,22 +156,26 @@ def own_model(folder):
 
 
 def sizes(n_parameters):
-    """(name, value): how many parameters there are, and what memory they take."""
-    memory = f"{megabytes(n_parameters, 4)} in float32, {megabytes(n_parameters, 8)} in float64"
-    return [("parameters", f"{n_parameters:,}"), ("memory for the parameters", memory)]
+    """(name, value) pairs: the number of parameters and the memory that they take."""
+    return [("parameters", f"{n_parameters:,}"), ("memory for the parameters", memory_of(n_parameters))]
+
+
+def memory_of(count):
+    """The memory of `count` numbers, in both types."""
+    return f"{megabytes(count, 4)} in float32, {megabytes(count, 8)} in float64"
 
 
 def vocabulary(folder, n_vocab):
-    """(name, value) of a model's vocabulary files. Raises InputError for what `numgpt.load` refuses."""
+    """(name, value) pairs for a model's vocabulary files. Raises InputError for files that `numgpt.load` refuses."""
     from numgpt.loading import fit
     from numgpt.tokenizer import load_tokenizer
 
     tokenizer, notices = fit(load_tokenizer(folder), n_vocab, folder)
-    missing = "missing: without vocab.json and merges.txt, or OpenAI's encoder.json and vocab.bpe, it knows no text"
+    missing = "missing: text needs vocab.json and merges.txt, or OpenAI's encoder.json and vocab.bpe"
     found = missing if tokenizer is None else f"{tokenizer.n_vocab:,} tokens"
     return [("vocabulary", found), *(("notice", notice) for notice in notices)]
 
 
 def megabytes(count, size):
-    """The memory of `count` numbers of `size` bytes."""
+    """The memory of `count` numbers of `size` bytes each."""
     return f"{count * size / 1e6:,.1f} MB"

@@ -13,13 +13,14 @@ EPILOG = """examples:
   numgpt loss text.txt --model 124M        under GPT-2
   numgpt loss text.txt --model run --json
 
-Nats are logarithms to the base e. Perplexity is e to the nats per token: among so many equally likely tokens the model
-would have been as unsure. The first token is not predicted, as nothing comes before it. A text longer than the
-context is read in pieces that do not overlap, but each token is predicted: a piece's first from the last of the piece
-before it. That is `numgpt evaluate text --protocol rolling` without the <|endoftext|> before the text, and no published
-protocol: for numbers to compare with others', see `numgpt evaluate`. A folder of texts and FILE.jsonl are read as by
-`numgpt train`: each document by itself, the completion alone where there is a prompt.
-With --json perplexity is null where it is beyond all floating-point numbers, from 1.8e308 up: Infinity is not JSON.
+Losses are in nats, the unit of natural logarithms. Perplexity is exp(nats per token): the number of equally likely
+tokens among which the model would be as unsure. The first token is not predicted, because nothing comes before it. A
+text longer than the context is read in windows that share one token, so every other token is predicted: the first
+target of a window is predicted from the last token of the window before. This is `numgpt evaluate text --protocol
+rolling` without the <|endoftext|> before the text. It is not a published protocol; for figures to compare with others,
+use `numgpt evaluate`. A folder and FILE.jsonl are read as `numgpt train` reads them: each document by itself, and only
+the completion counts if there is a prompt.
+With --json, a perplexity is null if it exceeds the largest floating-point number, 1.8e308: JSON has no Infinity.
 """
 LONGEST_TABLE = 200  # tokens
 PROTOCOL = "windows that share one token, the first token not predicted; no published protocol"
@@ -29,14 +30,15 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "loss",
         help="show the loss of a text, token by token",
-        description="Show the cross-entropy of the text in FILE under a model, and under random weights of the same "
-        f"shape, which have learnt nothing: the mean, and token by token for a text of at most {LONGEST_TABLE} tokens.",
+        description="Show the cross-entropy of the text in FILE under a model and, for comparison, under random "
+        "weights of the same shape. The mean is always shown; the loss of every token only if there are at most "
+        f"{LONGEST_TABLE}.",
         epilog=EPILOG,
     )
-    parser.add_argument("file", metavar="FILE", help="a text (-: standard input), a folder of texts, or .jsonl")
+    parser.add_argument("file", metavar="FILE", help="a text (-: standard input), a folder of texts, or a .jsonl file")
     add_special_argument(parser)
     add_model_arguments(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws the random weights (default 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random weights (default 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every token's loss")
     parser.set_defaults(run=run)
 
@@ -61,7 +63,7 @@ def run(args):
     part = part_of_documents(documents, encode, end, is_apart(args.file), is_lines=True)
     if not part.n_targets:
         raise InputError(
-            f"{args.file} has only {len(part.ids)} token: the first is not predicted, so there must be two"
+            f"{args.file} has only {len(part.ids)} token, but the first is not predicted: give at least two"
         )
     losses = {"trained": part_losses(trained, part)}
     config = trained.config
@@ -80,7 +82,7 @@ def run(args):
 
 
 def summary(nats, n_characters):
-    """The means of a text's losses (nats, one a token)."""
+    """The means of a text's losses (nats, one per token)."""
     per_token = float(nats.mean())
     perplexity = math.exp(per_token) if per_token < math.log(sys.float_info.max) else math.inf
     return {
@@ -91,7 +93,7 @@ def summary(nats, n_characters):
 
 
 def print_table(config, tokens, losses, means):
-    """A row per token, if they are few, and the means."""
+    """Print a row per token, if there are few, and the means."""
     if len(tokens) <= LONGEST_TABLE:
         shown = [repr(token) for token in tokens]
         width = max(5, *(len(token) for token in shown))
@@ -101,7 +103,7 @@ def print_table(config, tokens, losses, means):
         print()
     V = config.n_vocab
     print(f"protocol: {PROTOCOL}")
-    print(f"{len(tokens):,} tokens; knowing nothing costs ln({V}) = {math.log(V):.3f} nats each")
+    print(f"{len(tokens):,} tokens; a uniform guess costs ln({V}) = {math.log(V):.3f} nats per token")
     print(f"{'':20}  {'random':>12}  {'trained':>12}")
     for name in "nats_per_token", "nats_per_character", "perplexity":
         values = [means[which][name] for which in ("random", "trained")]
@@ -110,7 +112,7 @@ def print_table(config, tokens, losses, means):
 
 
 def print_json(args, config, ids, tokens, losses, means):
-    """Everything, on one line."""
+    """Print everything on one line."""
     rows = zip(ids, tokens, losses["random"].tolist(), losses["trained"].tolist(), strict=True)
     result = {
         "file": args.file,

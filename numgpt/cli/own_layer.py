@@ -1,4 +1,4 @@
-"""A file of the user's for `numgpt gradcheck`: a layer, mine.py:MyLayer(8), or an exercise with its own check()."""
+"""The user's own file for `numgpt gradcheck`: a layer, mine.py:MyLayer(8), or an exercise with its own check()."""
 
 import ast
 import importlib.util
@@ -19,9 +19,9 @@ CHECKERS = (Path(__file__).parent, Path(gradcheck.__file__).parent)
 
 
 def check_own_layer(target, shapes, seed):
-    """The Rows of the layer that `target` says, FILE.py:CLASS(ARGUMENTS), or of FILE.py's own `check()`.
+    """The Rows of the layer that `target` names, FILE.py:CLASS(ARGUMENTS), or of FILE.py's own `check()`.
 
-    Raises InputError for what is wrong there, and for an exercise that is not solved yet.
+    Raises InputError for errors in the file, and for an exercise that is not solved yet.
     """
     path, name, args, kwargs = parse_target(target)
     rng = np.random.default_rng(seed)
@@ -31,7 +31,7 @@ def check_own_layer(target, shapes, seed):
         if not name and not shapes and hasattr(module, "check"):
             return rows_of_check(module)
         if not shapes:
-            raise InputError(f"say which shape {name or 'the layer'} is to be called with, as in --input 2,3,8")
+            raise InputError(f"the input shape of {name or 'the layer'} is missing: give it, as in --input 2,3,8")
         make = find_class(module, name, path)
         check_arguments(make, args, kwargs, path)
         layer = make(*args, **kwargs)
@@ -39,7 +39,7 @@ def check_own_layer(target, shapes, seed):
 
 
 def rows_of_check(module):
-    """The Rows of an exercise; by the definitions, of which forward keeps what the book says."""
+    """The Rows of an exercise, by the definitions, whose forward keeps exactly what the book says."""
     with use_kernels("plain"):
         rows = module.check()
         return rows if isinstance(rows, Rows) else Rows(rows)
@@ -63,7 +63,7 @@ def parse_target(target):
         return path, name.id, [ast.literal_eval(arg) for arg in args], kwargs
     except (ValueError, SyntaxError):
         raise InputError(
-            f"{call!r} must be a class with plain values: MyLayer, MyLayer(8) or MyLayer(8, eps=1e-6)"
+            f"{call!r} must be a class, with plain values if any: MyLayer, MyLayer(8) or MyLayer(8, eps=1e-6)"
         ) from None
 
 
@@ -76,7 +76,7 @@ def random_input(text, rng):
         if min(sizes) < 1 or limit < 1:
             raise ValueError
     except ValueError:
-        raise InputError(f"--input {text} is no shape: write 2,3,8, or 2,3:11 for integers below 11") from None
+        raise InputError(f"--input {text} is not a shape: write 2,3,8, or 2,3:11 for integers below 11") from None
     return rng.integers(0, limit, sizes) if colon else rng.standard_normal(sizes)
 
 
@@ -91,7 +91,7 @@ def load_module(path):
 
 
 def find_class(module, name, path):
-    """The class called `name`; where none is named, the only one."""
+    """The class called `name`; without a name, the only class."""
     classes = {
         key: value for key, value in vars(module).items() if inspect.isclass(value) and hasattr(value, "forward")
     }
@@ -106,7 +106,7 @@ def find_class(module, name, path):
 
 
 def check_arguments(make, args, kwargs, path):
-    """Raise InputError unless the class can be called with them."""
+    """Raise InputError unless the class can be called with these arguments."""
     signature = inspect.signature(make)
     try:
         signature.bind(*args, **kwargs)
@@ -117,7 +117,7 @@ def check_arguments(make, args, kwargs, path):
 
 @contextmanager
 def named_lines(path):
-    """What the user's code raises becomes one line that names the place in it."""
+    """Turn an exception of the user's code into one line that names the place in that code."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -131,9 +131,9 @@ def named_lines(path):
 
 
 def place(error, path):
-    """FILE:LINE of the last line of the user's file that ran; of other code that the check called, where none did.
+    """FILE:LINE of the last line of the user's file that ran; if none ran, of other code that the check called.
 
-    None where the check itself raised it.
+    None if the check itself raised the error.
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"

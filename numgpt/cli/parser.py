@@ -1,4 +1,4 @@
-"""The parser of the command line: argparse with texts that fit the terminal, and with advice for what is mistyped."""
+"""The parser of the command line: argparse with help that fits the terminal, and with advice on mistyped words."""
 
 import argparse
 import difflib
@@ -12,14 +12,14 @@ from numgpt.errors import LONGEST, shorten
 STATUS_USER_ERROR = 2
 CHOICE = re.compile(r"argument (.*?): invalid choice: (?:'(.*?)'|(.*?)) \(choose from (.*)\)", re.DOTALL)
 TABLE = re.compile(r"(\s+\S.*?\s{2,})(\S.*)")  # an indented line of two columns
-TEXTS = ("PROMPT", "TEXT")  # arguments that may have several words
+TEXTS = ("PROMPT", "TEXT")  # arguments that may consist of several words
 
 
 class Help(argparse.HelpFormatter):
-    """Descriptions and epilogs: paragraphs are filled, indented lines stay lines, their second columns are filled."""
+    """Format descriptions and epilogs: fill paragraphs, keep indented lines, and fill their second columns."""
 
     def add_argument(self, action):
-        """As argparse has it, which forgets how far the names of commands are indented."""
+        """As in argparse, which forgets how far the names of commands are indented."""
         super().add_argument(action)
         if hasattr(action, "_get_subactions"):
             self._action_max_length += self._indent_increment
@@ -35,7 +35,7 @@ class Help(argparse.HelpFormatter):
 
 
 def row_of(row, width):
-    """An indented line; of two columns, where it is too long, the second one in lines below each other."""
+    """An indented line as a list of lines; if it is too long and has two columns, the second one is wrapped."""
     match = TABLE.fullmatch(row)
     if len(row) <= width or not match:
         return [row]
@@ -46,15 +46,15 @@ def row_of(row, width):
 
 
 class Parser(argparse.ArgumentParser):
-    """One line for a wrong argument: what it is, what may have been meant, and whose help to see."""
+    """Report a wrong argument in one line: what is wrong, what may have been meant, and which help to read."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **{**kwargs, "formatter_class": Help})
 
     def parse_known_args(self, args=None, namespace=None):
-        """As argparse has it, but a command answers itself for what it does not know.
+        """As in argparse, but each command reports its own unknown arguments.
 
-        `options` of what is parsed: the name of a value in Python -> its option.
+        `options` of the parsed namespace: the name of a value in Python -> its option.
         """
         namespace, extras = super().parse_known_args(args, namespace)
         if self._subparsers is None:
@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
         return namespace, extras
 
     def too_much(self, namespace, extras):
-        """What to say of arguments that nothing takes."""
+        """The message about superfluous arguments."""
         for word in extras:
             if word.startswith("-"):
                 known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
@@ -72,14 +72,14 @@ class Parser(argparse.ArgumentParser):
                 return f"there is no option {word}{guess or self.dash()}"
         takes_text = next((action for action in self._get_positional_actions() if action.metavar in TEXTS), None)
         if takes_text is None:
-            return f"{extras[0]!r} is one argument too many"
+            return f"{extras[0]!r} is one argument too many"  # the command takes no text
         text = " ".join([str(getattr(namespace, takes_text.dest)), *extras])
         return f"{extras[0]!r} is one word too many: put a text in quotation marks, as in {self.prog} {quoted(text)}"
 
     def dash(self):
-        """The advice for a text that looks like an option, where the command takes a text."""
+        """The advice on a text that looks like an option, if the command takes a text."""
         has_text = any(action.metavar in TEXTS for action in self._get_positional_actions())
-        return "; a text that begins with a dash stands behind --" if has_text else ""
+        return "; put -- before a text that begins with a dash" if has_text else ""
 
     def error(self, message):
         match = CHOICE.fullmatch(message)
@@ -93,7 +93,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def with_options(message, options):
-    """A message in which Python's names for options are the command line's: top_k must be ... -> --top-k must be ..."""
+    """The message with Python's names replaced by options: top_k must be ... -> --top-k must be ..."""
     for name, option in options.items():
         place = (
             rf"(?<![\w/.'\"-]){name}(?![\w/.'\"-])"
@@ -105,12 +105,12 @@ def with_options(message, options):
 
 
 def meant(word, known):
-    """ ": did you mean ...?" where a word is near one that is known, else nothing."""
+    """ ": did you mean ...?" if a known word is close to `word`, else an empty text."""
     bare = {name.lstrip("-"): name for name in known}
     close = difflib.get_close_matches(word.lower().lstrip("-"), bare, n=1, cutoff=0.7)
     return f": did you mean {bare[close[0]]}?" if close else ""
 
 
 def quoted(text):
-    """A text as one word of a command line, in double quotes where every shell reads them alike."""
+    """A text as one word of a command line, in double quotes if every shell reads them in the same way."""
     return f'"{text}"' if not re.search(r'["$`\\!]', text) else shlex.quote(text)

@@ -1,4 +1,4 @@
-"""The bars: for a tokenizer that is learning, for an evaluation, for a file of prompts."""
+"""Progress bars: for learning a tokenizer, for an evaluation, for a file of prompts."""
 
 import sys
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def learning_bar():
-    """A function progress(done, total) that draws a bar for the merges being learnt; None where nobody looks."""
+    """A function progress(done, total) that draws a bar for the merges being learnt; None if stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -23,7 +23,7 @@ def learning_bar():
 
 @contextmanager
 def units_bar():
-    """A function progress(done, total, figures) that draws a bar with the figure so far; None where nobody looks."""
+    """A function progress(done, total, figures) that draws a bar with the figure so far; None without a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -43,7 +43,7 @@ def units_bar():
 
 @contextmanager
 def prompts_bar(total, done):
-    """A function to call after every prompt, which draws a bar that begins at `done`, where somebody looks."""
+    """A function to call after every prompt; on a terminal, it draws a bar that begins at `done`."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

@@ -1,10 +1,10 @@
-"""`numgpt tokenizer`: text to token ids and back, and learning how to."""
+"""`numgpt tokenizer`: turn text into token ids and back, or learn a vocabulary."""
 
 import json
 import re
 from pathlib import Path
 
-from numgpt.cli.arguments import text_or_stdin
+from numgpt.cli.arguments import add_special_argument, text_or_stdin
 from numgpt.errors import InputError
 
 GPT2 = "124M"  # all published sizes have the same vocabulary
@@ -12,9 +12,9 @@ GPT2 = "124M"  # all published sizes have the same vocabulary
 EPILOG = """examples:
   numgpt tokenizer encode "Hello world"           15496 995
   numgpt tokenizer decode 15496 995               Hello world
-  numgpt tokenizer encode "To be" --model shakespeare     by the vocabulary that comes with numgpt
-  numgpt tokenizer encode --json < book.txt       with the text of every token
-  numgpt tokenizer encode "Hi" --vocab folder     encoder.json and vocab.bpe, or their Hugging Face twins, are enough
+  numgpt tokenizer encode "To be" --model shakespeare     with the bundled vocabulary
+  numgpt tokenizer encode --json < book.txt       ids together with the text of every token
+  numgpt tokenizer encode "Hi" --vocab folder     encoder.json and vocab.bpe, or vocab.json and merges.txt
   numgpt tokenizer train book.txt --vocab-size 1024 -o folder
 """
 
@@ -23,33 +23,35 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "tokenizer",
         help="turn text into token ids and back, or learn a vocabulary",
-        description="Turn text into token ids, ids into text, or a text into a vocabulary.",
+        description="Turn text into token ids, turn ids into text, or learn a vocabulary from a text.",
         epilog=EPILOG,
     )
     actions = parser.add_subparsers(title="what to do", metavar="encode|decode|train", required=True)
     encode = actions.add_parser(
         "encode",
-        help="text to ids",
+        help="turn text into ids",
         description="Print the ids of TEXT, or of standard input without the line break at its end.",
     )
-    encode.add_argument("text", nargs="?", metavar="TEXT", help="- is standard input")
-    encode.add_argument("--allow-special", action="store_true", help="take <|endoftext|> in the text for the token")
+    encode.add_argument("text", nargs="?", metavar="TEXT", help="the text (- or none: standard input)")
+    add_special_argument(encode)
     encode.set_defaults(run=run_encode)
     decode = actions.add_parser(
-        "decode", help="ids to text", description="Print the text of IDs, or of those on standard input."
+        "decode", help="turn ids into text", description="Print the text of the IDs, or of the ids on standard input."
     )
     decode.add_argument(
-        "ids", nargs="*", metavar="ID", help="whole numbers with spaces or commas between; - is standard input"
+        "ids", nargs="*", metavar="ID", help="whole numbers separated by spaces or commas (- or none: standard input)"
     )
     decode.set_defaults(run=run_decode)
     train = actions.add_parser(
         "train",
         help="learn a vocabulary from a text",
         description="Learn the merges of a byte-level BPE from FILE, with GPT-2's pattern, and write encoder.json and "
-        "vocab.bpe as GPT-2 has them.",
+        "vocab.bpe in GPT-2's format.",
     )
-    train.add_argument("file", metavar="FILE", help="a text in UTF-8; - is standard input")
-    train.add_argument("--vocab-size", type=int, default=1024, metavar="N", help="tokens in all (default 1024)")
+    train.add_argument("file", metavar="FILE", help="a text in UTF-8; - reads standard input")
+    train.add_argument(
+        "--vocab-size", type=int, default=1024, metavar="N", help="size of the vocabulary (default 1024)"
+    )
     train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     train.set_defaults(run=run_train)
     for action in (encode, decode):
@@ -57,10 +59,10 @@ def add_parser(subparsers):
         source.add_argument(
             "--model",
             metavar="NAME",
-            help=f"whose vocabulary: a published name (default {GPT2}; 1.5 MB are downloaded the first time); "
-            "shakespeare, which comes with numgpt, or a folder with a model",
+            help=f"use the vocabulary of a published model (default {GPT2}; 1.5 MB are downloaded the first time), of "
+            "shakespeare, bundled with numgpt, or of a folder with a model",
         )
-        source.add_argument("--vocab", metavar="FOLDER", help="a folder with vocabulary files")
+        source.add_argument("--vocab", metavar="DIR", help="use the vocabulary files in this folder")
         action.add_argument("--offline", action="store_true", help="never download anything")
         action.add_argument("--json", action="store_true", help="print one JSON object, with the text of every token")
 
@@ -91,13 +93,13 @@ def run_train(args):
         tokenizer = train_bpe(text, args.vocab_size, progress)
     args.out.mkdir(parents=True, exist_ok=True)
     tokenizer.save(args.out)
-    fewer = f", as {args.file} has no pair left that occurs twice" if tokenizer.n_vocab < args.vocab_size else ""
+    fewer = f": no other pair occurs twice in {args.file}" if tokenizer.n_vocab < args.vocab_size else ""
     print(f"{tokenizer.n_vocab} tokens in {args.out}{fewer}")
     return 0
 
 
 def find_tokenizer(args):
-    """The tokenizer that --model or --vocab names. Raises InputError where there is none."""
+    """The tokenizer that --model or --vocab names. Raises InputError if there is none."""
     from numgpt.loading import read_vocabulary
     from numgpt.tokenizer import load_tokenizer, no_vocabulary
 
@@ -109,7 +111,7 @@ def find_tokenizer(args):
 
 
 def parse_ids(text):
-    """Whole numbers with spaces or commas between them, in brackets or not, as a list of int."""
+    """Whole numbers separated by spaces or commas, in brackets or not, as a list of int."""
     words = re.findall(r"[^\s,\[\]]+", text)
     wrong = [word for word in words if not re.fullmatch(r"[0-9]{1,18}", word)]
     if wrong:

@@ -14,38 +14,38 @@ from numgpt.errors import InputError
 from numgpt.files import LATEST, newest_checkpoint
 
 EPILOG = """examples:
-  numgpt train --data text.txt --out run              half an hour; then: numgpt generate --model run "..."
+  numgpt train --data text.txt --out run              half an hour; then numgpt generate --model run "..."
   numgpt train --data text.txt --out run --preset char-small --max-steps 500
   numgpt train --resume run                           continue a run where it stopped, bit for bit
-  numgpt train --resume run --max-steps 6000          give a run more steps; the learning rate follows the new schedule
+  numgpt train --resume run --max-steps 6000          give a run more steps; the learning rate follows a new schedule
   numgpt train --data text.txt --out run --init 124M  fine-tune a published model
   numgpt train --data pairs.jsonl --out run --init 124M
   numgpt train --data text.txt --out run --preset char-large --device cuda --precision bf16
-  numgpt train --task classify --data labelled.tsv --out run    then: numgpt classify --model run "..."
+  numgpt train --task classify --data labelled.tsv --out run    then numgpt classify --model run "..."
 
 --data and --val-data:
-  FILE         a text in UTF-8; where its tokenizer knows <|endoftext|>, that ends a document (see --end-of-text)
-  FOLDER       its files named .txt, .text or .md, also in folders within, in the order of their names: each a document
-  FILE.jsonl   a document a line, {"text": "..."} or {"prompt": "...", "completion": "..."}: the completion is learnt
-  FILE.npy     tokens, one row of whole numbers
-  FILE.tsv     with --task translate a source and a target on each line, with --task classify a text and its label
-Documents are held out whole: the last ones, as near to --val-fraction as may be. Each is read after an <|endoftext|>
-and ends in one, where the tokenizer has it. A training window lies within one document: nothing is predicted from
-another, and attention sees none. --documents joined takes them for one text.
+  FILE         a text in UTF-8; if the tokenizer has <|endoftext|>, it ends a document (see --end-of-text)
+  FOLDER       its .txt, .text and .md files, subfolders included, sorted by name; each file is a document
+  FILE.jsonl   a document per line, {"text": "..."} or {"prompt": "...", "completion": "..."}: the completion is learnt
+  FILE.npy     tokens, a one-dimensional array of integers
+  FILE.tsv     with --task translate, a source and a target per line; with --task classify, a text and its label
+Documents are held out whole: the last ones, as close to --val-fraction as possible. Each document is read after an
+<|endoftext|> and ends with one, if the tokenizer has that token. A training window lies within one document, so no
+token is predicted from another document. With --documents joined, all documents are read as one text.
 
-The folder of a run holds its checkpoints (any of them, and the folder itself, is a model for numgpt generate --model),
-metrics.jsonl with a line per step, and loss.svg. At most --keep + 2 checkpoints are on the disk: the newest, the best,
-and the one being written. Each has 16 bytes a parameter (weights, once more to continue from, and two averages; 20 with
---ema, twice as much in float64). The tokens are kept as well, 2 or 4 bytes each, 1 more with completions.
+The folder of a run holds its checkpoints, metrics.jsonl with a line per step, and loss.svg. The folder and each
+checkpoint are models for numgpt generate --model. At most --keep + 2 checkpoints are on the disk: the newest ones, the
+best, and the one being written. A checkpoint takes 16 bytes per parameter: the weights twice and AdamW's two averages
+(20 with --ema, twice as much in float64). The tokens are kept too, at 2 or 4 bytes each, and 1 more with completions.
 
-With --resume, --max-steps (more), --eval-every, --save-every, --sample-every, --keep, --patience, --recompute, --device
-and --precision may have other values than before.
+With --resume, a larger --max-steps may be given, and these options may change: --eval-every, --save-every,
+--sample-every, --keep, --patience, --bleu-sentences, --recompute, --device and --precision.
 """
 COMMANDS = {"text": "generate", "translate": "translate", "classify": "classify"}  # what reads a run of a task
 STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 BUSY = "numgpt: another process is training in this folder; waiting for it to end"
-TAKEN = "another process is beginning a run in {0}, or training one: give another folder, or continue that run later"
+TAKEN = "another process is starting or training a run in {0}: give another folder, or continue that run later"
 
 
 def add_parser(subparsers):
@@ -57,29 +57,31 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "train",
         help="train a model on a text, or continue a run",
-        description="Train a GPT on a text, on documents or on tokens, and save it as it learns. "
-        "Their end is held out to see what the model makes of what it has not read.\n\npresets:\n" + presets,
+        description="Train a GPT on a text, on documents or on tokens, and save checkpoints. The end of the data is "
+        "held out, to measure the loss on text that the model has not seen.\n\npresets:\n" + presets,
         epilog=EPILOG,
     )
-    parser.add_argument("--data", metavar="DATA", help="what to train on, see below (-: a text from standard input)")
-    parser.add_argument("--val-data", metavar="DATA", help="what is held out; without it, the end of --data is")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="a folder for the run, new or empty")
+    parser.add_argument(
+        "--data", metavar="DATA", help="the data to train on, see below; - reads a text from standard input"
+    )
+    parser.add_argument("--val-data", metavar="DATA", help="the held-out data (default: the end of --data)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="a new or empty folder for the run")
     parser.add_argument("--resume", metavar="DIR", type=Path, help="continue the run in DIR")
-    add_checkpoint_argument(parser, "latest; what comes after it in the run is removed")
-    parser.add_argument("--preset", metavar="NAME", help="start from these settings (default small); options override")
+    add_checkpoint_argument(parser, "latest; later checkpoints and metrics are removed")
+    parser.add_argument("--preset", metavar="NAME", help="one of the presets above; options override its settings")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
     parser.add_argument(
         "--precision",
         default="float32",
-        help="of the matrix products on a GPU: float32, tf32 or bf16, which are faster (default float32)",
+        metavar="NAME",
+        help="precision of matrix products on a GPU: float32, or tf32 or bf16, which are faster (default float32)",
     )
     parser.add_argument(
         "--processes",
         default="auto",
         metavar="N",
-        help="how many processes of this machine make each step together; auto: as many as before with --resume; 1 "
-        "for a new run, or one a core where that is measured to be faster (default auto; under mpiexec its number "
-        "counts)",
+        help="how many processes on this machine share each step; auto: as many as before with --resume, else one per "
+        "core if that is measured to be faster (default auto; mpiexec sets its own number)",
     )
     settings = parser.add_argument_group("settings (defaults of the preset small)")
     for here in fields(Settings):
@@ -87,7 +89,7 @@ def add_parser(subparsers):
         value = {"type": kind, "metavar": {int: "N", float: "X", str: "NAME"}[kind]}
         settings.add_argument(
             option(here.name),
-            default=argparse.SUPPRESS,  # so that only what the user names overrides the preset
+            default=argparse.SUPPRESS,  # so that only the options that the user gives override the preset
             help=(here.metadata["help"] + default_of(here)).replace("%", "%%"),
             **({"action": argparse.BooleanOptionalAction} if here.type is bool else value),
         )
@@ -95,8 +97,9 @@ def add_parser(subparsers):
 
 
 def default_of(setting):
-    """How the help says a setting's default; nothing where it is not set."""
-    return "" if setting.default is None else f" (default {setting.default})"
+    """The default of a setting, for the help; an empty text if there is none."""
+    default = "off" if setting.default is False else setting.default
+    return "" if default is None else f" (default {default})"
 
 
 def run(args):
@@ -124,11 +127,11 @@ def lead(args):
         with exclusive(args.resume / "lock", BUSY):
             return go_on(resumed(args, options), processes)
     if args.checkpoint is not None:
-        raise InputError("--checkpoint says where --resume continues: give both, or neither")
+        raise InputError("--checkpoint works only with --resume: give both, or neither")
     if args.data is None or args.out is None:
         raise InputError("give --data DATA and --out DIR for a new run, or --resume DIR to continue one")
     if args.val_data is not None and "val_fraction" in options:
-        raise InputError("--val-fraction says how much of --data is held out, but --val-data is: leave one of them out")
+        raise InputError("--val-data is held out, so --val-fraction has no meaning: leave one of them out")
     start = start_config(options["init"], task_named(args.preset, options)) if "init" in options else None
     settings = choose(args.preset, options, start)
     check_no_file(args.out)
@@ -137,7 +140,7 @@ def lead(args):
 
 
 def go_on(session, processes):
-    """Take the steps that are left and say how it ended; return the exit status."""
+    """Take the remaining steps and print how the run ended; return the exit status."""
     from numgpt.cli.system_errors import explain
     from numgpt.cli.train_report import Report, best_accuracy
     from numgpt.training.loop import train
@@ -149,7 +152,7 @@ def go_on(session, processes):
     if session.trainer.finished:
         n = session.settings.max_steps
         more = f"{resuming(session.run)} --max-steps {2 * n}"
-        print(f"{session.run} is finished: all {n} steps are made; for more: {more}")
+        print(f"{session.run} is finished after all {n} steps; for more: {more}")
         return 0
     try:
         with signal_flag() as asked, teamed(session, processes) as session, Report(session) as report:
@@ -174,24 +177,24 @@ def go_on(session, processes):
 
 
 def resuming(run):
-    """The command that continues a run, for any name of its folder."""
+    """The command that continues a run, quoted for any folder name."""
     return f"numgpt train --resume {quote(str(run))}"
 
 
 def patience_ended(session):
-    """How a run ended whose loss on held-out text no longer falls."""
+    """The message about a run that ended because its loss on held-out text no longer falls."""
     best, n = session.trainer.best, session.settings.patience
     return (
         f"has ended after step {session.trainer.steps}: {n} evaluations in a row were no better than "
-        f"{best.val_loss:.4f} of step {best.step}, which {COMMANDS[session.settings.task]} reads; "
+        f"{best.val_loss:.4f} at step {best.step}, the checkpoint that {COMMANDS[session.settings.task]} reads; "
         f"for more: {resuming(session.run)} --patience {2 * n}"
     )
 
 
 def what_is_left(run):
-    """What to say of the run after the disk failed."""
+    """The advice on a run after the disk failed."""
     good = newest_checkpoint(run)
-    return f"; {good.name} is whole, continue from it then: {resuming(run)}" if good else ""
+    return f"; {good.name} is complete, continue from it with: {resuming(run)}" if good else ""
 
 
 def begun(args, settings):
@@ -204,7 +207,7 @@ def begun(args, settings):
 
 
 def resumed(args, options):
-    """The Session of a run that exists."""
+    """The Session of an existing run."""
     from numgpt.training.presets import named
     from numgpt.training.session import resume
 
@@ -218,10 +221,11 @@ def resumed(args, options):
 
 @contextmanager
 def signal_flag():
-    """A function: the signal that asked the run to end, or None; the step is then ended and saved.
+    """A function that returns the signal that asked the run to end, or None; the run then ends its step and saves.
 
-    It may be Ctrl-C, and then the second Ctrl-C ends all; SIGTERM; or SIGHUP, where the terminal goes. What the process
-    was started to ignore, as by `nohup`, or Ctrl-C by a script's `numgpt train ... &`, it keeps ignoring.
+    The signals are Ctrl-C, where a second Ctrl-C ends the process at once; SIGTERM; and SIGHUP, when the terminal is
+    closed. Signals that the process was started to ignore stay ignored, as under `nohup`, or Ctrl-C in a script's
+    `numgpt train ... &`.
     """
     asked = []
 
@@ -232,9 +236,9 @@ def signal_flag():
         if number == HANGUP:
             forget_the_terminal()
         elif len(asked) == 1:
-            again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+            again = "; press Ctrl-C again to stop at once" if number == signal.SIGINT else ""
             with suppress(OSError):
-                print(f"\nending this step, then saving{again}", file=sys.stderr)
+                print(f"\nfinishing this step, then saving{again}", file=sys.stderr)
 
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM, HANGUP) if number is not None]
     before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
@@ -248,7 +252,7 @@ def signal_flag():
 
 
 def forget_the_terminal():
-    """Have what is printed on a terminal that is gone go nowhere: to write there is an error, and nothing is saved."""
+    """Redirect the output to a closed terminal to os.devnull: writing to it would fail before the run is saved."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in sys.stdout, sys.stderr:
         if stream is not None and stream.isatty():

@@ -1,4 +1,4 @@
-"""What the terminal shows of a run: a bar that moves, evaluations with a sample of text, and at the end a curve."""
+"""What the terminal shows of a run: a progress bar, evaluations with a sample of text, and a curve at the end."""
 
 import math
 import sys
@@ -15,9 +15,9 @@ WAIT_SECONDS = 1  # from one look at the clock to the next
 
 
 class Report:
-    """Shows the steps of a Session: a bar on a terminal; elsewhere a line per evaluation, and every 30 s.
+    """Shows the steps of a Session: a bar on a terminal; elsewhere, a line per evaluation and every 30 s.
 
-    Lines are printed after a step. Where a step or an evaluation takes longer, a thread says the last line again.
+    Lines are printed after a step. If a step or an evaluation takes longer, a thread repeats the last line.
     """
 
     def __init__(self, session):
@@ -52,7 +52,7 @@ class Report:
             print(said)
 
     def step(self, record):
-        """Move the bar; where there is none, print a line where LINE_SECONDS would pass before the next step ends."""
+        """Move the bar; without a bar, print a line if LINE_SECONDS would pass before the next step ends."""
         if self.bar is not None:
             self.bar.set_postfix_str(f"loss {record['loss']:.3f}, {self.pace(record)}", refresh=False)
             self.bar.update()
@@ -64,13 +64,13 @@ class Report:
         self.stepped, self.last = now, record
 
     def break_silence(self):
-        """Until the end, say the last step again where nothing has been said of one for LINE_SECONDS."""
+        """Until the run ends, repeat the line of the last step whenever none was printed for LINE_SECONDS."""
         while not self.ended.wait(WAIT_SECONDS):
             now = time.perf_counter()
             if self.last is not None and now - self.said > LINE_SECONDS - WAIT_SECONDS:
                 self.said = now
-                with suppress(OSError, ValueError):  # that nobody reads any more ends the run at its next line
-                    self.say(f"{self.line(self.last)}, working on what follows")
+                with suppress(OSError, ValueError):  # a closed pipe ends the run at its next line, not here
+                    self.say(f"{self.line(self.last)}, still working")
 
     def evaluated(self, record):
         """Show the losses."""
@@ -88,7 +88,7 @@ class Report:
         """Print above the bar."""
         if self.bar is not None:
             self.bar.clear()
-        sys.stdout.write(f"{text}\n")  # at once, as two threads do
+        sys.stdout.write(f"{text}\n")  # in one call, because two threads write
         sys.stdout.flush()
 
     def line(self, record):
@@ -109,14 +109,14 @@ class Report:
         return " ".join(parts)
 
     def pace(self, record):
-        """How fast it goes, and how long it will take."""
+        """The speed, and the time that is left."""
         done = record["step"] - self.first_step
         left = (time.perf_counter() - self.started) / done * (self.session.settings.max_steps - record["step"])
         return f"{record['tokens_per_second']:,.0f} tokens/s, {duration(left)} left"
 
 
 def introduction(session):
-    """What is trained, and what its loss means."""
+    """What is trained, and what the loss means."""
     model, trainer = session.trainer.model, session.trainer
     n, unit = session.n_choices, unit_of(session)
     letter, choice = ("K", "label") if unit == "text" else ("V", "token")
@@ -126,34 +126,34 @@ def introduction(session):
         f"{session.held_out.part.amount} held out."
     )
     meaning = (
-        f"The loss of an untrained model is ln({letter}) = ln({n}) = {math.log(n):.2f} nats per {unit}, every {choice} "
-        "being as likely as any other; all below that is learnt."
+        f"To an untrained model, every {choice} is equally likely: its loss is ln({letter}) = ln({n}) = "
+        f"{math.log(n):.2f} nats per {unit}. Any lower loss is learnt."
     )
     notices = [session.notice] if session.notice else []
     return "\n".join(wrapped(line, sys.stdout) for line in (*begun, meaning, sizes, *notices))
 
 
 def unit_of(session):
-    """What a loss is one of."""
+    """What a loss is measured per: a text or a token."""
     return "text" if session.settings.task == "classify" else "token"
 
 
 def accuracy(record):
-    """The share of held-out texts whose label was right, and of how many, in words."""
+    """The share of held-out texts whose label was right, and their number, in words."""
     return f"accuracy {100 * record['accuracy']:.2f} % of {record['val_texts']:,}"
 
 
 def best_accuracy(session):
-    """The accuracy of the checkpoint that `numgpt classify` reads, as a line; None where there are no labels."""
+    """The accuracy of the checkpoint that `numgpt classify` reads, as a line; None without labels."""
     best = session.trainer.best
     for record in reversed(metrics.read(session.run)):
         if best and record["step"] == best.step and "accuracy" in record:
-            return f"held out, after step {best.step}, whose loss was the lowest: {accuracy(record)} texts"
+            return f"held out, at step {best.step}, which has the lowest loss: {accuracy(record)} texts"
     return None
 
 
 def indented(text):
-    """The text, its lines set off from those of the report; control characters would move the terminal's cursor."""
+    """The text with indented lines and without control characters, which would move the terminal's cursor."""
     shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
     return "\n".join(f"    {line}" for line in shown.strip("\n").split("\n"))
 

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-DESCRIPTION = """Compare a model with what is published about OpenAI's GPT-2: SHA-256 of files, weights, outputs of
-single layers, logits, losses and greedy continuations that others have published. Each gets a line with the
-published value, the computed one, how far they may be apart, and the source. Exit status 1 when one is wrong."""
+DESCRIPTION = """Compare a model with what others have published about OpenAI's GPT-2: SHA-256 of files, weights,
+outputs of single layers, logits, losses and greedy continuations. Each comparison is a line with the published value,
+the computed value, the tolerance and the source. The exit status is 1 if a value is wrong."""
 
 EPILOG = """examples:
-  numgpt verify 124M                      downloaded first where it is missing
+  numgpt verify 124M                      downloads the model first if it is missing
   numgpt verify gpt2-medium --offline
-  numgpt verify path/to/folder            its size tells which model it claims to be"""
+  numgpt verify path/to/folder            its size says which model to compare it with"""
 
 WHAT, VALUE = 64, 30  # widths of columns
 
@@ -17,12 +17,14 @@ WHAT, VALUE = 64, 30  # widths of columns
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "verify",
-        help="compare a model with the published numbers of the real one",
+        help="compare a model with published figures of GPT-2",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
     parser.add_argument("model", metavar="NAME", help="a published name (124M, 355M, 774M, 1558M) or a folder")
-    parser.add_argument("--size", metavar="NAME", help="which published model it should be (default: told by its size)")
+    parser.add_argument(
+        "--size", metavar="NAME", help="the published model to compare with (default: the one of its size)"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
     parser.add_argument("--offline", action="store_true", help="never download anything")
     parser.set_defaults(run=run)
@@ -48,7 +50,7 @@ def run(args):
 
 
 def size_of(config):
-    """The published model that has this configuration, dropout aside. Raises InputError when none has."""
+    """The published model with this configuration, dropout aside. Raises InputError if there is none."""
     from dataclasses import replace
 
     from numgpt.config import OFFICIAL_SIZES
@@ -61,7 +63,7 @@ def size_of(config):
 
 
 def file_rows(name):
-    """The Rows of the SHA-256 of a published model's files; none for a folder, whose files may be other people's."""
+    """The Rows of the SHA-256 of a published model's files; none for a folder, which may hold other files."""
     from numgpt.checkpoint.hub import check_files, find
     from numgpt.verification import Row
 
@@ -80,7 +82,7 @@ def line(row):
 
 
 def show(published, computed):
-    """Both values in at most VALUE characters; of long ones the part where they begin to differ."""
+    """Both values in at most VALUE characters; for long ones, the part where they begin to differ."""
     if isinstance(published, float):
         return f"{published:.6f}", f"{computed:.6f}"
     published, computed = (value if isinstance(value, str) else str(value) for value in (published, computed))
@@ -90,7 +92,7 @@ def show(published, computed):
 
 
 def visible(text):
-    """`text` without line breaks and what else moves the cursor."""
+    """`text` without line breaks and other characters that move the cursor."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

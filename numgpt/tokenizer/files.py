@@ -38,7 +38,7 @@ def load_tokenizer(folder):
             return _load_pair(folder / pair[0], folder / pair[1])
         if there:
             missing = pair[1] if there[0] == pair[0] else pair[0]
-            raise InputError(f"{folder}: {there[0]} is of no use without {missing}: put that beside it")
+            raise InputError(f"{folder}: {there[0]} needs {missing}: put that file beside it")
     for kind in CharTokenizer, WordTokenizer:
         if (folder / kind.FILE).exists():
             return kind.load(folder / kind.FILE)

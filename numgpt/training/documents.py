@@ -65,7 +65,7 @@ def read_documents(path):
     sha256 = hashlib.sha256(data).hexdigest()
     if is_lines(path):
         documents, n_empty = read_lines(data, path)
-        left_out = f"Of {path} are left out: {counted(n_empty, 'line')} without text." if n_empty else None
+        left_out = f"Left out of {path}: {counted(n_empty, 'line')} without text." if n_empty else None
         return Found(documents, sha256, left_out)
     return Found([Document(decode_text(data, path))], sha256)
 
@@ -102,8 +102,8 @@ def read_folder(folder):
     if not documents:
         raise InputError(f"{folder} holds no text: files whose names end in {', '.join(TEXT_NAMES)} are read")
     said = [counted(n_others, "file") + f" whose name does not end in {', '.join(TEXT_NAMES)}"] if n_others else []
-    said += [f"{counted(n_empty, 'file')} with nothing in it"] if n_empty else []
-    left_out = f"Of {folder} are left out: {'; '.join(said)}." if said else None
+    said += [f"{counted(n_empty, 'empty file')}"] if n_empty else []
+    left_out = f"Left out of {folder}: {'; '.join(said)}." if said else None
     return Found(documents, names_sha256(zip(names, hashes, strict=True)), left_out)
 
 

@@ -1,4 +1,4 @@
-"""Named settings: whole runs that are known to go well."""
+"""Presets: named settings of whole runs that are known to work well."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,13 +6,13 @@ from numgpt.config import TransformerConfig
 from numgpt.errors import InputError
 from numgpt.training.settings import OF_TASK, Settings, option
 
-BATCH_TOKENS = 1024  # that a batch has in fine-tuning: one text of GPT-2's, or several of a smaller model's
+BATCH_TOKENS = 1024  # in a batch for fine-tuning: one sequence of GPT-2's context, or several of a smaller model's
 SHAPE = ("tokenizer", "vocab_size", "n_layer", "n_head", "n_embd")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset is for, in a line, and the settings that are not the defaults of Settings."""
+    """The purpose of a preset, in one line, and its settings that differ from the defaults of Settings."""
 
     purpose: str
     options: dict = field(default_factory=dict)
@@ -21,7 +21,9 @@ class Preset:
 # char-small and char-large are the two character models that nanoGPT's README trains on Tiny Shakespeare
 # (https://github.com/karpathy/nanoGPT, config/train_shakespeare_char.py and the README's version of it for a CPU).
 PRESETS = {
-    "small": Preset("1.9 million parameters and 1024 tokens learnt from the text: half an hour on two cores with AVX2"),
+    "small": Preset(
+        "the default: 1.9 million parameters, a vocabulary of 1024 tokens; half an hour on two cores with AVX2"
+    ),
     "char-small": Preset(
         "nanoGPT's character model for a CPU: 4 layers, 4 heads, 128 channels; a minute or two",
         {
@@ -49,7 +51,7 @@ PRESETS = {
         },
     ),
     "gpt2": Preset(
-        "GPT-2's smallest published size, 124 million parameters, from nothing: days on a CPU",
+        "the smallest GPT-2, 124 million parameters, from random weights; days on a CPU",
         {
             "tokenizer": "gpt2",
             "n_layer": 12,
@@ -67,7 +69,7 @@ PRESETS = {
         },
     ),
     "fine-tune": Preset(
-        "small steps from a model that can already write; what --init takes where no other preset is named",
+        "small steps from a trained model; the default with --init",
         {
             "max_steps": 200,
             "lr": 3e-5,
@@ -81,7 +83,7 @@ PRESETS = {
         },
     ),
     "translate": Preset(
-        "a Transformer of 4.3 million parameters; what --task translate takes: an hour or more on a laptop",
+        "a Transformer of 4.3 million parameters; the default with --task translate; an hour or more on a laptop",
         {
             "task": "translate",
             "vocab_size": 6000,
@@ -101,7 +103,7 @@ PRESETS = {
         },
     ),
     "fine-tune-translate": Preset(
-        "small steps from a Transformer; what --task translate with --init takes",
+        "small steps from a trained Transformer; the default with --task translate --init",
         {
             "task": "translate",
             "max_steps": 500,
@@ -117,7 +119,7 @@ PRESETS = {
         },
     ),
     "classify": Preset(
-        "an encoder of a million parameters that labels texts; what --task classify takes",
+        "an encoder of a million parameters that labels texts; the default with --task classify",
         {
             "task": "classify",
             "vocab_size": 4000,
@@ -135,7 +137,7 @@ PRESETS = {
         },
     ),
     "fine-tune-classify": Preset(
-        "small steps from a classifier; what --task classify with --init takes",
+        "small steps from a trained classifier; the default with --task classify --init",
         {
             "task": "classify",
             "context": 256,
@@ -161,16 +163,16 @@ DEFAULTS = {("text", False): "small", ("text", True): "fine-tune"} | {
 
 
 def choose(preset, options, start=None):
-    """The Settings of a preset's name (None: that of DEFAULTS) with `options` (name -> value) set.
+    """The Settings of the preset named `preset` (None: the one in DEFAULTS), with `options` (name -> value) applied.
 
-    start: the configuration of the model of --init, whose dropout and context are the defaults. min_lr and
-    warmup follow lr and max_steps where only these are among the options, so that the learning rate still rises and
-    falls. Raises InputError for an unknown preset, for a setting outside its range, and for options on the shape of a
-    model that exists.
+    start: the configuration of the model of --init, whose dropout and context are the defaults. If the options contain
+    lr without min_lr, or max_steps without warmup, the missing one follows, so that the learning rate still rises and
+    falls. Raises InputError for an unknown preset, for a setting outside its range, and for options that would change
+    the shape of an existing model.
     """
     fixed = [option(name) for name in SHAPE if name in options and options.get("init")]
     if fixed:
-        raise InputError(f"{' and '.join(fixed)} cannot be chosen: --init {options['init']} has them already")
+        raise InputError(f"{' and '.join(fixed)} cannot be chosen: the model of --init {options['init']} decides that")
     task = task_named(preset, options)
     preset = named(preset or DEFAULTS.get((task, bool(options.get("init"))), "small"))
     check_task(task, options)
@@ -184,21 +186,21 @@ def choose(preset, options, start=None):
 
 
 def task_named(preset, options):
-    """The task that the options or the preset of this name say. Raises InputError for an unknown preset."""
+    """The task that the options or the named preset ask for. Raises InputError for an unknown preset."""
     return options.get("task") or (named(preset).options.get("task") if preset else None) or "text"
 
 
 def check_task(task, options):
-    """Raise InputError where one of `options` is for another task."""
+    """Raise InputError if one of `options` is for another task."""
     others = [name for names in OF_TASK.values() for name in names if name in options and name not in OF_TASK[task]]
     if others:
         raise InputError(f"{option(others[0])} is not for --task {task}: leave it out")
 
 
 def fit(preset, options, start):
-    """The defaults that follow from the configuration `start`, name -> value, where a preset says nothing else.
+    """The defaults that follow from the configuration `start`, name -> value, unless the preset sets them.
 
-    A preset's context is not longer than a GPT can read; a Transformer has no longest text.
+    A GPT limits the context of the preset; a Transformer has no longest text.
     """
     if isinstance(start, TransformerConfig):
         return {"dropout": start.dropout}
@@ -208,7 +210,7 @@ def fit(preset, options, start):
 
 
 def named(name):
-    """The Preset of that name. Raises InputError where there is none."""
+    """The Preset of that name. Raises InputError if there is none."""
     if name not in PRESETS:
         raise InputError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -142,8 +142,8 @@ def say_more_steps(old, new, step):
     """A line on what more steps do to the learning rate of a run that has made `step` of them."""
     before, after = (rate_of(at, of) for at, of in ((max(step - 1, 0), old), (step, new)))
     return (
-        f"The run has {new.max_steps:,} steps from here on, where it had {old.max_steps:,}: the learning rate follows "
-        f"the schedule of {new.max_steps:,} steps, and continues with {after:.2g} after {before:.2g}."
+        f"The run now has {new.max_steps:,} steps instead of {old.max_steps:,}. The learning rate follows the schedule "
+        f"of {new.max_steps:,} steps: it was {before:.2g} and continues at {after:.2g}."
     )
 
 

@@ -124,7 +124,7 @@ def source_sha256(path):
 def _windows_line_ends(documents, path):
     n = sum(document.text.count("\r\n") + document.prompt.count("\r\n") for document in documents)
     name = STANDARD_INPUT if path == "-" else path
-    return f"{name} has {n:,} line ends of Windows, \\r\\n: they stay as they are, and are learnt so." if n else None
+    return f"{name} has {n:,} Windows line ends, \\r\\n: they are kept, and learnt as such." if n else None
 
 
 def _is_npy(path):

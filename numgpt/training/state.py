@@ -116,7 +116,7 @@ def read_state(checkpoint):
     if type(state.get("format")) is not int or state["format"] != FORMAT:
         raise InputError(f"{path} was not written by this version of numgpt")
     if check_number(state.get("step"), f"{path}: step", whole=True, low=0) != _number(checkpoint):
-        raise InputError(f"{path} tells of step {state['step']}, its folder of another: it is damaged, or was renamed")
+        raise InputError(f"{path} is of step {state['step']}, but its folder names another: it was damaged or renamed")
     read_best(state.get("best"), state["step"])
     for name in GENERATORS:
         _check_generator(state.get(name), f"{path}: the state of the generator for {name}")

@@ -173,7 +173,9 @@ def test_a_download(release, server, at_home, capsys):
     folder = hub.download("117M")
     assert contents_of(folder) == contents
     assert list(at_home.iterdir()) == [folder]
-    assert capsys.readouterr().err == f"numgpt: downloading 124M (0.5 GB) from {server.url} to {folder}\n"
+    assert (
+        " ".join(capsys.readouterr().err.split()) == f"numgpt: downloading 124M (0.5 GB) from {server.url} to {folder}"
+    )
 
 
 def test_a_second_call_downloads_only_what_is_missing(release, server, capsys):
@@ -267,7 +269,7 @@ def test_a_file_of_the_wrong_size_in_the_way(release, at_home):
     (at_home / "124M").mkdir(parents=True)
     (at_home / "124M" / DATA_NAME).write_bytes(b"mine")
     for use in (hub.find, hub.download):
-        with pytest.raises(InputError, match="has 4 bytes, but the published file 20544: delete it"):
+        with pytest.raises(InputError, match="has 4 bytes, but the published file has 20544: delete it"):
             use("124M")
     assert (at_home / "124M" / DATA_NAME).read_bytes() == b"mine"
 
@@ -367,9 +369,9 @@ def test_a_tokenizer_needs_no_more_than_that(vocabulary, server, capsys):
 
 def test_where_it_cannot_be_had_the_bundled_one_is_offered(vocabulary, server, capsys):
     assert main(["tokenizer", "encode", "Hi", "--offline"]) == 2
-    assert "--model shakespeare takes the one that comes with numgpt" in capsys.readouterr().err
+    assert "--model shakespeare uses the bundled one" in capsys.readouterr().err
     server.files.clear()
     assert main(["tokenizer", "encode", "Hi"]) == 2
     err = capsys.readouterr().err
-    assert "`--model shakespeare` takes the vocabulary that comes with numgpt" in err
+    assert "`--model shakespeare` uses the bundled vocabulary" in err
     assert main(["tokenizer", "encode", "Hi", "--model", "shakespeare", "--offline"]) == 0

@@ -240,7 +240,8 @@ def test_added_tokens_without_a_row_are_left_out_and_named(golden, tmp_path, cap
     _, tokenizer = numgpt.load(tmp_path)
     assert tokenizer.n_vocab == 385
     assert tokenizer.special == {"<|endoftext|>": 0, "one": 384}
-    assert "no embedding for the added tokens from id 385 on, 'two', 'three': left out" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no embedding for the added tokens from id 385 on ('two', 'three'): they are left out" in said
 
 
 def test_notices_are_lines_on_standard_error(tiny, capsys):
@@ -248,8 +249,11 @@ def test_notices_are_lines_on_standard_error(tiny, capsys):
     (tiny / "config.json").write_text(json.dumps(config | {"resid_pdrop": 0.3}))
     assert numgpt.load(tiny)[0].config.dropout == 0.3
     err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    assert "resid_pdrop 0.3, embd_pdrop 0.0, attn_pdrop 0.0: training with numgpt has one dropout" in err
+    assert err.startswith("numgpt: ")
+    assert max(len(line) for line in err.splitlines() if str(tiny) not in line) <= 100
+    assert "resid_pdrop 0.3, embd_pdrop 0.0, attn_pdrop 0.0: training with numgpt has one dropout" in " ".join(
+        err.split()
+    )
 
 
 def test_a_shard_with_a_name_that_no_disk_takes(shards):

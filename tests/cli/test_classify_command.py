@@ -36,10 +36,10 @@ def test_a_run_ends_with_its_accuracy_and_what_to_try(run, capsys):
     assert main(["train", "--resume", str(run), "--max-steps", "4"]) == 0
     said = capsys.readouterr().out
     lines = said.splitlines()
-    meaning = "The loss of an untrained model is ln(K) = ln(2) = 0.69 nats per text, every label being as likely as any"
+    meaning = "every label is equally likely: its loss is ln(K) = ln(2) = 0.69 nats per text"
     assert meaning in " ".join(lines)
     assert "54 texts to train on" in said
-    accuracy = r"held out, after step \d, whose loss was the lowest: accuracy \d+\.\d\d % of 6 texts"
+    accuracy = r"held out, at step \d, which has the lowest loss: accuracy \d+\.\d\d % of 6 texts"
     assert re.fullmatch(accuracy, lines[-2])
     assert lines[-1] == f'finished; try it: numgpt classify --model {run} "..."'
 

@@ -67,7 +67,7 @@ def test_json(explain):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["Hi"], "where to?"),
+        (["Hi"], "no output is chosen"),
         (["", "--text"], "the prompt is empty"),
         (["Hi", "--text", "--language", "fr"], "'fr'; there are en, de"),
         (["Hi", "--text", "--layers", "7"], "layers 0 to 0"),

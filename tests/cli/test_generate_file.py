@@ -84,8 +84,8 @@ def test_the_likeliest_of_every_place(run, prompts):
 
 BAD = {
     "an empty line": ("a.txt", b"a\n\nb\n", "line 2 is empty: every line is a prompt"),
-    "nothing": ("a.txt", b"", "is empty: there are no prompts in it"),
-    "only line breaks": ("a.txt", b"\n\n", "is empty: there are no prompts in it"),
+    "nothing": ("a.txt", b"", "is empty: it must contain prompts, one per line"),
+    "only line breaks": ("a.txt", b"\n\n", "is empty: it must contain prompts, one per line"),
     "not UTF-8": ("a.txt", b"a\nb\xff\n", "line 2: not UTF-8"),
     "a long prompt": ("a.txt", b"a\n" + b"b" * 65 + b"\n", "line 2: 65 tokens do not fit the context of 64"),
     "no JSON": ("a.jsonl", b'{"prompt": "a"}\n{"prompt": \n', "line 2, column 12: not usable JSON"),
@@ -93,7 +93,7 @@ BAD = {
     "no prompt": (
         "a.jsonl",
         b'{"prompt": "a"}\n{"text": "a"}\n',
-        'line 2: no prompt: give an object with a text in "prompt"',
+        'line 2: no prompt: every line must be an object with a text in "prompt"',
     ),
     "a number": ("a.jsonl", b'{"prompt": 3}\n', "line 1: no prompt"),
     "an empty prompt": ("a.jsonl", b'{"prompt": ""}\n', "line 1: no prompt"),
@@ -117,14 +117,14 @@ def test_long_prompts_keep_their_ends(run, tmp_path):
     path.write_text("short\n" + "a" * 10 + "b" * 64 + "\n")
     status, out, err = run(path, "--keep-end", "--max-new-tokens", "1")
     assert [json.loads(line)["prompt_ids"] for line in out.splitlines()] == [list(b"short"), [98] * 64]
-    assert err == "numgpt: 1 of the prompts are longer than the context of 64 tokens: of these the end is taken\n"
+    assert err == "numgpt: prompts longer than the context of 64 tokens: 1; only the end of each is used\n"
 
 
 def test_special_tokens_are_told_once(run, tmp_path):
     path = tmp_path / "prompts.txt"
     path.write_text("a<|endoftext|>\n" * 3)
     _, out, err = run(path, "--max-new-tokens", "0")
-    assert err == f"numgpt: {path} holds <|endoftext|>, read as ordinary text; --allow-special reads it as the token\n"
+    assert err == f"numgpt: {path} contains <|endoftext|>, read as ordinary text; --allow-special reads it as a token\n"
     _, out, err = run(path, "--max-new-tokens", "0", "--allow-special")
     assert (json.loads(out.splitlines()[0])["prompt_ids"], err) == ([97, 256], "")
 
@@ -132,16 +132,16 @@ def test_special_tokens_are_told_once(run, tmp_path):
 def test_what_is_there_is_not_made_again(run, prompts, tmp_path, monkeypatch):
     arguments = ["--max-new-tokens", "9", "--batch-size", "3", "--out"]
     whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
-    assert run(prompts, *arguments, str(whole))[:2] == (0, f"7 prompts, 7 of them now: {whole}\n")  # draws a seed
+    assert run(prompts, *arguments, str(whole))[:2] == (0, f"{whole}: 7 prompts, 7 of them new\n")  # draws a seed
     lines = whole.read_bytes().splitlines(keepends=True)
     for cut in range(0, len(whole.read_bytes()), 397):
         part.write_bytes(whole.read_bytes()[:cut])
         n = whole.read_bytes()[:cut].count(b"\n")
         seed = ["--seed", str(json.loads(lines[0])["settings"]["seed"])] if n == 0 else []  # else the file tells
-        assert run(prompts, *seed, *arguments, str(part))[1] == f"7 prompts, {7 - n} of them now: {part}\n"
+        assert run(prompts, *seed, *arguments, str(part))[1] == f"{part}: 7 prompts, {7 - n} of them new\n"
         assert part.read_bytes() == whole.read_bytes()
     monkeypatch.setattr("numgpt.cli.generate_file.Writer", None)  # no model is loaded for nothing
-    assert run(prompts, *arguments, str(whole))[1] == f"7 prompts, 0 of them now: {whole}\n"
+    assert run(prompts, *arguments, str(whole))[1] == f"{whole}: 7 prompts, 0 of them new\n"
     assert {path.name for path in tmp_path.iterdir()} == {"prompts.txt", "whole.jsonl", "part.jsonl"}
 
 
@@ -179,7 +179,7 @@ def test_lines_of_another_command_are_refused_and_stay(run, prompts, tmp_path, c
     before = out.read_bytes()
     status, _, err = run(prompts, *arguments, *changed)
     assert (status, err.count("\n")) == (2, 1)
-    assert f"{out}, line 1 was {message}: ask for the same, or name another file" in err
+    assert f"{out}, line 1 was {message}: use the same, or give another file" in err
     assert out.read_bytes() == before
 
 

@@ -77,7 +77,7 @@ def terminal(tiny_model, interruptible):
 
 def test_a_conversation_on_a_terminal(terminal):
     screen = terminal("--seed", "1", "--logit-bias", "65=50", "--max-new-tokens", "3")
-    screen.expect("Ctrl-C stops an answer, Ctrl-D ends\n")
+    screen.expect("Ctrl-C stops an answer, Ctrl-D ends the conversation\n")
     screen.expect("> ")
     screen.type("Hi\n")
     screen.expect("AAA\n")  # the answer
@@ -159,7 +159,7 @@ def test_a_long_text_loses_its_beginning_and_it_is_said_once(conversation):
     assert bytes(given[-1]).decode() == whole[-64:]
     assert [len(ids) for ids in given] == [30, 63, 64, 64]
     assert err == (
-        "numgpt: the text has grown beyond the context of 64 tokens: from here on its beginning is left out\n"
+        "numgpt: the text no longer fits the context of 64 tokens: from here on, its beginning is left out\n"
     )
 
 
@@ -175,7 +175,7 @@ def test_special_tokens(conversation):
     _, given, _, err = conversation("a<|endoftext|>\n", "--max-new-tokens", "0")
     assert len(given[0]) == 14
     assert err == (
-        "numgpt: the text holds <|endoftext|>, read as ordinary text; --allow-special reads it as the token\n"
+        "numgpt: the text contains <|endoftext|>, read as ordinary text; --allow-special reads it as a token\n"
     )
     _, given, _, err = conversation("a<|endoftext|>\n", "--max-new-tokens", "0", "--allow-special")
     assert (given[0], err) == ([97, 256], "")

@@ -76,12 +76,12 @@ def test_the_end_of_a_long_prompt(run):
     long = "a" * 10 + "b" * 64
     status, out, err = run(long, "--keep-end", "--json", "--max-new-tokens", "1")
     assert (status, json.loads(out)["prompt_ids"]) == (0, [98] * 64)
-    assert err == "numgpt: the prompt is longer than the context of 64 tokens: its first 10 are left out\n"
+    assert err == "numgpt: the prompt exceeds the context of 64 tokens: its first 10 tokens are left out\n"
     assert run("b" * 64, "--keep-end", "--max-new-tokens", "1")[::2] == (0, "")
     status, out, err = run(long)
     assert (status, out) == (2, "")
     assert err == (
-        "numgpt: 74 tokens do not fit the context of 64 (n_ctx): shorten the text, or take its end with --keep-end\n"
+        "numgpt: 74 tokens do not fit the context of 64 (n_ctx): shorten the text, or use its end with --keep-end\n"
     )
 
 
@@ -89,7 +89,7 @@ def test_special_tokens_in_a_prompt(run):
     status, out, err = run("a<|endoftext|>b", "--json", "--max-new-tokens", "0")
     assert (status, len(json.loads(out)["prompt_ids"])) == (0, 15)
     assert err == (
-        "numgpt: the prompt holds <|endoftext|>, read as ordinary text; --allow-special reads it as the token\n"
+        "numgpt: the prompt contains <|endoftext|>, read as ordinary text; --allow-special reads it as a token\n"
     )
     result = as_json(run("a<|endoftext|>b", "--json", "--max-new-tokens", "0", "--allow-special"))
     assert result["prompt_ids"] == [97, 256, 98]
@@ -102,30 +102,30 @@ def test_special_tokens_in_a_text_whose_loss_is_asked(tiny_model, tmp_path, caps
     assert main(["loss", str(path), "--model", tiny_model, "--json"]) == 0
     out, err = capsys.readouterr()
     assert len(json.loads(out)["tokens"]) == 14
-    assert err == f"numgpt: {path} holds <|endoftext|>, read as ordinary text; --allow-special reads it as the token\n"
+    assert err == f"numgpt: {path} contains <|endoftext|>, read as ordinary text; --allow-special reads it as a token\n"
     assert main(["loss", str(path), "--model", tiny_model, "--json", "--allow-special"]) == 0
     out, err = capsys.readouterr()
     assert ([token["id"] for token in json.loads(out)["tokens"]], err) == ([256, 98], "")
 
 
 APART = [
-    ("--unconditional a", "--unconditional starts from nothing: leave out either it or PROMPT"),
-    ("--prompts-file f a", "--prompts-file has all the prompts: leave out either it or PROMPT"),
-    ("--prompts-file f --unconditional", "leave out either it or --unconditional"),
-    ("--interactive a", "--interactive asks for each text and prints the answer to it: leave out either it or PROMPT"),
-    *((f"--interactive {other}", f"leave out either it or {other.split()[0]}") for other in [
+    ("--unconditional a", "--unconditional starts without a prompt: give either --unconditional or PROMPT, not both"),
+    ("--prompts-file f a", "--prompts-file provides all the prompts: give either --prompts-file or PROMPT, not both"),
+    ("--prompts-file f --unconditional", "give either --prompts-file or --unconditional"),
+    ("--interactive a", "--interactive reads each text and prints the answer: give either --interactive or PROMPT"),
+    *((f"--interactive {other}", f"give either --interactive or {other.split()[0]}") for other in [
         "--json", "--unconditional", "--prompts-file f", "--num-samples 2", "--best-of 2", "--num-beams 2"]),
-    *((f"a --num-beams 2 {other}", f"draws nothing: leave out either it or {other.split()[0]}") for other in [
+    *((f"a --num-beams 2 {other}", f"draws nothing: give either --num-beams or {other.split()[0]}") for other in [
         "--temperature 0", "--top-k 0", "--top-p 1", "--min-p 0", "--seed 0", "--best-of 2"]),
-    ("a --num-beams 2 --stop x", "--num-beams ends a text at tokens only: leave out either it or --stop"),
-    ("a --num-beams 2 --json --logprobs 2", "leave out either it or --logprobs"),
-    ("a --out f", "--out is for --prompts-file: leave it out, or add that"),
-    ("a --batch-size 2", "--batch-size is for --prompts-file"),
-    ("a --length-penalty 2", "--length-penalty is for --num-beams"),
-    ("a --logprobs 2", "--logprobs is for --json or --prompts-file"),
-    ("a --best-of 2 --num-samples 3", "--best-of 2 cannot give the 3 texts of --num-samples"),
-    ("a --num-beams 2 --num-samples 3", "--num-beams 2 cannot give the 3 texts of --num-samples"),
-    ("a --best-of 2 --temperature 0", "--best-of draws several texts, which are all the same at --temperature 0"),
+    ("a --num-beams 2 --stop x", "--num-beams ends a text only at tokens: give either --num-beams or --stop"),
+    ("a --num-beams 2 --json --logprobs 2", "give either --num-beams or --logprobs"),
+    ("a --out f", "--out works only with --prompts-file: leave it out, or add --prompts-file"),
+    ("a --batch-size 2", "--batch-size works only with --prompts-file"),
+    ("a --length-penalty 2", "--length-penalty works only with --num-beams"),
+    ("a --logprobs 2", "--logprobs works only with --json or --prompts-file"),
+    ("a --best-of 2 --num-samples 3", "--best-of 2 is too few for --num-samples 3"),
+    ("a --num-beams 2 --num-samples 3", "--num-beams 2 is too few for --num-samples 3"),
+    ("a --best-of 2 --temperature 0", "--best-of needs different texts, but with --temperature 0 all are the same"),
     ("a --best-of 0", "--best-of must be at least 1"),
     ("a --num-beams 0", "--num-beams must be at least 1"),
     ("a --logprobs 0 --json", "--logprobs must be at least 1"),

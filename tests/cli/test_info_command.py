@@ -140,7 +140,7 @@ def test_a_folder_of_very_many_files(tmp_path, capsys):
 def test_a_folder_whose_vocabulary_is_missing(info, tiny_model, tmp_path):
     for name in "config.json", "model.safetensors":
         shutil.copy(f"{tiny_model}/{name}", tmp_path)
-    assert info(str(tmp_path))["vocabulary"].startswith("missing: without vocab.json and merges.txt")
+    assert info(str(tmp_path))["vocabulary"].startswith("missing: text needs vocab.json and merges.txt")
 
 
 def test_a_folder_that_lacks_a_part_of_its_vocabulary_is_not_one_that_loads(tiny_model, tmp_path, capsys):
@@ -149,4 +149,4 @@ def test_a_folder_that_lacks_a_part_of_its_vocabulary_is_not_one_that_loads(tiny
     assert main(["info", str(tmp_path)]) == 2
     out, err = capsys.readouterr()
     assert {line.split("  ")[0] for line in out.splitlines()} >= {"config.json", "model.safetensors", "vocab.json"}
-    assert err == f"numgpt: {tmp_path}: vocab.json is of no use without merges.txt: put that beside it\n"
+    assert err == f"numgpt: {tmp_path}: vocab.json needs merges.txt: put that file beside it\n"

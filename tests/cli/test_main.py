@@ -69,7 +69,7 @@ def test_a_wrong_command_is_one_line_and_status_2(arguments, capsys):
             2,
             "numgpt: x cannot be opened: No such file or directory; check the name\n",
         ),
-        (MemoryError("Unable to allocate 9 TiB"), 2, "numgpt: there is not enough memory: Unable to allocate 9 TiB\n"),
+        (MemoryError("Unable to allocate 9 TiB"), 2, "numgpt: not enough memory: Unable to allocate 9 TiB\n"),
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 141, ""),
     ],

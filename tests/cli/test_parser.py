@@ -51,7 +51,7 @@ def test_without_a_word_the_help_is_printed(capsys):
             "there is no option --temprature: did you mean --temperature?; see numgpt generate",
         ),
         ("generate --temprature=0.5 x", "there is no option --temprature=0.5: did you mean --temperature?; see numgpt"),
-        ("generate -x", "there is no option -x; a text that begins with a dash stands behind --; see numgpt generate "),
+        ("generate -x", "there is no option -x; put -- before a text that begins with a dash; see numgpt generate "),
         ("train --learningrate 1", "there is no option --learningrate; see numgpt train --help"),
         (
             "generate hello world",

@@ -39,7 +39,8 @@ def test_a_run(command, tmp_path, capsys):
     assert main(command) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
-        f"The loss of an untrained model is ln(V) = ln(300) = {math.log(300):.2f} nats per token"
+        "To an untrained model, every token is equally likely: its loss is ln(V) = ln(300) = "
+        f"{math.log(300):.2f} nats per token"
     )
     shown = [line for line in lines if line.startswith("step ")]
     assert [line.split()[1] for line in shown] == ["0", "1", "5", "10"]
@@ -54,13 +55,11 @@ def test_a_finished_run(command, tmp_path, capsys):
     capsys.readouterr()
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
-    assert said.startswith(f"{tmp_path / 'run'} is finished: all 10 steps are made; for more: numgpt train --resume ")
+    assert said.startswith(f"{tmp_path / 'run'} is finished after all 10 steps; for more: numgpt train --resume ")
     assert main(said.split("numgpt ")[1].split()) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Continuing after step 10."
-    assert lines[3].startswith(
-        "The run has 20 steps from here on, where it had 10: the learning rate follows the schedule"
-    )
+    assert lines[3].startswith("The run now has 20 steps instead of 10. The learning rate follows the schedule")
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 21
     assert main(["train", "--resume", str(tmp_path / "run"), "--max-steps", "10"]) == 2
     assert "--max-steps is 10 here, but 20 in the run" in capsys.readouterr().err
@@ -249,9 +248,9 @@ def test_no_silence_while_an_evaluation_lasts(command, monkeypatch, capsys):
     monkeypatch.setattr(train_report, "WAIT_SECONDS", 0.01)
     monkeypatch.setattr(language, "sample", lambda *_: time.sleep(0.5))
     assert main([*command, "--max-steps", "2"]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("working on what follows")]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("still working")]
     assert len(lines) >= 2
-    assert re.fullmatch(r"step +2 loss .* tokens/s, .* left, working on what follows", lines[0])
+    assert re.fullmatch(r"step +2 loss .* tokens/s, .* left, still working", lines[0])
 
 
 def test_a_sample_cannot_move_the_cursor():
@@ -331,7 +330,7 @@ def test_two_runs_begun_in_one_folder(command, tmp_path, seconds):
     assert sorted(process.returncode for process in pair) == [0, 2]
     refused = next(error for process, (_, error) in zip(pair, printed, strict=True) if process.returncode == 2)
     assert refused.count("\n") == 1
-    assert "another process is beginning a run" in refused or "already holds a run" in refused
+    assert "another process is starting or training a run" in refused or "already holds a run" in refused
     run = tmp_path / "run"
     assert sorted(path.name for path in run.glob("step-*")) == ["step-00000035", "step-00000040"]
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == [*range(41)]
@@ -349,7 +348,7 @@ def test_a_folder_is_held_while_the_tokenizer_is_learnt(command, tmp_path, monke
     monkeypatch.setattr("numgpt.training.language.choose_tokenizer", slow)
     assert main(command) == 2
     assert said == [2]
-    assert "another process is beginning a run in" in capsys.readouterr().err.splitlines()[0]
+    assert "another process is starting or training a run in" in capsys.readouterr().err.splitlines()[0]
     assert not (tmp_path / "run").exists()
 
 
@@ -410,8 +409,8 @@ def test_a_disk_that_fills_up_during_a_run(command, tmp_path):
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "run/metrics.jsonl cannot be written: File too large; no larger file is allowed there" in done.stderr
-    step, resume = re.search(r"step-(\d+) is whole, continue from it then: numgpt (.*)$", done.stderr).groups()
+    assert "run/metrics.jsonl cannot be written: File too large; the disk or a limit of this shell" in done.stderr
+    step, resume = re.search(r"step-(\d+) is complete, continue from it with: numgpt (.*)$", done.stderr).groups()
     assert 100 <= int(step) < 700
     assert main(resume.split()) == 0
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 701

@@ -95,7 +95,7 @@ def test_alignment_as_a_picture(says, tmp_path):
 def test_a_picture_that_is_not_drawn(run, tmp_path, capsys):
     path = tmp_path / "a.svg"
     for words, reason in [
-        (["1", "-o", str(path)], "-o is where --alignment is drawn"),
+        (["1", "-o", str(path)], "-o works only with --alignment"),
         (["", "--alignment", "-o", str(path)], "no text has a translation"),
         (["1", "--alignment", "-o", str(tmp_path / "none" / "a.svg")], "none"),
     ]:

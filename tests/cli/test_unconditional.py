@@ -15,4 +15,4 @@ def test_it_goes_on_from_the_end_of_text(tiny_model, capsys):
 
 def test_a_prompt_beside_it_is_refused(tiny_model, capsys):
     assert main(["generate", "--model", tiny_model, "--unconditional", "Hi"]) == 2
-    assert "--unconditional starts from nothing" in capsys.readouterr().err
+    assert "--unconditional starts without a prompt" in capsys.readouterr().err

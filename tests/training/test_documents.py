@@ -62,7 +62,7 @@ def test_a_folder_in_the_order_of_its_names(folder):
     names = ["B.txt", "a.text", "a/z.md", "b.txt", "\u00e4.txt"]
     assert found.documents == [Document(f"This is {name}. " * 5) for name in names]
     assert found.left_out == (
-        f"Of {folder} are left out: 2 files whose name does not end in .txt, .text, .md; 1 file with nothing in it."
+        f"Left out of {folder}: 2 files whose name does not end in .txt, .text, .md; 1 empty file."
     )
 
 
@@ -86,7 +86,7 @@ def test_json_lines(tmp_path):
     )
     found = read_documents(path)
     assert found.documents == [Document("one\nline"), Document(" b\u2028"), Document("b", "a")]
-    assert found.left_out == f"Of {path} are left out: 1 line without text."
+    assert found.left_out == f"Left out of {path}: 1 line without text."
 
 
 @pytest.mark.parametrize(
@@ -190,13 +190,13 @@ def test_windows_line_ends_stay(tmp_path, settings):
     begun = session.begin(tmp_path / "run", path, settings(**BYTES))
     parts = begun.trainer.batches.part, begun.held_out.part
     assert "".join(begun.tokenizer.decode(part.ids.tolist()) for part in parts).encode() == path.read_bytes()
-    assert begun.notice == f"{path} has 9 line ends of Windows, \\r\\n: they stay as they are, and are learnt so."
+    assert begun.notice == f"{path} has 9 Windows line ends, \\r\\n: they are kept, and learnt as such."
 
 
 def test_notices_stand_below_each_other(tmp_path, settings, folder):
     (folder / "b.txt").write_bytes(f"a\r\nb{END_OF_TEXT}".encode())
     notices = session.begin(tmp_path / "run", folder, settings(**BYTES), val_data=folder).notice.split("\n")
-    assert [line.split()[0] for line in notices] == [END_OF_TEXT, "Of", str(folder)]
+    assert [line.split()[0] for line in notices] == [END_OF_TEXT, "Left", str(folder)]
 
 
 @pytest.mark.parametrize("data", ["folder", "lines", "pairs", "text_with_ends"])

@@ -164,7 +164,7 @@ def test_more_steps(begin, quiet, finish, newest):
     short = begin("short", max_steps=10, **steady)
     train(short, quiet)
     longer = session.resume(short.run, {}, max_steps=20)
-    assert longer.notice.startswith("The run has 20 steps from here on, where it had 10: the learning rate follows")
+    assert longer.notice.startswith("The run now has 20 steps instead of 10. The learning rate follows")
     assert train(longer, quiet)
     assert newest(short.run) == straight
     assert session.resume(short.run, {}).trainer.finished
@@ -175,7 +175,7 @@ def test_the_learning_rate_of_more_steps(begin, quiet):
     train(short := begin(max_steps=10), quiet)
     longer = session.resume(short.run, {}, max_steps=20)
     rate = learning_rate(10, 1e-2, 1e-4, 4, 20)
-    assert longer.notice.endswith(f"of 20 steps, and continues with {rate:.2g} after 0.0001.")
+    assert longer.notice.endswith(f"of 20 steps: it was 0.0001 and continues at {rate:.2g}.")
     assert longer.trainer.step().lr == rate > 1e-3
     session.resume(short.run, {}, max_steps=10)
     with pytest.raises(InputError, match="--max-steps is 9 here, but 10 in the run"):
