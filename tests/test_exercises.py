@@ -95,6 +95,15 @@ BUGS = {
             "it should be zero",
         ),
     ],
+    "14_parts_of_a_batch": [
+        (
+            "sum(n * grad for n, grad in zip(counts, grads, strict=True)) / total",
+            "sum(grads) / len(grads)",
+            "grad",
+            "wrong only at 536 of 544",
+        ),
+        ("n * loss for", "loss for", "loss", "in no simple way"),
+    ],
 }
 
 

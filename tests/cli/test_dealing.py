@@ -56,6 +56,8 @@ TASKS = {
     "text --protocol rolling": write_text,
 }
 
+BY_MPI = ("wikitext-lm-eval", "hellaswag-llm.c")  # each costs two seconds
+
 
 def start(words, way=1, **options):
     """The process of a command that so many processes share, or two of mpiexec."""
@@ -87,7 +89,7 @@ def test_every_protocol_has_the_bytes_of_one_process(task, tiny_model, tmp_path,
     words = ["evaluate", *task.split(), "--file", tmp_path / "text", "--model", tiny_model, "--batch-size", 1]
     expected = done(words, tmp_path / "out", 1)
     assert json.loads(expected[0])["units"] > 8  # more than two rounds
-    for way in [2, "mpi"] if MPIEXEC and find_spec("mpi4py") else [2]:
+    for way in [2, "mpi"] if MPIEXEC and find_spec("mpi4py") and task in BY_MPI else [2]:
         assert done(words, tmp_path / f"out-{way}", way) == expected
 
 

@@ -11,14 +11,14 @@ from threading import Condition, Thread
 
 from numgpt.training.parallel.team import share
 
-LARGEST = 1 << 22  # numbers in a bucket: sending them takes far longer than the latency of a network
-FEWEST = 8  # buckets of a model, so that a small one does not wait for all of backward either
+FEWEST, MOST = 8, 32  # buckets of a model: a small one's also leave during backward, a large one's are long messages
+LONG = 1 << 20  # numbers that take far longer to send than the latency of a network
 
 
 @cache
 def buckets_of(n):
     """Slices of n numbers in a row, in the order in which backward completes them: the last one first."""
-    size = max(1, min(LARGEST, -(-n // FEWEST)))
+    size = max(1, min(-(-n // FEWEST), max(-(-n // MOST), LONG)))
     return tuple(slice(start, min(start + size, n)) for start in reversed(range(0, n, size)))
 
 

@@ -31,7 +31,7 @@ class MPI(Alone):
         except ImportError as error:
             raise InputError(f"mpiexec needs the mpi4py library: pip install 'numgpt[mpi]' ({error})") from None
         self.comm = mpi.COMM_WORLD
-        self.in_place = mpi.IN_PLACE
+        self.in_place, self.wait_all = mpi.IN_PLACE, mpi.Request.Waitall
         self.rank, self.size = self.comm.rank, self.comm.size
         self.overlaps = mpi.Query_thread() >= mpi.THREAD_SERIALIZED
         self.recruited = self.dismissed = False
@@ -84,8 +84,8 @@ class MPI(Alone):
                 own += self.received[rank, : own.size]
 
     def share(self, values):
-        for bucket in buckets_of(values.size):
-            self.comm.Allgatherv(self.in_place, [values[bucket], self.layout(bucket)])
+        buckets = buckets_of(values.size)
+        self.wait_all([self.comm.Iallgatherv(self.in_place, [values[b], self.layout(b)]) for b in buckets])
 
     def gather(self, own, n):
         if self.rank != 0:
