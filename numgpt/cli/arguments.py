@@ -33,8 +33,8 @@ def add_processes_argument(parser, of=""):
     parser.add_argument(
         "--processes",
         metavar="N",
-        help=f"{of}how many processes on this machine share the work, which changes nothing in the output (default 1; "
-        "mpiexec sets its own number)",
+        help=f"{of}how many processes on this machine share the work, which changes the output by rounding only "
+        "(default 1; mpiexec sets its own number)",
     )
 
 

@@ -35,7 +35,8 @@ LOST = (
 def dealing(processes, device):
     """A function deal(work, *columns), as the built-in map; the processes that it started are gone in the end.
 
-    The results have the same bits however many processes there are, as all cut their work as a single one would.
+    The results are the same but for rounding however many processes there are, as all cut their work as a single one
+    would; they have the same bits where each has one BLAS thread.
     processes: the text of --processes, None being 1. Raises InputError for what is no number of them, for several on a
     GPU, and where one of them is lost.
     """

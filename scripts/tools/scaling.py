@@ -2,26 +2,33 @@
 """How long a step takes on many machines: the model of docs/scaling.md, its table and its figure.
 
     python scripts/tools/scaling.py [FIGURE.svg]
+    python scripts/tools/scaling.py --tokens N --rank GFLOPS --wire GBITS    # 124M on one rank and on two
 
-A step's products are dealt to N ranks. Then every rank sends its gradients in N - 1 parts, one to each other, and its
-new weights likewise; nothing of that runs while products do:
+A step's products are dealt to N ranks. Every rank sends its gradients in N - 1 parts, one to each other rank, bucket by
+bucket; those of the blocks, a share s of all, are sent while backward, two thirds of the products, still runs. Then
+every rank updates its own part of the weights and sends it to all others:
 
-    t(N) = F / (N R)  +  2 (N - 1) / N  P b / W  +  2 (N - 1) L  +  U / N
+    t(N) = F / (N R)  +  waiting  +  share  +  U / N
+    send = (N - 1) / N  P b / W  +  B L
+    waiting = (1 - s) send  +  max(0, s send - 2/3 F / (N R))
+    share = (N - 1) / N  P b / W  +  L
 
 F: floating-point operations of a step, 6 a parameter and token. R: of a rank in a second. P b: bytes of the
-parameters. W: bytes a second over the wire, L: seconds until a message's first byte is there. U: seconds of AdamW.
+parameters. W: bytes a second over the wire, L: seconds until a message's first byte is there. B: buckets. U: seconds of
+AdamW.
 """
 
-import sys
+import argparse
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Model:
-    """parameters; tokens in a step, of all ranks together."""
+    """parameters; the share of them that is the blocks'; tokens in a step, of all ranks together."""
 
     name: str
     parameters: float
+    blocks: float
     tokens: int
 
 
@@ -34,18 +41,26 @@ class Wire:
     latency: float
 
 
-MODELS = (Model("124M, 32,768 tokens a step", 124e6, 32768), Model("XL, 524,288 tokens a step", 1558e6, 524288))
+MODELS = (
+    Model("124M, 32,768 tokens a step", 124e6, 0.68, 32768),
+    Model("XL, 524,288 tokens a step", 1558e6, 0.95, 524288),
+)
 WIRES = (Wire("1 Gbit/s, 1 ms", 0.125e9, 1e-3), Wire("10 Gbit/s, 0.1 ms", 1.25e9, 1e-4))
 RATE = 150e9  # floating-point operations a second that a rank of two cores keeps up in a step, as measured
 UPDATE = 28 / 15e9  # seconds of AdamW a parameter: it reads and writes 28 bytes of memory
+BUCKETS = 32  # at most
 RANKS = [2**i for i in range(11)]
 
 
-def seconds(model, wire, n):
-    """Of one step on n ranks: (products, bytes, latency, update)."""
-    products = 6 * model.parameters * model.tokens / (n * RATE)
-    sent = 2 * (n - 1) / n * 4 * model.parameters / wire.rate
-    return products, sent, 2 * (n - 1) * wire.latency, UPDATE * model.parameters / n
+def seconds(model, wire, n, rate=RATE):
+    """Of one step on n ranks: (products, waiting for gradients, sharing weights, update)."""
+    products = 6 * model.parameters * model.tokens / (n * rate)
+    sent = (n - 1) / n * 4 * model.parameters / wire.rate
+    if n == 1:
+        return products, 0.0, 0.0, UPDATE * model.parameters
+    send = sent + BUCKETS * wire.latency
+    waiting = (1 - model.blocks) * send + max(0.0, model.blocks * send - 2 / 3 * products)
+    return products, waiting, sent + wire.latency, UPDATE * model.parameters / n
 
 
 def efficiency(model, wire, n):
@@ -54,12 +69,23 @@ def efficiency(model, wire, n):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figure", metavar="FIGURE.svg", nargs="?")
+    parser.add_argument("--tokens", type=int, help="tokens in a step")
+    parser.add_argument("--rank", type=float, help="what a rank computes, GFLOP/s")
+    parser.add_argument("--wire", type=float, help="what the wire carries each way, Gbit/s")
+    args = parser.parse_args()
+    if args.tokens:
+        model, wire = Model("124M", 124e6, 0.68, args.tokens), Wire("", args.wire / 8 * 1e9, 0.0)
+        for n in 1, 2:
+            print(f"{n}: {sum(seconds(model, wire, n, args.rank * 1e9)):.2f} s")
+        return
     print(f"{'':28} {'wire':18} " + " ".join(f"{n:>5}" for n in RANKS))
     for model in MODELS:
         for wire in WIRES:
             print(f"{model.name:28} {wire.name:18} " + " ".join(f"{efficiency(model, wire, n):5.2f}" for n in RANKS))
-    if len(sys.argv) > 1:
-        draw(sys.argv[1])
+    if args.figure:
+        draw(args.figure)
 
 
 def draw(path):

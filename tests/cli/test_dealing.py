@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import numgpt
 from numgpt.cli import main
 from tools.kill_saving import children
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+QUICK = {"OPENBLAS_NUM_THREADS": "1"}
 ALLOWED = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 MPI = pytest.mark.skipif(not (find_spec("mpi4py") and MPIEXEC), reason="needs mpi4py and mpiexec")
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes as Linux lists them")
@@ -64,7 +66,7 @@ def start(words, way=1, **options):
     words = [sys.executable, "-m", "numgpt", *map(str, words)]
     words = [MPIEXEC, "-n", "2", "--oversubscribe", *words] if way == "mpi" else [*words, "--processes", str(way)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(words, env=os.environ | ALLOWED, **pipes, **options)
+    return subprocess.Popen(words, env=os.environ | ALLOWED | QUICK, **pipes, **options)
 
 
 @pytest.fixture
@@ -76,7 +78,8 @@ def done(capsys):
         if way == "mpi":
             printed, complaints = start(words, way).communicate(timeout=60)
         else:
-            main([*words, "--processes", str(way)])
+            with threadpool_limits(1):  # as the processes of a team have, on two cores
+                main([*words, "--processes", str(way)])
             printed, complaints = capsys.readouterr()
         return printed.replace(str(out), "OUT"), out.read_bytes(), complaints
 
@@ -221,4 +224,4 @@ def test_several_processes_and_a_gpu_are_refused(words, capsys):
 
 def test_one_text_is_not_dealt_out(capsys):
     assert main(["generate", "a text", "--processes", "2"]) == 2
-    assert "--processes is for --prompts-file" in capsys.readouterr().err
+    assert "--processes works only with --prompts-file" in capsys.readouterr().err

@@ -209,7 +209,7 @@ def test_symbols_spell_any_bytes(data):
 def test_one_of_a_pair(name, pair):
     (pair / name).unlink()
     missing = refusal(pair)
-    assert f"without {name}" in missing
+    assert f"needs {name}: put that file beside it" in missing
 
 
 @pytest.mark.parametrize("name", PAIRS[1])

@@ -8,7 +8,7 @@ operation written over scratch that is already there, and over several chunks at
 from numgpt.kernels.cpu.threads import run_side_by_side
 
 CHUNK = 65536  # elements: 256 KB in float32, so that an input, an output and two scratch arrays share 1 MB
-THREADED = 2**19  # elements below which threads cost more than they bring
+THREADED = 2**17  # elements below which threads cost more than they bring
 SMALL = 2**13  # elements below which BLAS uses one thread anyway
 
 
