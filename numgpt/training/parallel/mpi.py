@@ -13,7 +13,7 @@ from numgpt.errors import InputError
 from numgpt.training.parallel.buckets import buckets_of, longest, part_of, parts_of, pieces
 from numgpt.training.parallel.team import END, Alone, share
 
-PAUSE = 5e-4  # seconds between two looks at what is on its way; MPI's own waiting would take the core from backward
+PAUSE = 2e-4  # seconds between two looks at what is on its way; MPI's own waiting would take the core from backward
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS")  # mpiexec tells by these that it is there
 
 
