@@ -13,7 +13,7 @@ import numpy as np
 
 KEPT = 2**30  # bytes kept at most while no array uses them
 SMALL = 2**16  # bytes below which an array may as well have fresh memory
-ROOMY = 5  # times the bytes that are asked for a block may have
+ROOMY = 3  # times the bytes that are asked for a block may have
 
 # bytes -> blocks of that many bytes that no array uses, the size used last at the end
 _free: dict[int, list[memoryview]] = {}
