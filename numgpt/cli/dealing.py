@@ -19,10 +19,9 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 from numgpt.errors import InputError
-from numgpt.files import quoted
 from numgpt.kernels.cpu.threads import cut_for, n_available, n_cores
 from numgpt.training.parallel.processes import cores_of, end_with_the_first, keep_to
-from numgpt.training.parallel.start import MOST, mpi
+from numgpt.training.parallel.start import mpi, read_number
 
 EXPECTED = InputError, OSError, MemoryError  # what rank 0 tells in a line; anything else is a bug, with its traceback
 LOST = (
@@ -40,7 +39,7 @@ def dealing(processes, device):
     processes: the text of --processes, None being 1. Raises InputError for what is no number of them, for several on a
     GPU, and where one of them is lost.
     """
-    n = read_number(processes, device)
+    n = read_processes(processes, device)
     try:
         with ExitStack() as stack:
             if mpi():
@@ -51,14 +50,12 @@ def dealing(processes, device):
         raise InputError(LOST) from None
 
 
-def read_number(text, device):
-    """--processes as a number."""
-    text = "1" if text is None else text
-    if not (text.isdecimal() and 1 <= int(text) <= MOST):
-        raise InputError(f"--processes must be a number from 1 to {MOST}, not {quoted(text)}")
-    if device != "cpu" and (int(text) > 1 or mpi()):
+def read_processes(text, device):
+    """--processes as a number, of which None is 1. Raises InputError for several on a GPU."""
+    n = 1 if text is None else read_number(text)
+    if device != "cpu" and (n > 1 or mpi()):
         raise InputError("several processes work on the CPU only: leave out --device, or --processes")
-    return int(text)
+    return n
 
 
 def deal_to_pool(stack, n, work, *columns):

@@ -22,7 +22,7 @@ from numgpt.files import quoted
 from numgpt.kernels import definition
 from numgpt.layers import Layer
 from numgpt.numbers import check_number
-from numgpt.training.parallel.buckets import parts_of, pieces
+from numgpt.training.parallel.buckets import length, parts_of, pieces
 from numgpt.training.parallel.team import ALONE, Alone
 
 
@@ -67,7 +67,7 @@ class AdamW:
         self.model, self.lr, self.betas, self.eps, self.weight_decay = model, lr, betas, eps, weight_decay
         self._check()
         self.parts = parts or parts_of(model.values.size, ALONE.rank, ALONE.size)
-        n = sum(part.stop - part.start for part in self.parts)
+        n = sum(map(length, self.parts))
         self.m = np.zeros_like(model.values, shape=n)
         self.v = np.zeros_like(model.values, shape=n)
         self.steps = 0

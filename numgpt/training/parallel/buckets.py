@@ -32,20 +32,20 @@ def parts_of(n, rank, size):
 
 def part_of(bucket, rank, size):
     """Which part of a bucket belongs to `rank`."""
-    part = share(bucket.stop - bucket.start, rank, size)
+    part = share(length(bucket), rank, size)
     return slice(bucket.start + part.start, bucket.start + part.stop)
 
 
-def longest(parts):
-    """How many numbers the longest part has."""
-    return max(part.stop - part.start for part in parts)
+def length(part):
+    """How many numbers a part has."""
+    return part.stop - part.start
 
 
 def pieces(own, parts):
     """(part, the piece of `own` for it) for each of `parts`; `own` has all pieces in a row."""
     start = 0
     for part in parts:
-        stop = start + part.stop - part.start
+        stop = start + length(part)
         yield part, own[start:stop]
         start = stop
 
@@ -58,8 +58,7 @@ class Reduction:
 
     def __init__(self, model, team):
         self.model, self.team = model, team
-        self.summing = False
-        self.changed = Condition()
+        self.changed, self.left = Condition(), set()  # left: the blocks that the last backward has left so far
         blocks = blocks_of(model) if team.overlaps else []
         spans = [span(model, block) for block in blocks]
         buckets = [(bucket, left_when(bucket, spans)) for bucket in buckets_of(model.grads.size)]
@@ -77,7 +76,6 @@ class Reduction:
                 self.changed.notify()
             return result
 
-        self.left = set()
         return noted
 
     def begin(self, factor):
@@ -138,4 +136,4 @@ def left_when(bucket, spans):
     """The numbers of the blocks that a bucket belongs to; None if a part of it belongs to none."""
     common = {i: min(bucket.stop, s.stop) - max(bucket.start, s.start) for i, s in enumerate(spans)}
     blocks = {i for i, n in common.items() if n > 0}
-    return blocks if sum(common[i] for i in blocks) == bucket.stop - bucket.start else None
+    return blocks if sum(common[i] for i in blocks) == length(bucket) else None

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from numgpt.errors import InputError
-from numgpt.training.parallel.buckets import buckets_of, longest, part_of, parts_of, pieces
+from numgpt.training.parallel.buckets import buckets_of, length, part_of, parts_of, pieces
 from numgpt.training.parallel.team import END, Alone, share
 
 PAUSE = 2e-4  # seconds between two looks at what is on its way; MPI's own waiting would take the core from backward
@@ -70,7 +70,8 @@ class MPI(Alone):
 
     def reduce(self, grads, buckets):
         if self.received is None:
-            self.received = np.empty((self.size, longest(parts_of(grads.size, self.rank, self.size))), grads.dtype)
+            most = max(map(length, parts_of(grads.size, self.rank, self.size)))
+            self.received = np.empty((self.size, most), grads.dtype)
         places = [rank * self.received.shape[1] for rank in range(self.size)]
         for bucket in buckets:
             own = grads[part_of(bucket, self.rank, self.size)]
@@ -95,7 +96,7 @@ class MPI(Alone):
         for rank in range(self.size):
             parts = parts_of(n, rank, self.size)
             if rank != 0:
-                own = np.empty(sum(part.stop - part.start for part in parts), own.dtype)
+                own = np.empty(sum(map(length, parts)), own.dtype)
                 self.comm.Recv(own, rank)
             for part, piece in pieces(own, parts):
                 whole[part] = piece
@@ -103,8 +104,8 @@ class MPI(Alone):
 
     def layout(self, bucket):
         """(how many numbers of a bucket each rank has, where in it they begin)."""
-        parts = [share(bucket.stop - bucket.start, rank, self.size) for rank in range(self.size)]
-        return [part.stop - part.start for part in parts], [part.start for part in parts]
+        parts = [share(length(bucket), rank, self.size) for rank in range(self.size)]
+        return [length(part) for part in parts], [part.start for part in parts]
 
     def fail(self):
         """End the processes of all ranks at once: this one cannot go on, and they would wait for ever."""

@@ -70,12 +70,16 @@ def leading_mpi():
 
 def read_processes(text, device):
     """AUTO, or a number of processes. Raises InputError for another text, and for several processes on a GPU."""
-    if text != AUTO and not (text.isdecimal() and 1 <= int(text) <= MOST):
-        raise InputError(f"--processes must be a number from 1 to {MOST}, or auto, not {quoted(text)}")
+    n = AUTO if text == AUTO else read_number(text, ", or auto")
     if device != "cpu" and (text not in ("1", AUTO) or mpi()):
         raise InputError("several processes train on the CPU only: leave out --device, or --processes")
-    if text == AUTO:
-        return AUTO if device == "cpu" else 1
+    return n if device == "cpu" else 1
+
+
+def read_number(text, alternative=""):
+    """A number of processes. Raises InputError for another text, with the `alternative` that there is to a number."""
+    if not (text.isdecimal() and 1 <= int(text) <= MOST):
+        raise InputError(f"--processes must be a number from 1 to {MOST}{alternative}, not {quoted(text)}")
     return int(text)
 
 
