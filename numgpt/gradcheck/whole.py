@@ -71,8 +71,8 @@ def transformer_pre_norm(rng):
 def classifier(rng):
     """Texts of different lengths, one label that does not count."""
     config = TransformerConfig(V, C, H, d_ff=5, layers=2, dropout=0.2)
-    ids, labels = rng.integers(3, V, (3, 4)), np.array([2, -1, 0])
-    ids[0, 2:], ids[2, 1:] = 0, 0
+    ids, labels = rng.integers(3, V, (4, 5)), np.array([2, -1, 0, 1])
+    ids[0, 3:], ids[3, 4:] = 0, 0
     model = with_random_weights(Classifier(config, ["a", "b", "c"], seed=None, dtype="float64"), rng).train()
     return lambda device: along_directions(model, (ids, labels), rng, 3, COMPLEX_STEP)
 

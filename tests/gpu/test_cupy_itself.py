@@ -118,7 +118,7 @@ def fusions(real, fused):
     bits, dropped = on_no_device(real, "I", 2), on_no_device(real, "?", 3)
     arguments = {
         "gelu": (x,),
-        "gelu_backward": (x, x),
+        "gelu_and_slope": (x,),
         "squared_deviation": (x, x),
         "reciprocal_root": (x, 0.1, 1e-5),
         "scale_and_shift": (x, x, x, row, row),
