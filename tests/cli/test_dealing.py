@@ -144,10 +144,10 @@ def test_lines_without_a_file_are_printed(way, tiny_model, tmp_path, done):
     assert start(words, way).communicate(timeout=60) == (expected, "")
 
 
-def endless(folder):
+def endless(folder, units=150):
     """The words of an evaluation by the bundled model that takes long enough to be disturbed."""
     write_text(folder / "text", sentences(400))
-    return ["evaluate", "text", "--stride", 8, "--limit", 150, "--file", folder / "text", "--batch-size", 1]
+    return ["evaluate", "text", "--stride", 8, "--limit", units, "--file", folder / "text", "--batch-size", 1]
 
 
 def begun(words, out):
@@ -184,7 +184,7 @@ def test_without_one_of_its_processes_it_ends_and_continues(tmp_path, done):
 @LINUX
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_the_others_end_with_the_first(number, tmp_path):
-    process, others = begun(endless(tmp_path), tmp_path / "out")
+    process, others = begun(endless(tmp_path, units=1500), tmp_path / "out")
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal's Ctrl-C, to all of them
     else:

@@ -109,8 +109,8 @@ def test_what_is_no_file_of_records(model, lambada, tmp_path, written, damage, r
 
 
 def test_kills(tmp_path):
-    """As scripts/tools/kill_evaluating.py does it, with the model that comes along."""
-    (tmp_path / "text").write_text("".join(f"{line}\n" for line in LINES * 12))
+    """As scripts/tools/kill_evaluating.py does it, with the bundled model."""
+    (tmp_path / "text").write_text("".join(f"{line}\n" for line in LINES * 5))
     words = ["text", "--protocol", "strided", "--stride", "16", "--batch-size", "2", "--file", str(tmp_path / "text")]
     command = [sys.executable, str(TOOL), "--kills", "3", "--", *words, "--model", "shakespeare"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -25,11 +25,12 @@ def oracle(shared):
     return json.loads((shared / "oracles/mini-gpt2/evaluation.json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("batch_size", ["1", "8"])
-@pytest.mark.parametrize("which", ["128", "64", "32", "rolling"])
+@pytest.mark.parametrize(
+    ("kernels", "which", "batch_size"),
+    [("plain", "128", "8"), ("fast", "128", "8"), ("fast", "64", "1"), ("fast", "32", "8"), ("fast", "rolling", "1")],
+    indirect=["kernels"],
+)
 def test_transformers_figures(shared, oracle, tmp_path, capsys, which, batch_size, kernels):
-    if kernels == "plain" and (which, batch_size) not in {("128", "8"), ("rolling", "1")}:
-        pytest.skip("plain takes its time: two stand for all")
     text = (shared / "data/wikitext-2-raw.test.txt").read_bytes().decode("utf-8")[:40000]
     (tmp_path / "text").write_bytes(text.encode("utf-8"))
     how = ["--protocol", "rolling"] if which == "rolling" else ["--protocol", "strided", "--stride", which]

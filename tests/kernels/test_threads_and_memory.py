@@ -92,4 +92,34 @@ def test_memory_kept_is_bounded(monkeypatch):
     monkeypatch.setattr(memory, "KEPT", 10**6)
     for n in range(1, 30):
         memory.empty((n * 20_000,), np.dtype("float32"))
-    assert sum(size * len(blocks) for size, blocks in memory._free.items()) <= 10**6
+    assert sum(size * len(blocks) for size, blocks in memory.pool.free.items()) <= 10**6
+
+
+def test_used_memory_makes_a_process_hardly_larger_than_its_arrays_were(monkeypatch):
+    """Blocks of one size that nobody uses make room for those of another."""
+    monkeypatch.setattr(memory, "SPARE", 10**6)
+    pool = memory.Pool()
+    first = [pool.take(10**6) for _ in range(5)]
+    for block in first:
+        pool.give_back(block)
+    second = [pool.take(3 * 10**5 + n) for n in range(0, 5 * 10**5, 10**5)]  # 2.5 MB, none of a size that is free
+    del first, block
+    assert [block.nbytes for block in second] == [300_000, 400_000, 500_000, 600_000, 700_000]
+    kept = sum(size * len(blocks) for size, blocks in pool.free.items())
+    assert kept + sum(block.nbytes for block in second) <= pool.most == 5 * 10**6
+    assert kept == 2 * 10**6
+
+
+def test_an_array_that_dies_while_memory_is_looked_for_is_taken_in_later():
+    pool = memory.Pool()
+    block = pool.take(10**6)
+    with pool.lock:
+        pool.give_back(block)
+        assert pool.in_use == 10**6
+    assert pool.take(10**6) is block
+    assert pool.in_use == 10**6
+
+
+def test_memory_that_is_not_there_is_an_error_as_numpy_s():
+    with pytest.raises(MemoryError, match="1,000,000,000,000,000 bytes"):
+        memory.Pool().take(10**15)
