@@ -14,8 +14,8 @@ Where dx comes from: xhat_i depends on x_j directly, through mu and through rstd
 
     d xhat_i / d x_j = rstd * ( [i = j] - 1/C - xhat_i xhat_j / C )
 
-and dx_j sums g_i times that over i. The two means take out of g the part that would shift or stretch x, which the layer
-undoes. eps is inside rstd, and the formula is exact with it.
+and dx_j sums g_i times that over i. The two means remove from g the part that would shift or stretch x, which the layer
+undoes. eps is part of rstd, so the formula is exact with it.
 """
 
 from typing import NamedTuple
@@ -56,7 +56,7 @@ def layernorm_backward(dy, kept, weight, dweight, dbias):
 
 
 class LayerNorm(Layer):
-    """The layer: `weight` and `bias` are its parameters, which start from 1 and 0."""
+    """The layer. Its parameters `weight` and `bias`, (n_embd,), start at 1 and 0; eps is added to the variance."""
 
     weight: Array  # (C,)
     dweight: Array

@@ -31,8 +31,8 @@ class Block(Layer):
         h = x + attn( ln_1(x) )
         y = h + mlp( ln_2(h) )
 
-    Backward: a sum passes its gradient unchanged to both terms, so the gradient of the stream bypasses the layers,
-    and what comes back through each layer is added to it.
+    Backward: a sum passes its gradient unchanged to both terms, so the gradient of the stream bypasses the layers, and
+    what comes back through each layer is added to it.
 
         dh = dy + ln_2.backward( mlp.backward(dy) )
         dx = dh + ln_1.backward( attn.backward(dh) )
