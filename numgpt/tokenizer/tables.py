@@ -58,7 +58,7 @@ class TableTokenizer:
 
     @classmethod
     def load(cls, path):
-        """The tokenizer that `save` wrote. Raises InputError that names the file, or OSError if it cannot be read."""
+        """The tokenizer that `save` wrote. Raises InputError for any other file, OSError if reading fails."""
         path = check_path(path, "path")
         strings = tokens_by_id(read_json(path), path)
         try:
