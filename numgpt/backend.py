@@ -73,7 +73,7 @@ def to_device(x, device):
 
 
 def to_host(x):
-    """A NumPy array with the values of `x`: itself where it is one, else a copy."""
+    """A NumPy array with the values of `x`: `x` itself if it is one, else a copy."""
     return np.asarray(x) if array_module(x) is np else x.get()
 
 

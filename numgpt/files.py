@@ -147,8 +147,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def parse_json(data: bytes, where: object, line: int | None = None) -> dict[str, Any]:
-    """The JSON object in `data` (bytes) as a dict; in errors `where` names the file, and `line` the line that `data`
-    is.
+    """The JSON object in `data` (bytes) as a dict; errors name the file `where` and, if given, its line `line`.
 
     Raises InputError for anything but one object in UTF-8, and for what JSON readers disagree on: a name
     that occurs twice, NaN and Infinity, integers of more than 40 digits, thousands of nested brackets.

@@ -89,7 +89,7 @@ def config_json(config, dtype, end_of_text=()):
 
 
 def read_end_of_text(fields, path):
-    """The ids in `eos_token_id` of config.json or generation_config.json: one, a list, or none. Raises InputError."""
+    """The ids in `eos_token_id` of config.json or generation_config.json: one, a list, or none; else InputError."""
     ids = fields.get("eos_token_id")
     ids = [] if ids is None else ids if isinstance(ids, list) else [ids]
     for i in ids:
@@ -110,7 +110,7 @@ def read_fields(path):
 
 
 def _names_in(fields):
-    """Field of GPTConfig -> the name under which `fields` has it, for all that are there."""
+    """Field of GPTConfig -> the name under which `fields` has it, for those that it has."""
     names = {}
     for field in fields_of(GPTConfig):
         for name in reversed(HF_NAMES.get(field.name, (field.name,))):

@@ -82,7 +82,7 @@ def save_checkpoint(folder, config, parameters, dtype="float32", max_shard_size=
     fails leaves what was there. Raises OSError if writing fails, InputError for another dtype or size, and for values
     that the dtype cannot hold.
     """
-    prefix = "" if config.tie_word_embeddings else PREFIX  # beside a stored head, transformers expects it
+    prefix = "" if config.tie_word_embeddings else PREFIX  # beside a head, transformers expects the prefix
     stored = {name if name == names.HEAD else prefix + name: array for name, array in parameters.items()}
     text = config_json(config, written_type(dtype, "a model").name, end_of_text)
     write_folder(folder, stored, text, dtype, max_shard_size)

@@ -139,7 +139,7 @@ def check_files(name, folder):
 
 
 def _missing(release, folder):
-    """The files of `release` that are not in `folder`. Raises InputError for one that is there with a wrong size."""
+    """The files of `release` that are not in `folder`. Raises InputError for one that has the wrong size."""
     missing = []
     for file in release.files:
         path = folder / file.name

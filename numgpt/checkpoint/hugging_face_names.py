@@ -74,7 +74,7 @@ def _from_linear(stored, config):
 
 
 def plain_name(name):
-    """The name without what the model was wrapped in: "module.transformer.h.0.ln_1.bias" is "h.0.ln_1.bias"."""
+    """The name without those of wrappers: "module.transformer.h.0.ln_1.bias" is "h.0.ln_1.bias"."""
     parts = [part for part in name.split(".") if part not in WRAPPERS]
     while len(parts) > 1 and parts[0] in OUTER:
         del parts[0]

@@ -11,9 +11,9 @@ from dataclasses import replace
 from numgpt.errors import InputError
 from numgpt.files import quoted
 
-HEAD = "lm_head.weight"  # a parameter only where the output head is not the table of embeddings
+HEAD = "lm_head.weight"  # a parameter only if the output head is not the table of embeddings
 TABLE = "wte.weight"
-SHOWN = 3  # of several faults, how many a message names
+SHOWN = 3  # the most faults that a message names
 
 
 def parameter_shapes(config):

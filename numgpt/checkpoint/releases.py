@@ -19,7 +19,7 @@ ALIASES = {
 
 @dataclass(frozen=True)
 class File:
-    """One file of a release: its size in bytes and its SHA-256 in hexadecimal, None where they are not known."""
+    """One file of a release: its size in bytes and its SHA-256 in hexadecimal, None if they are not known."""
 
     name: str
     size: int | None = None

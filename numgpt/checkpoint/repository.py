@@ -157,7 +157,7 @@ class _Repository:
         raise InputError(f"{self.server}/{self.name} has no {WEIGHTS}{there}")
 
     def listed(self):
-        """The names of the files in the repository, as far as the server tells."""
+        """The names of the files in the repository, if the server tells."""
         import requests
 
         try:

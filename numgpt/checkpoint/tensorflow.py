@@ -71,7 +71,7 @@ def _read_tensor(key, value, prefix, shards):
         raise InputError(f"tensor {quoted(name)} is partitioned, which numgpt does not read")
     shard = fields.get((3, VARINT), 0)
     if shard >= shards:
-        raise InputError(f"tensor {quoted(name)} lies in shard {shard}, but there are {shards}")
+        raise InputError(f"tensor {quoted(name)} is in shard {shard}, but there are only {shards}")
     dtype = fields.get((1, VARINT), 0)
     return StoredTensor(
         name=name,
@@ -144,7 +144,7 @@ def _read_block(data, offset, size):
     """The contents of a block, once its checksum matches."""
     end = offset + size
     if end + TRAILER_BYTES > len(data) - FOOTER_BYTES:
-        raise InputError("a block lies beyond the end of the file")
+        raise InputError("a block extends beyond the end of the file")
     stored = int.from_bytes(data[end + 1 : end + TRAILER_BYTES], "little")
     if masked_crc32c(extend_crc32c(0, data[offset : end + 1])) != stored:
         raise InputError("the checksum of a block does not match")

@@ -15,7 +15,7 @@ from numgpt.files import quoted
 CHUNK_BYTES = 1 << 20  # small enough for checksum and conversion to find it in the processor's cache
 READERS = min(4, os.cpu_count() or 1)  # threads
 LEAST_BYTES = 16 << 20  # for a thread to be worth it
-FLOAT_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # NumPy has no bfloat16: its bits
+FLOAT_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # NumPy has no bfloat16: these are its bits
 MASK_DELTA = 0xA282EAD8
 
 

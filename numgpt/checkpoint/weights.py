@@ -1,4 +1,4 @@
-"""The safetensors files of a model: one, or several shards with an index that says which tensor lies where.
+"""The safetensors files of a model: one, or several shards with an index that says which tensor is where.
 
 model.safetensors.index.json    {"metadata": {"total_size": bytes}, "weight_map": {tensor: file, ...}}
 model-00001-of-00002.safetensors, ...
@@ -78,7 +78,7 @@ def read_index(path):
         raise InputError(f"{path}: more than {LARGEST_INDEX} bytes cannot be the index of a GPT-2")
     files = parse_json(data, path).get("weight_map")
     if not isinstance(files, dict) or not files:
-        raise InputError(f"{path}: there is no weight_map in it, from tensors to files: fetch it again")
+        raise InputError(f"{path}: it has no weight_map from tensors to files: fetch it again")
     for file in files.values():
         if not isinstance(file, str) or not re.fullmatch(r"[\w.-]+\.safetensors", file):
             raise InputError(

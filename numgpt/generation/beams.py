@@ -58,7 +58,7 @@ def read_rules(keywords: dict[str, Any]) -> Rules:
     """Rules(**keywords). Raises TypeError for a rule that beam search does not have."""
     for name in keywords:
         if name not in RULES:
-            raise TypeError(f"{name!r} is not a rule of beam search; there are {', '.join(RULES)}")
+            raise TypeError(f"{name!r} is not a rule of beam search; the rules are {', '.join(RULES)}")
     return Rules(**keywords)
 
 

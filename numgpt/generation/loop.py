@@ -128,7 +128,7 @@ def choose_tokens(
         logits[:, model.n_tokens :] = -math.inf  # ids that the tokenizer does not have
         if watch is not None:
             watch(logits)
-        rows = [row[:0] if over else row for row, over in zip(batch.rows, ended, strict=True)]  # ended rows repeat ids
+        rows = [row[:0] if over else row for row, over in zip(batch.rows, ended, strict=True)]  # the end may repeat
         tokens = choose(logits, rows, rules, rngs, n_new)
         tokens = np.where(ended, batch.ids[:, -1], tokens)
         logprobs = np.where(ended, 0.0, log_probabilities(logits, tokens))

@@ -78,7 +78,7 @@ def make_rules(keywords: dict[str, Any]) -> Rules:
     """Rules(**keywords). Raises TypeError, listing the rules, for a keyword that is not one of them."""
     for name in keywords:
         if name not in NAMES:
-            raise TypeError(f"{name!r} is not a rule of generation; there are {', '.join(NAMES)}")
+            raise TypeError(f"{name!r} is not a rule of generation; the rules are {', '.join(NAMES)}")
     return Rules(**keywords)
 
 

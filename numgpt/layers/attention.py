@@ -104,7 +104,7 @@ def merge(x):
 
 
 class Attention(Layer):
-    """The layer: c_attn makes queries, keys and values in one product, as 3H heads; c_proj maps o back to C channels.
+    """The layer. c_attn makes queries, keys and values in one product, as 3H heads; c_proj maps o back to C channels.
 
     scale: 1/sqrt(D) unless another is given. Raises InputError unless n_head divides n_embd.
     """

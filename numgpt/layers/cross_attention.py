@@ -65,7 +65,7 @@ def cross_attention_backward(do, kept):
 
 
 class CrossAttention(Layer):
-    """The layer: c_q makes queries, c_kv keys and values as 2H heads; c_proj maps o back to C channels.
+    """The layer. c_q makes queries, c_kv keys and values as 2H heads; c_proj maps o back to C channels.
 
     Raises InputError unless n_head divides n_embd.
     """

@@ -22,7 +22,7 @@ from numgpt.numbers import check_size
 
 
 class FeedForward(Layer):
-    """The layer. `act` is GELU unless another activation layer, such as ReLU(), is given."""
+    """The network, on (..., n_embd). act: GELU unless another activation layer, such as ReLU(), is given."""
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ def gelu_backward(dy, slope):
 
 
 class GELU(Layer):
-    """The layer; it has no parameters."""
+    """GELU in the tanh form, on arrays of any shape; it has no parameters."""
 
     def forward(self, x: Array) -> Array:
         check_input(x)

@@ -57,7 +57,7 @@ def gelu_erf_backward(dy, x):
 
 
 class ExactGELU(Layer):
-    """The layer; it has no parameters. In a published configuration it is called "gelu"."""
+    """GELU by the error function, on arrays of any shape; it has no parameters. Configurations call it "gelu"."""
 
     def forward(self, x: Array) -> Array:
         check_input(x)

@@ -34,7 +34,7 @@ def check_texts(ids: Any, name: str, n_vocab: int) -> np.ndarray:
 
 
 def check_input(x: Any, C: int | None = None, name: str = "x") -> None:
-    """Raise InputError unless `x` is an array of float32 or float64, (..., C) where C is given.
+    """Raise InputError unless `x` is an array of float32 or float64, (..., C) if C is given.
 
     Complex numbers pass too, for the proof of the gradients.
     """

@@ -56,7 +56,7 @@ def layernorm_backward(dy, kept, weight, dweight, dbias):
 
 
 class LayerNorm(Layer):
-    """The layer. Its parameters `weight` and `bias`, (n_embd,), start at 1 and 0; eps is added to the variance."""
+    """LayerNorm over the last axis. Its parameters `weight` and `bias`, (n_embd,), start at 1 and 0; eps is above 0."""
 
     weight: Array  # (C,)
     dweight: Array

@@ -37,7 +37,7 @@ def linear_backward(dy, x, weight, dweight, dbias):
 
 
 class Linear(Layer):
-    """The layer. Its parameters are `weight`, (n_in, n_out), and `bias`, (n_out,).
+    """The affine map of the last axis. Its parameters are `weight`, (n_in, n_out), and `bias`, (n_out,).
 
     Weights are drawn from N(0, 0.02^2), biases start at 0 (Radford et al. 2018, section 4.1); for seed see `Layer`.
     """

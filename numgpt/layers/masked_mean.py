@@ -40,7 +40,7 @@ def masked_mean_backward(dy, share):
 
 
 class MaskedMean(Layer):
-    """The layer; it has no parameters."""
+    """The mean of each text's positions, (B, S, C) -> (B, C); it has no parameters."""
 
     def forward(self, x: Array, padding: Array) -> Array:
         """y. Raises InputError for an x that is not (B, S, C), and for padding that is not (B, S) bools."""

@@ -28,7 +28,7 @@ def relu_backward(dy, x):
 
 
 class ReLU(Layer):
-    """The layer; it has no parameters."""
+    """max(x, 0), on arrays of any shape; it has no parameters."""
 
     def forward(self, x: Array) -> Array:
         check_input(x)

@@ -31,7 +31,7 @@ def sinusoids(positions, C):
 
 
 class PlacedEmbedding(Layer):
-    """The layer; its only parameters are those of `table`, which other layers may share."""
+    """Embeddings plus places, (B, T) ids -> (B, T, C); its only parameters are those of `table`, perhaps shared."""
 
     def __init__(self, table: Embedding, p_drop: float = 0.0, rng: np.random.Generator | None = None) -> None:
         super().__init__()

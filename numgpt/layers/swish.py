@@ -39,7 +39,7 @@ def swish_backward(dy, x, beta):
 
 
 class Swish(Layer):
-    """The layer; it has no parameters."""
+    """x sigmoid(beta x), on arrays of any shape; it has no parameters."""
 
     def __init__(self, beta: float = 1.0) -> None:
         super().__init__()

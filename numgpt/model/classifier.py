@@ -83,7 +83,7 @@ class Classifier(Layer):
         return self.criterion.forward(self.logits(check_texts(ids, "ids", self.config.vocab)), labels)
 
     def backward(self) -> None:
-        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
+        """Add the gradient of the last `loss` to that of every parameter. Raises RuntimeError if there was none."""
         dmemory = self.pool.backward(self.head.backward(self.criterion.backward()))
         self.read.backward(encode_backward(dmemory, self.encoder, self.encoder_norm))
 

@@ -123,7 +123,7 @@ class GPT(Layer):
         return self.criterion.forward(self.final_states(ids), targets)
 
     def backward(self) -> None:
-        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
+        """Add the gradient of the last `loss` to that of every parameter. Raises RuntimeError if there was none."""
         dx = self.criterion.backward()  # adds to the head's table, which is wte unless untied,
         dx = self.ln_f.backward(dx)
         for block in reversed(self.h):

@@ -29,7 +29,7 @@ Slots: TypeAlias = Iterator[
 
 
 def fill(model: Model, weights: Mapping[str, Any]) -> None:
-    """Give `model` these weights: name -> array. Raises InputError where names or shapes are not the model's."""
+    """Give `model` these weights: name -> array. Raises InputError if names or shapes are not the model's."""
     left = dict(weights)
     for name, parts in slots(model):
         if name not in left:

@@ -90,7 +90,7 @@ class Transformer(Layer):
         return self.criterion.forward(self.states(src, tgt[:, :-1]), targets, label_smoothing)
 
     def backward(self) -> None:
-        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
+        """Add the gradient of the last `loss` to that of every parameter. Raises RuntimeError if there was none."""
         dx = self.criterion.backward()  # adds to the table,
         if self.decoder_norm:
             dx = self.decoder_norm.backward(dx)

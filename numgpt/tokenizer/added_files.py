@@ -25,7 +25,7 @@ def add_from_files(added, vocabulary, path):
     settings = _read(settings_path)
     if settings.get("add_prefix_space") is True:
         raise InputError(
-            f"{settings_path}: add_prefix_space is set, which would begin every text with a space: GPT-2's does not"
+            f"{settings_path}: add_prefix_space is set: every text would begin with a space, unlike GPT-2's"
         )
     added = dict(added)
     if isinstance(settings.get("added_tokens_decoder"), dict):

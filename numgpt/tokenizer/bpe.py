@@ -70,7 +70,7 @@ def merge(ids, rank, made):
 
 
 def next_merge(ids, rank):
-    """(rank, place) of the pair that becomes one token next; None where no pair has a merge."""
+    """(rank, place) of the pair that becomes one token next; None if no pair has a merge."""
     return min(((rank[pair], place) for place, pair in enumerate(pairwise(ids)) if pair in rank), default=None)
 
 

@@ -50,7 +50,7 @@ class Merger:
         return parts_come_first(self._rank, self._made)
 
     def merge(self, pieces):
-        """List of different bytes -> {piece: its ids as a str}."""
+        """A list of different pieces, in bytes -> {piece: its ids as a str}."""
         found = {}
         short = [piece for piece in pieces if len(piece) <= LONGEST_IN_BATCH]
         while len(short) >= SMALLEST_BATCH:
@@ -119,7 +119,7 @@ class Merger:
 
 
 def merge_side_by_side(pieces, byte_ids, made, rank_of):
-    """List of different bytes -> {piece: its ids as a str}. The work grows with the square of a piece's length.
+    """List of different pieces, in bytes -> {piece: its ids as a str}. The work grows with the square of the length.
 
     A piece is a column of `columns`, all of them `width` symbols long, with the ranks of its pairs in `ranks`. A round
     merges the best pair of every column, so that all become one symbol shorter; columns without a merge are done and
@@ -163,7 +163,7 @@ def take_one_out(columns, ranks, at, new, rank_of):
 
 
 def collect(pieces, done):
-    """{piece: its ids as a str}. done: (the numbers of pieces, their ids in as many rows) for each number of ids."""
+    """{piece: its ids as a str}. done: (the indices of pieces, their ids, one row each) for each number of ids."""
     ids = to_characters(np.concatenate([rows.ravel() for _, rows in done]))
     found, start = {}, 0
     for numbers, rows in done:

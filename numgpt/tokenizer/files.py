@@ -102,9 +102,7 @@ def _check_surroundings(content, path):
     if not isinstance(cutter, dict) or cutter.get("type") != "ByteLevel" or not cutter.get("use_regex", True):
         raise InputError(f"{path}: the pre_tokenizer is not ByteLevel with GPT-2's pattern: another kind of tokenizer")
     if cutter.get("add_prefix_space"):
-        raise InputError(
-            f"{path}: add_prefix_space is set, which would begin every text with a space: GPT-2's does not"
-        )
+        raise InputError(f"{path}: add_prefix_space is set: every text would begin with a space, unlike GPT-2's")
 
 
 def _add_tokens(vocabulary, entries, path):

@@ -122,7 +122,7 @@ class WordTokenizer(TableTokenizer):
     def __init__(self, strings):
         super().__init__(strings)
         if UNKNOWN not in self._id_of:
-            raise InputError(f"there is no {UNKNOWN} among the strings, which every vocabulary of words needs")
+            raise InputError(f"there is no {UNKNOWN} among the strings: every vocabulary of words needs it")
 
     @classmethod
     def from_text(cls, text):
