@@ -145,7 +145,7 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
         (["loss", "--model", str(run), __file__], b"", "a Transformer, which translates and is not a GPT"),
         (["evaluate", "text", "--model", str(run), "--file", __file__], b"", "which translates and is not a GPT"),
         (["generate", "--model", str(run), "x"], b"", "a Transformer, which translates and is not a GPT"),
-        (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is no GPT"),
+        (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is not a GPT"),
     ]:
         stdin = SimpleNamespace(buffer=io.BytesIO(stdin), isatty=lambda: False)
         monkeypatch.setattr(sys, "stdin", stdin)

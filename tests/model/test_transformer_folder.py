@@ -94,7 +94,7 @@ def test_a_tokenizer_without_marks(tmp_path):
     with pytest.raises(InputError, match="has no vocabulary files"):
         load_transformer(tmp_path)
     CharTokenizer.from_text("abcdef").save(tmp_path)
-    with pytest.raises(InputError, match="the tokenizer's ids 0, 1 and 2 must be marks"):
+    with pytest.raises(InputError, match="the tokenizer's ids 0, 1 and 2 must be padding, begin and end marks"):
         load_transformer(tmp_path)
 
 
