@@ -9,7 +9,7 @@ logits, dlogits are (..., V); targets is an int array of logits.shape[:-1]; N co
 The second form never takes the logarithm of a rounded probability, and subtracting each row's largest logit first,
 which changes neither p nor the loss, keeps exp from overflowing.
 
-Backward: the logarithm of the sum has gradient p, the target's own logit -1.
+Backward: the gradient of the logarithm of the sum is p, that of the target's own logit -1.
 
     dlogits[n,v] = (p[n,v] - [v = targets[n]]) / N         and 0 in rows whose target is -1
 

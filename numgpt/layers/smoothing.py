@@ -8,7 +8,7 @@ tokens: the model learns q[n,v] = (1 - e) [v = targets[n]] + e/V instead of the 
     loss   = -1/N sum_n sum_v q[n,v] log p[n,v]
            = -1/N sum_n ( (1 - e) log p[n, targets[n]]  +  e mean_v log p[n,v] )
 
-Backward: since sum_v q = 1, the logarithm of the sum has gradient p as without smoothing, and each logit -q.
+Backward: since sum_v q = 1, the gradient of the logarithm of the sum is p, as without smoothing; each logit adds -q.
 
     dlogits = (p - q) / N            and 0 in rows whose target is -1
     dweight += dlogits^T @ x         dx = dlogits @ weight

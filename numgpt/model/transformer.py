@@ -23,7 +23,7 @@ PAD, BEGIN, END = 0, 1, 2  # ids: the padding of a batch, and the first and the 
 
 
 class Transformer(Layer):
-    """Two texts share one table of tokens: `src`, (B, S) ids, is read; `tgt`, (B, T) ids, is written.
+    """An encoder reads `src`, (B, S) ids; a decoder writes `tgt`, (B, T) ids; the two share one table of tokens.
 
         memory = encoder( embed(src) )                (B, S, C)    every position sees every other, but no padding
         x      = decoder( embed(tgt), memory )        (B, T, C)    a position sees those before it, and the memory
