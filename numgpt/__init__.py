@@ -45,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load what looks at a model when it is asked for: sampling and training need nothing of it."""
+    """Load the tools that inspect models only when they are asked for: sampling and training do not need them."""
     if name == "gradcheck":
         return import_module("numgpt.gradcheck")
     if name == "check_layer":

@@ -14,12 +14,12 @@ from numgpt.files import quoted
 
 DEVICES = ("cpu", "cuda")
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-UNKNOWN_MEMORY = 2**40  # bytes that a machine is taken to have where it does not tell
+UNKNOWN_MEMORY = 2**40  # bytes that a machine is taken to have if it does not tell
 INSTALL = "pip install 'numgpt[cuda12]' (or numgpt[cuda13], whichever your driver supports)"
 
 
 def array_module(x):
-    """The module that the array `x` belongs to: NumPy or CuPy. Its asarray brings another array beside `x`."""
+    """The module that the array `x` belongs to: NumPy or CuPy. Its asarray moves another array to the device of `x`."""
     if isinstance(x, (np.ndarray, np.generic)):
         return np
     import cupy
@@ -28,7 +28,7 @@ def array_module(x):
 
 
 def check_device(device):
-    """Raise InputError unless `device` is "cpu", or "cuda" with a GPU that can be computed on."""
+    """Raise InputError unless `device` is "cpu", or "cuda" with a GPU that can be used."""
     if not isinstance(device, str) or device not in DEVICES:
         raise InputError(f"unknown device {quoted(device)}: there are 'cpu' and 'cuda' (an NVIDIA GPU)")
     if device == "cuda":
@@ -38,7 +38,7 @@ def check_device(device):
 
 
 def cuda_problem():
-    """Why no GPU can be computed on and what to do, in a line; None where one can."""
+    """Why no GPU can be used and what to do, in one line; None if one can."""
     try:
         import cupy
     except ImportError as error:
@@ -52,14 +52,14 @@ def cuda_problem():
         return f"no GPU answers ({first_line(error)}): install or update NVIDIA's driver"
     try:
         cupy.cuda.cublas.getVersion(cupy.cuda.get_cublas_handle())
-        cupy.add(cupy.zeros(1), 1)  # to be compiled, it needs CUDA's headers beside the compiler
+        cupy.add(cupy.zeros(1), 1)  # compiling it needs CUDA's headers beside the compiler
     except (ImportError, AttributeError, OSError, RuntimeError, cupy.cuda.compiler.CompileException) as error:
         return f"CUDA's libraries are missing or do not fit ({first_line(error)}): {INSTALL}"
     return None
 
 
 def first_line(error):
-    """The first line of an error's text; its name where it has none."""
+    """The first line of an error's text, or its name if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -73,12 +73,12 @@ def to_device(x, device):
 
 
 def to_host(x):
-    """A NumPy array with the values of `x`: itself where it is one, else a copy."""
+    """A NumPy array with the values of `x`: `x` itself if it is one, else a copy."""
     return np.asarray(x) if array_module(x) is np else x.get()
 
 
 def synchronize(device):
-    """Wait until the device has done all that it was told; the CPU has when its functions return."""
+    """Wait until the device has finished all its work; the CPU has when a function returns."""
     if device == "cuda":
         import cupy
 
@@ -112,12 +112,12 @@ def float_type(dtype):
 
 
 def device_of(x):
-    """The device, "cpu" or "cuda", on which the array `x` lies."""
+    """The device, "cpu" or "cuda", that the array `x` is on."""
     return "cpu" if array_module(x) is np else "cuda"
 
 
 def check_memory(n_bytes, what, device="cpu"):
-    """Raise InputError where `n_bytes`, which `what` takes, are more than the device's memory; nothing is allocated."""
+    """Raise InputError if `what`, which takes `n_bytes`, exceeds the device's memory; nothing is allocated."""
     limit = memory_of(device)
     if n_bytes > limit:
         where = "this machine" if device == "cpu" else "the GPU"
@@ -125,7 +125,7 @@ def check_memory(n_bytes, what, device="cpu"):
 
 
 def memory_of(device):
-    """How many bytes a device has; of the machine at most what a limit on the process or its container leaves it."""
+    """How many bytes of memory a device has; for the machine, at most the limits of the process and its container."""
     if device == "cuda":
         import cupy
 
@@ -143,5 +143,5 @@ def memory_of(device):
 
 
 def gigabytes(n_bytes):
-    """`n_bytes` for a reader, of any size."""
+    """`n_bytes` as a text for readers, whatever the size."""
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes < 10**15 else f"{Decimal(n_bytes):.1e} bytes"

@@ -1,4 +1,4 @@
-"""The shapes of models, in the field names of the files that they come in."""
+"""The shapes of models, under the field names of the files that they come in."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ACTIVATIONS = ("gelu_new", "gelu", "relu", "silu", "quick_gelu")
 
 
 def check_activation(name: object) -> None:
-    """Raise InputError unless `name` is an activation's."""
+    """Raise InputError unless `name` is that of an activation function."""
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {quoted(name)}")
 
@@ -26,7 +26,7 @@ def check_switch(value: object, name: str) -> None:
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The shape of a GPT-2. The defaults are the small one's; OpenAI's models differ in the sizes alone.
+    """The shape of a GPT-2. The defaults are those of the small model; OpenAI's models differ only in size.
 
     n_vocab: number of token ids (V). n_ctx: longest sequence (T <= n_ctx). n_embd: channels (C).
     n_head: attention heads (H), a divisor of n_embd. n_layer: transformer blocks.
@@ -40,7 +40,7 @@ class GPTConfig:
     block i = 0, 1, ... are also divided by i + 1.
 
     Raises InputError for a size that is not a positive whole number, for n_embd not divisible by n_head, for a dropout
-    outside [0, 1), and for other values that are not as said here.
+    outside [0, 1), and for other values that are not as described here.
     """
 
     n_vocab: int = 50257
@@ -67,12 +67,12 @@ class GPTConfig:
             check_switch(getattr(self, name), name)
 
     def _set(self, name: str, value: float) -> None:
-        """Put a plain Python number in the place of the one that was given: NumPy's cannot be written as JSON."""
+        """Replace a value by a plain Python number: NumPy's cannot be written as JSON."""
         object.__setattr__(self, name, value)
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers the weights of such a model are."""
+        """The number of parameters of such a model."""
         C, inner = self.n_embd, self.n_inner or 4 * self.n_embd
         attention = (C + 1) * 3 * C + (C + 1) * C
         feed_forward = (C + 1) * inner + (inner + 1) * C
@@ -98,12 +98,12 @@ OFFICIAL_SIZES = {
 class TransformerConfig:
     """The shape of an encoder and decoder (Vaswani et al. 2017, table 3); the defaults are the paper's base model.
 
-    vocab: number of token ids, of both texts (V). d_model: channels (C). heads: attention heads (H), a divisor of
-    d_model. d_ff: width of the feed-forward networks. layers: blocks of the encoder, and as many of the decoder.
+    vocab: number of token ids, shared by both texts (V). d_model: channels (C). heads: attention heads (H), a divisor
+    of d_model. d_ff: width of the feed-forward networks. layers: blocks of the encoder, and as many of the decoder.
     norm_first: whether LayerNorm stands before attention and feed-forward network, as in GPT-2, or after them.
-    activation: their activation function, in the names of `GPTConfig`. final_norm: whether encoder and decoder end in a
-    LayerNorm, as they should where norm_first. eps: what LayerNorm adds to a variance. dropout: probability of dropping
-    an activation while training.
+    activation: the activation function, named as in `GPTConfig`. final_norm: whether encoder and decoder end in a
+    LayerNorm, as they should if norm_first. eps: what LayerNorm adds to a variance. dropout: probability of dropping an
+    activation while training.
 
     Raises InputError as `GPTConfig` does.
     """
@@ -134,18 +134,18 @@ class TransformerConfig:
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers the weights of such a model are."""
+        """The number of parameters of such a model."""
         C = self.d_model
         decoder = self.layers * (2 * self._n_attention + self._n_feed_forward + 3 * 2 * C)
         return self._n_encoder + decoder + (2 * C if self.final_norm else 0)
 
     def n_classifier_parameters(self, n_labels: int) -> int:
-        """How many those of a Classifier are, whose encoder has this shape."""
+        """The number of parameters of a Classifier whose encoder has this shape."""
         return self._n_encoder + (self.d_model + 1) * n_labels
 
     @property
     def _n_encoder(self) -> int:
-        """Of the encoder and the table."""
+        """The number of parameters of the encoder and the table."""
         C = self.d_model
         encoder = self.layers * (self._n_attention + self._n_feed_forward + 2 * 2 * C)
         return self.vocab * C + encoder + (2 * C if self.final_norm else 0)

@@ -29,7 +29,7 @@ def shorten(text: str, longest: int) -> str:
 
 
 def notice(text: str) -> None:
-    """Print something that is not an error on standard error, in lines of at most COLUMNS; paths stay whole."""
+    """Print to standard error something that is not an error, in lines of at most COLUMNS; paths are not broken."""
     lines = textwrap.wrap(
         f"numgpt: {text}", COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )

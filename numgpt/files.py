@@ -1,4 +1,4 @@
-"""Access to the disk for the whole package: files that are written atomically, and untrusted files, read with care."""
+"""Access to the disk for the whole package: writing files atomically, and reading untrusted files with care."""
 
 import hashlib
 import json
@@ -15,22 +15,22 @@ from typing import IO, Any
 from numgpt.errors import InputError
 
 LONGEST_INTEGER = 40  # digits; a random generator's state has 39, and thousands would keep int() busy for minutes
-LATEST = "latest"  # in the folder of a training run: the name of its newest whole checkpoint
+LATEST = "latest"  # in the folder of a training run: the name of its newest complete checkpoint
 BEST = "best"  # the same for the one with the lowest loss on held-out text
 LONGEST_PATH, LONGEST_NAME = 4096, 255  # bytes, in most systems
 LONGEST_VALUE = 80  # characters of a value in a message
 CHECKPOINT = re.compile(r"step-(\d{8,18})")
 
-_brief = reprlib.Repr()  # of a list of millions it makes the text of the first few
-_brief.maxstring = _brief.maxother = _brief.maxlong = 4 * LONGEST_VALUE  # it would cut them in the middle
+_brief = reprlib.Repr()  # of a list of millions it shows the first few
+_brief.maxstring = _brief.maxother = _brief.maxlong = 4 * LONGEST_VALUE  # by default it cuts them in the middle
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path`; on leaving, flush it to the disk and give it its name.
+    """Open a temporary file beside `path`; on leaving, flush it to disk and rename it to `path`.
 
-    A reader so finds either the whole of the old file or the whole of the new one. Raises OSError as `open`, `write`
-    and `rename` do. Whenever the body or the disk fails, the temporary file goes and `path` is as it was.
+    A reader thus finds either the whole of the old file or the whole of the new one. Raises OSError as `open`, `write`
+    and `rename` do. If the body or the disk fails, the temporary file is deleted and `path` is as it was.
     """
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".tmp")
@@ -48,7 +48,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Give an OSError of the body the name of the file at `path` where it has no name, as on a full disk."""
+    """Give an OSError of the body the file name `path` if it has none, as on a full disk."""
     try:
         yield
     except OSError as error:
@@ -65,7 +65,7 @@ def _umask() -> int:
 
 
 def flush(path: str | os.PathLike[str]) -> None:
-    """Flush what was written to the file or folder `path` to the disk (on Windows, folders need no such thing)."""
+    """Flush what was written to the file or folder `path` to disk (on Windows, folders need no flush)."""
     if os.name == "nt" and Path(path).is_dir():
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
@@ -77,7 +77,7 @@ def flush(path: str | os.PathLike[str]) -> None:
 
 
 def check_path(path: object, name: str) -> Path:
-    """`path`, a str or a Path, as a Path. Raises InputError for what cannot be the name of a file or folder."""
+    """`path`, a str or a Path, as a Path. Raises InputError if it cannot name a file or folder."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
         raise InputError(f"{name} must be a text or a Path, not {quoted(path)}")
@@ -92,7 +92,7 @@ def check_path(path: object, name: str) -> Path:
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file, in hexadecimal. Raises OSError as reading does."""
+    """The SHA-256 of a file, in hexadecimal. Raises OSError if reading fails."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -101,9 +101,9 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file; of standard input where `path` is the text "-" (a file of that name is "./-").
+    """The bytes of a file, or of standard input if `path` is the text "-" (a file of that name is "./-").
 
-    Raises InputError for a folder, or where there is no standard input; OSError as reading does.
+    Raises InputError for a folder, or if there is no standard input; OSError if reading fails.
     """
     if path == "-":
         return read_standard_input("it")
@@ -113,7 +113,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def read_standard_input(name: str) -> bytes:
-    """The bytes on standard input; who sits at a terminal is told what is read, `name`. Raises InputError for none."""
+    """The bytes on standard input; at a terminal, a line says what is read, `name`. Raises InputError without one."""
     if sys.stdin is None:
         raise InputError(f"{name} is missing, and there is no standard input to read it from")
     if sys.stdin.isatty():
@@ -122,7 +122,7 @@ def read_standard_input(name: str) -> bytes:
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a UTF-8 file. Raises InputError as `decode_utf8` does and for a folder; OSError as the disk does."""
+    """The text of a UTF-8 file. Raises InputError as `decode_utf8` does and for a folder; OSError if reading fails."""
     return decode_utf8(read_bytes(Path(path)), path)
 
 
@@ -142,12 +142,12 @@ def decode_utf8(data: bytes, where: object) -> str:
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The JSON object of a file, as a dict. Raises InputError as `parse_json` does; OSError as the disk does."""
+    """The JSON object of a file, as a dict. Raises InputError as `parse_json` does; OSError if reading fails."""
     return parse_json(Path(path).read_bytes(), path)
 
 
 def parse_json(data: bytes, where: object, line: int | None = None) -> dict[str, Any]:
-    """The JSON object in `data` (bytes) as a dict; `where` names the file in errors, `line` its line that `data` is.
+    """The JSON object in `data` (bytes) as a dict; errors name the file `where` and, if given, its line `line`.
 
     Raises InputError for anything but one object in UTF-8, and for what JSON readers disagree on: a name
     that occurs twice, NaN and Infinity, integers of more than 40 digits, thousands of nested brackets.
@@ -192,28 +192,28 @@ def _refuse_constant(name: str) -> None:
 
 
 def quoted(value: object) -> str:
-    """`value`, which came from outside, as a message can show it: one line, escaped, shortened, whatever it is."""
+    """Any `value` from outside as a message can show it: on one line, escaped, shortened."""
     if isinstance(value, int) and value.bit_length() > 10_000:  # Python does not write out such a number
         return "a number of thousands of digits"
     try:
         line = " ".join(_brief.repr(value).split())
-    except Exception:  # an object whose own text cannot be made
+    except Exception:  # an object whose repr fails
         line = f"a {type(value).__name__}"
     return line if len(line) <= LONGEST_VALUE else line[: LONGEST_VALUE - 3] + "..."
 
 
 def newest_checkpoint(run: str | os.PathLike[str]) -> Path | None:
-    """The folder of the newest whole checkpoint in the folder of a training run; None where there is none yet.
+    """The folder of the newest complete checkpoint in the folder of a training run; None if there is none yet.
 
-    Raises InputError where the file `latest` names no checkpoint.
+    Raises InputError if the file `latest` does not name a checkpoint.
     """
     return _named_in(Path(run) / LATEST)
 
 
 def choose_checkpoint(run: str | os.PathLike[str], which: str) -> Path | None:
-    """The folder of a checkpoint of a training run: "best", "latest", or the one of so many steps, in digits.
+    """The folder of a checkpoint of a training run: "best", "latest", or a number of steps in digits.
 
-    None where there is no run, or no checkpoint in it yet. A run that does not know its best gives the newest. Raises
+    None if there is no run, or no checkpoint in it yet. A run that does not know its best gives the newest. Raises
     InputError for a checkpoint that is not there.
     """
     newest = newest_checkpoint(run)
@@ -230,12 +230,12 @@ def choose_checkpoint(run: str | os.PathLike[str], which: str) -> Path | None:
 
 
 def _named_in(path: Path) -> Path | None:
-    """The checkpoint that the file at `path`, `latest` or `best`, names; None where there is no such file."""
+    """The checkpoint that the file at `path`, `latest` or `best`, names; None if there is no such file."""
     while (name := _read_latest(path)) is not None:
         if CHECKPOINT.fullmatch(name) and path.with_name(name).is_dir():
             return path.with_name(name)
-        if name == _read_latest(path):  # or else a process that trains has saved and removed meanwhile
-            raise InputError(f"{path} names no checkpoint of the run: write the name of one into it")
+        if name == _read_latest(path):  # otherwise the training process has replaced it meanwhile
+            raise InputError(f"{path} does not name a checkpoint of the run: write the name of one into it")
     return None
 
 

@@ -17,7 +17,7 @@ M = TypeVar("M", Transformer, Classifier)
 if TYPE_CHECKING:
     from numgpt.tokenizer import BPETokenizer, CharTokenizer, WordTokenizer
 
-    Tokenizer = BPETokenizer | CharTokenizer | WordTokenizer | Any  # Any for None: who loads knows whether there is one
+    Tokenizer = BPETokenizer | CharTokenizer | WordTokenizer | Any  # Any for None: callers know whether there is one
 
 
 def load(
@@ -82,7 +82,7 @@ def load_classifier(
 def _load_of_task(
     name_or_folder: str | os.PathLike[str], task: str, read: Callable[[Path], M], checkpoint: str | None
 ) -> "tuple[M, Tokenizer]":
-    """(read(folder), tokenizer), where `numgpt train --task` made the folder."""
+    """(read(folder), tokenizer), of a folder that `numgpt train --task` made."""
     from numgpt.checkpoint import hub
 
     shipped = hub.find_shipped(name_or_folder)
@@ -167,7 +167,7 @@ def fit(tokenizer: Any, n_vocab: int, folder: Path) -> tuple[Any, list[str]]:
 
 
 def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
-    """Tell `model` which ids exist in its tokenizer, and which end a text: the files' word, else the tokenizer's."""
+    """Tell `model` how many ids its tokenizer has, and which end a text: as the files say, else the tokenizer."""
     if tokenizer is not None:
         model.n_tokens = tokenizer.n_vocab
     own = getattr(tokenizer, "end_of_text", None)
@@ -175,9 +175,9 @@ def tell(model: GPT, tokenizer: Any, end_of_text: tuple[int, ...]) -> None:
 
 
 def find_repository(name: str, offline: bool) -> Path:
-    """The folder of the repository "org/name", which is downloaded unless it is there.
+    """The folder of the repository "org/name", which is downloaded if it is missing.
 
-    Raises InputError where it cannot be had, as a folder may have been meant.
+    Raises InputError if it is not available, since a folder may have been meant.
     """
     from numgpt.checkpoint import repository
 

@@ -1,4 +1,4 @@
-"""The one check of every number that comes from outside: an argument, an option, a field of a file."""
+"""The one check for all numbers that come from outside: arguments, options, fields of files."""
 
 import math
 import operator
@@ -7,16 +7,16 @@ from numbers import Integral, Real
 from numgpt.errors import InputError
 from numgpt.files import quoted
 
-LARGEST = 1 << 63  # what no whole number reaches, where nothing smaller is asked: NumPy's integers end there
-LARGEST_SEED = 1 << 128  # what no seed reaches
+LARGEST = 1 << 63  # all whole numbers are below it if no upper limit is given: NumPy's integers end there
+LARGEST_SEED = 1 << 128  # all seeds are below it
 
 
 def check_number(value, name, whole=False, low=None, above=None, high=None, below=None, note=""):
-    """`value`, which a message calls `name`: an int or a float, finite, low <= value <= high, above < value < below.
+    """`value`, called `name` in errors: an int or a finite float, low <= value <= high, above < value < below.
 
-    NumPy's numbers become Python's. whole=True: an int, and below 2^63 where nothing less is asked. note: what the
-    message adds about the limits. Raises InputError for anything else, True and False among it; the message does not
-    repeat a long value at length.
+    NumPy's numbers become Python's. whole=True: an int, below 2^63 if no upper limit is given. note: what the message
+    adds about the limits. Raises InputError for anything else, including True and False; the message shortens a long
+    value.
     """
     number = _plain(value, whole)
     note = f" ({note})" if note else ""
@@ -42,7 +42,7 @@ def check_size(value, name):
 
 
 def check_heads(width, heads, width_name="n_embd", heads_name="n_head"):
-    """Raise InputError unless `heads` divides `width`, both sizes, which the message calls by these names."""
+    """Raise InputError unless `heads` divides `width`, two sizes that the message calls by the names given."""
     if width % heads:
         raise InputError(
             f"{width_name} ({quoted(width)}) must be divisible by {heads_name} ({quoted(heads)}): "
@@ -56,12 +56,12 @@ def check_seed(seed):
 
 
 def _plain(value, whole):
-    """`value` as a finite Python number, an int if `whole`; None where it is none."""
+    """`value` as a finite Python number, an int if `whole`; None if it is not one."""
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
         return None
     try:
         number = operator.index(value) if isinstance(value, Integral) else float(value)
-    except (TypeError, OverflowError):  # a span of time, which NumPy takes for an integer; a fraction beyond all floats
+    except (TypeError, OverflowError):  # a span of time, which NumPy calls an integer; a fraction beyond all floats
         return None
     if isinstance(number, int):
         return number if whole or number.bit_length() < 1024 else None  # beyond that, an int is beyond all floats

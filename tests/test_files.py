@@ -145,7 +145,7 @@ def test_a_run_whose_newest_checkpoint_is_not_there(tmp_path, name):
     for folder in "step-00000007", "other", "step-0":
         (tmp_path / folder).mkdir()
     (tmp_path / LATEST).write_bytes(name)
-    with pytest.raises(InputError, match=f"{LATEST} names no checkpoint of the run"):
+    with pytest.raises(InputError, match=f"{LATEST} does not name a checkpoint of the run"):
         newest_checkpoint(tmp_path)
 
 

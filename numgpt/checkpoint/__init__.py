@@ -1,4 +1,4 @@
-"""OpenAI's and Hugging Face's checkpoint files, and a Transformer's or Classifier's, without a framework."""
+"""OpenAI's and Hugging Face's checkpoint files, and those of a Transformer or Classifier, without a framework."""
 
 from numgpt.checkpoint.classifier import open_classifier, save_classifier
 from numgpt.checkpoint.folder import open_checkpoint, save_checkpoint

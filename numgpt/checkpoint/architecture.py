@@ -1,4 +1,4 @@
-"""Whether config.json describes a GPT-2 at all: the keys by which its relatives differ from it, and what they mean."""
+"""Whether config.json describes a GPT-2 at all: the keys in which related models differ from it, and what they mean."""
 
 from numgpt.errors import InputError
 from numgpt.files import quoted
@@ -6,16 +6,16 @@ from numgpt.files import quoted
 ROTARY = "positions as rotations of queries and keys, where GPT-2 adds a learnt vector"
 GROUPED = "grouped-query attention: heads that share keys and values, where each of GPT-2's has its own"
 EXPERTS = "a mixture of experts, where GPT-2 has one feed-forward network in a block"
-CROSS = "attention to the states of an encoder, which GPT-2 has not"
-LOCAL = "attention to the nearest positions only, where GPT-2's sees all that came before"
-BESIDE = "attention and feed-forward network beside each other, where GPT-2 has one after the other"
+CROSS = "attention to the states of an encoder, which GPT-2 does not have"
+LOCAL = "attention to the nearest positions only, where GPT-2's sees all earlier ones"
+BESIDE = "attention and feed-forward network in parallel, where GPT-2 has one after the other"
 RMS = "RMSNorm, where GPT-2 has LayerNorm"
 ALIBI = "positions as a bias of the attention scores, where GPT-2 adds a learnt vector"
-BIDIRECTIONAL = "attention to what comes after as well, where GPT-2's sees only what came before"
-GATED = "a gated feed-forward network (SwiGLU and its kin), where GPT-2's has no gate"
+BIDIRECTIONAL = "attention to later positions as well, where GPT-2's sees only earlier ones"
+GATED = "a gated feed-forward network (SwiGLU and the like), where GPT-2's has no gate"
 PACKED = "weights packed into a few bits each, which numgpt does not unpack"
 
-TRANSFORMER = "numgpt-transformer"  # model_type of numgpt's own encoder and decoder, which is no GPT-2
+TRANSFORMER = "numgpt-transformer"  # model_type of numgpt's own encoder and decoder, which is not a GPT-2
 CLASSIFIER = "numgpt-classifier"  # of its encoder alone, with a head for labels
 OWN = {
     TRANSFORMER: ("a Transformer, which translates", "translate"),
@@ -43,14 +43,14 @@ LEARNT_POSITIONS = ("absolute", "learned", "learned_absolute", None)
 
 
 def check_architecture(fields, path):
-    """Raise InputError for a key of config.json's `fields` that makes another model of it than a GPT-2."""
+    """Raise InputError for a key of `fields`, those of config.json, that describes another model than a GPT-2."""
     kind = fields.get("model_type", "gpt2")
     if kind in OWN:
         what, command = OWN[kind]
-        raise InputError(f"{path}: {what} and is no GPT: `numgpt {command} --model` reads it")
+        raise InputError(f"{path}: {what} and is not a GPT: `numgpt {command} --model` reads it")
     if kind != "gpt2":
         raise InputError(
-            f"{path}: model_type is {quoted(kind)}: another architecture; numgpt computes GPT-2 and what has its parts"
+            f"{path}: model_type is {quoted(kind)}: another architecture; numgpt computes models with GPT-2's parts"
         )
     heads = fields.get("n_head", fields.get("num_attention_heads", 12))
     for key, meaning in OTHER_KEYS.items():

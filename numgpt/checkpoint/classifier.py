@@ -1,4 +1,4 @@
-"""A folder with a Classifier in it: as a Transformer's (translator.py), with the names of its labels in config.json."""
+"""A folder with a Classifier in it: like a Transformer's (translator.py), with the labels' names in config.json."""
 
 import json
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from numgpt.files import quoted
 
 
 def save_classifier(folder, config, labels, weights, dtype="float32"):
-    """Write `weights`, name -> array on the host, `config` and `labels`; otherwise as `save_checkpoint`."""
+    """Write `weights`, name -> array on the host, `config` and `labels`; otherwise like `save_checkpoint`."""
     about = {"model_type": CLASSIFIER, **asdict(config), "labels": labels}
     about["torch_dtype"] = written_type(dtype, "a model").name
     write_folder(folder, weights, json.dumps(about, indent=2) + "\n", dtype)

@@ -1,4 +1,4 @@
-"""`hparams.json` (OpenAI) and `config.json` (Hugging Face): which model it is, and what of it numgpt cannot compute."""
+"""`hparams.json` (OpenAI) and `config.json` (Hugging Face): which model it is, and whether numgpt can compute it."""
 
 import json
 from dataclasses import fields as fields_of
@@ -8,12 +8,12 @@ from numgpt.config import ACTIVATIONS, SIZES, GPTConfig
 from numgpt.errors import InputError
 from numgpt.files import parse_json, quoted
 
-LARGEST_FILE = 1 << 20  # bytes; the published ones have some hundreds
-GELU_TANH = ("gelu_new", "gelu_fast", "gelu_accurate", "gelu_pytorch_tanh", "gelu_python_tanh")  # one formula
+LARGEST_FILE = 1 << 20  # bytes; the published ones have a few hundred
+GELU_TANH = ("gelu_new", "gelu_fast", "gelu_accurate", "gelu_pytorch_tanh", "gelu_python_tanh")  # all one formula
 SYNONYMS = {**dict.fromkeys(GELU_TANH, "gelu_new"), "gelu_python": "gelu", "swish": "silu"}
 
 DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
-# The names of config.json, and those that other models' files have for the same, which transformers takes as well.
+# The names in config.json, and those that other models' files have for the same, which transformers takes as well.
 HF_NAMES = {
     "n_vocab": ("vocab_size",),
     "n_ctx": ("n_positions", "max_position_embeddings", "n_ctx"),
@@ -23,11 +23,11 @@ HF_NAMES = {
     "activation": ("activation_function",),
     "dropout": (DROPOUTS[0],),
 }
-USUAL_DROPOUT = 0.1  # transformers' for a key that is left out, as OpenAI trained
+USUAL_DROPOUT = 0.1  # transformers' default for a missing key, the value that OpenAI trained with
 
 
 def read_hparams(path):
-    """The GPTConfig in OpenAI's `hparams.json`. Raises InputError with the file and the field."""
+    """The GPTConfig in OpenAI's `hparams.json`. Raises InputError that names the file and the field."""
     fields = read_fields(path)
     for name in SIZES:
         if name not in fields:
@@ -36,11 +36,11 @@ def read_hparams(path):
 
 
 def read_config(path):
-    """(GPTConfig, notices) of Hugging Face's `config.json`: what it leaves out is as in transformers' GPT2Config.
+    """(GPTConfig, notices) of Hugging Face's `config.json`; missing fields are as in transformers' GPT2Config.
 
-    GPTConfig has one dropout, the file's resid_pdrop, which the most activations meet; notices, a list of lines, says
-    so where the file's three differ. Raises InputError with the file and the field, also for a field that asks for
-    another model than a GPT-2.
+    GPTConfig has one dropout, the file's resid_pdrop, which applies to the most activations; notices, a list of lines,
+    says so if the file's three differ. Raises InputError that names the file and the field, also for a field that
+    describes another model than a GPT-2.
     """
     fields = read_fields(path)
     check_architecture(fields, path)
@@ -49,14 +49,14 @@ def read_config(path):
     fields["activation_function"] = SYNONYMS.get(activation, activation) if isinstance(activation, str) else activation
     if fields["activation_function"] not in ACTIVATIONS:
         raise InputError(
-            f"{path}: activation_function is {quoted(activation)}, which numgpt has not: {', '.join(ACTIVATIONS)}"
+            f"{path}: activation_function is {quoted(activation)}, which numgpt lacks: use {', '.join(ACTIVATIONS)}"
         )
     config = _config(path, _names_in(fields), fields)
     return config, _different(dropouts, path)
 
 
 def config_json(config, dtype, end_of_text=()):
-    """The text of the `config.json` that transformers wants beside the tensors of a GPT2LMHeadModel, in `dtype`.
+    """The text of the `config.json` that transformers needs beside the tensors of a GPT2LMHeadModel, in `dtype`.
 
     end_of_text: the ids at which a text ends.
     """
@@ -89,7 +89,7 @@ def config_json(config, dtype, end_of_text=()):
 
 
 def read_end_of_text(fields, path):
-    """The ids in `eos_token_id` of config.json or generation_config.json: one, a list, or none. Raises InputError."""
+    """The ids in `eos_token_id` of config.json or generation_config.json: one, a list, or none; else InputError."""
     ids = fields.get("eos_token_id")
     ids = [] if ids is None else ids if isinstance(ids, list) else [ids]
     for i in ids:
@@ -101,7 +101,7 @@ def read_end_of_text(fields, path):
 
 
 def read_fields(path):
-    """The JSON object of a file that is no larger than a configuration can be. Raises InputError; OSError."""
+    """The JSON object in a configuration file. Raises InputError if damaged or too large, OSError if unreadable."""
     with open(path, "rb") as file:
         data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
@@ -110,7 +110,7 @@ def read_fields(path):
 
 
 def _names_in(fields):
-    """Field of GPTConfig -> the name under which `fields` has it, for all that are there."""
+    """Field of GPTConfig -> the name under which `fields` has it, for those that it has."""
     names = {}
     for field in fields_of(GPTConfig):
         for name in reversed(HF_NAMES.get(field.name, (field.name,))):
@@ -120,7 +120,7 @@ def _names_in(fields):
 
 
 def _config(path, names, fields):
-    """A GPTConfig from `fields`, where each of its fields stands under the name that `names` gives."""
+    """A GPTConfig from `fields`, where each of its fields has the name that `names` gives."""
     for ours, theirs in names.items():
         if ours in SIZES and (type(fields[theirs]) is not int or fields[theirs] < 1):
             raise InputError(f"{path}: {theirs} must be a whole number of at least 1, not {quoted(fields[theirs])}")
@@ -131,8 +131,8 @@ def _config(path, names, fields):
 
 
 def _different(dropouts, path):
-    """A notice that tells which dropout is taken, where there are several."""
+    """A list with a notice that says which dropout is used, if they differ."""
     if len({*dropouts.values()}) == 1:
         return []
     found = ", ".join(f"{name} {quoted(value)}" for name, value in dropouts.items())
-    return [f"{path}: {found}: training with numgpt has one dropout, and takes {DROPOUTS[0]}"]
+    return [f"{path}: {found}: numgpt trains with one dropout, and takes {DROPOUTS[0]}"]

@@ -1,4 +1,4 @@
-"""What lies in a folder that holds no model that can be opened: what is missing, and what to do."""
+"""Folders without a model that can be opened: what is in them, what is missing, and what to do."""
 
 from numgpt.checkpoint.weights import WEIGHTS, find_weights
 
@@ -8,7 +8,7 @@ KINDS = {
     "config.json": "the configuration, as Hugging Face writes it",
     "hparams.json": "the configuration, as OpenAI wrote it",
     "generation_config.json": "where a text ends",
-    "checkpoint": "which checkpoint of TensorFlow's is the newest",
+    "checkpoint": "which TensorFlow checkpoint is the newest",
     "vocab.json": "the vocabulary",
     "encoder.json": "the vocabulary",
     "merges.txt": "the merges of the vocabulary",
@@ -22,8 +22,8 @@ KINDS = {
 }
 SUFFIXES = {
     ".safetensors": "weights",
-    ".safetensors.index.json": "which weights lie in which file",
-    ".index": "which weights lie where in TensorFlow's files",
+    ".safetensors.index.json": "which weights are in which file",
+    ".index": "where the weights are in TensorFlow's files",
     **dict.fromkeys(NEVER_OPENED, "never opened: it can run code"),
 }
 MOST_FILES = 30  # that are listed
@@ -49,7 +49,7 @@ def what_is_wrong(folder):
 
 
 def conversion(folder, name):
-    """How to make model.safetensors of the file `name` in `folder`: a command for the shell, where there is one."""
+    """How to convert the file `name` in `folder` to model.safetensors: a shell command, if there is one."""
     if not name.endswith((".bin", ".pt", ".pth")):
         return f"have the program that wrote it save {WEIGHTS}"
     if name.endswith(".bin") and (folder / "config.json").exists():
@@ -64,7 +64,7 @@ def conversion(folder, name):
 
 
 def describe(folder):
-    """(name, what it is) of the files in `folder`, for a person who wonders why they are no model."""
+    """(name, what it is) of the files in `folder`, to show why they are not a model."""
     paths = sorted(folder.iterdir(), key=lambda path: (path.is_dir(), path.name))
     lines = [(path.name, _kind(path)) for path in paths[:MOST_FILES]]
     more = len(paths) - len(lines)

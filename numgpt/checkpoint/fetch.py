@@ -1,4 +1,4 @@
-"""Bring one file over HTTP: resume what was cut off, try again, compare with what is published."""
+"""Download one file over HTTP: resume what was cut off, try again, compare with what is published."""
 
 import math
 import re
@@ -17,17 +17,17 @@ from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 from numgpt.files import file_sha256
 
 CHUNK = 1 << 16  # bytes
-TIMEOUT = (15, 60)  # seconds until the connection stands, and between two arrivals of data
+TIMEOUT = (15, 60)  # seconds to connect, and between two arrivals of data
 TRIES = 5  # attempts in a row that bring no new byte
-PAUSE = 1.0  # seconds before the second attempt, doubled before each that follows
-LONGEST_WAIT = 300  # seconds that a server may ask for
-PASSING = {408, 425, 429, 500, 502, 503, 504}  # status codes that another attempt may not meet
+PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
+LONGEST_WAIT = 300  # seconds that a server may ask to wait
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # status codes that another attempt may not get
 
 
 class DownloadError(ConnectionError):
-    """A network or a server that does not deliver the file; the message is one line that says how.
+    """The network or the server does not deliver the file; the message is one line that says why.
 
-    status: the server's status code, where that is the reason.
+    status: the server's status code, if that is the reason.
     """
 
     def __init__(self, message, status=None):
@@ -36,7 +36,7 @@ class DownloadError(ConnectionError):
 
 
 class Interrupted(Exception):
-    """An attempt that ended too early, where another one may continue, `wait` seconds later at the earliest."""
+    """An attempt that ended too early; another one may continue it, `wait` seconds later at the earliest."""
 
     def __init__(self, message, wait=0):
         super().__init__(message)
@@ -44,7 +44,7 @@ class Interrupted(Exception):
 
 
 class Bearer(AuthBase):
-    """Shows a token to the server that is asked, in a header that requests takes out where it is sent on to another."""
+    """Sends a token to the server, in a header that requests removes when it is redirected to another host."""
 
     def __init__(self, token):
         self.token = token
@@ -56,7 +56,7 @@ class Bearer(AuthBase):
 
 @dataclass
 class Published:
-    """What Hugging Face's server says of a file: its SHA-256, its size, and the commit that it belongs to."""
+    """What Hugging Face's server says about a file: its SHA-256, its size, and the commit that it belongs to."""
 
     sha256: str | None = None
     size: int | None = None
@@ -64,15 +64,16 @@ class Published:
 
 
 def fetch(session, url, part, size=None, sha256=None):
-    """Make the file `part` what lies at `url`, of `size` bytes and with this `sha256` where they are given.
+    """Download `url` to the file `part`, which must then have `size` bytes and this `sha256` if they are given.
 
-    Returns the Published that the server says; its SHA-256 and size count where none is given.
+    Returns the Published that the server gives; its SHA-256 and size are used where none is given.
 
     What `part` holds already is taken for the beginning of the file; what has arrived when an attempt breaks off is
     kept in it, also for the next call. session: a requests.Session.
 
-    Raises DownloadError: nobody answers, the server refuses, the connection breaks TRIES times without a new byte, or
-    what the server sends is not the published file, in which case `part` is deleted. Raises OSError as the disk does.
+    Raises DownloadError if nobody answers, if the server refuses, if the connection breaks TRIES times without a new
+    byte, and if what the server sends is not the published file, in which case `part` is deleted; OSError if writing
+    fails.
     """
     transfer = _Transfer(session, url, part, size)
     transfer.run()
@@ -81,13 +82,13 @@ def fetch(session, url, part, size=None, sha256=None):
         part.unlink()
         raise DownloadError(
             f"{url} is not the published file: its SHA-256 is {found[:12]}..., published is {sha256[:12]}... "
-            "(what had arrived is deleted)"
+            "(what had arrived was deleted)"
         )
     return transfer.published
 
 
 class _Transfer:
-    """The attempts to bring one file."""
+    """The attempts to download one file."""
 
     def __init__(self, session, url, part, size):
         self.session, self.url, self.part, self.size = session, url, part, size
@@ -96,7 +97,7 @@ class _Transfer:
         self.published = Published()
 
     def run(self):
-        """Attempt until the file is whole, as long as each attempt brings something."""
+        """Make attempts until the file is complete, or TRIES in a row have brought nothing."""
         longest, fruitless, wait = self.held(), 0, 0
         while self.size is None or self.held() != self.size:
             try:
@@ -116,8 +117,8 @@ class _Transfer:
         return None
 
     def attempt(self):
-        """Ask for what is missing and write it. Raises Interrupted when that ends before the file is whole."""
-        headers = {"Accept-Encoding": "identity"}  # a compressed answer cannot be resumed
+        """Request what is missing and write it. Raises Interrupted if that ends before the file is complete."""
+        headers = {"Accept-Encoding": "identity"}  # a compressed response cannot be resumed
         held = self.held()
         if held:
             headers["Range"] = f"bytes={held}-"
@@ -136,12 +137,12 @@ class _Transfer:
             raise DownloadError(f"cannot download {self.url}: {error}") from None
 
     def accept(self, response, held):
-        """Write the answer to a request that named `held` bytes as already there."""
+        """Write the response to a request for what follows the `held` bytes that have arrived."""
         status = response.status_code
         if status == 416:
             if _content_range(response)[1] == held:
                 return
-            self.start_over("the server has nothing that follows what had arrived earlier")
+            self.start_over("the server has nothing after what had arrived earlier")
         if status in PASSING:
             raise Interrupted(f"the server answers {status} {response.reason}", _retry_after(response))
         if status not in (200, 206):
@@ -150,7 +151,7 @@ class _Transfer:
         start, total = (0, _content_length(response)) if status == 200 else _content_range(response)
         if self.size is not None and total not in (None, self.size):
             raise DownloadError(
-                f"{self.url} is not the published file: it has {total} bytes there, published are {self.size}"
+                f"{self.url} is not the published file: it has {total} bytes there, but the published one {self.size}"
             )
         etag = response.headers.get("ETag", "W/")
         if etag.startswith("W/"):  # a weak one, which does not promise equal bytes
@@ -161,7 +162,7 @@ class _Transfer:
         self.write(response, start, total if self.size is None else self.size)
 
     def note_what_is_published(self, response):
-        """Hugging Face's server says it before it sends the client on to where large files lie."""
+        """Hugging Face's server says this before it redirects the client to where large files are."""
         for hop in (*response.history, response):
             sha256 = hop.headers.get("X-Linked-ETag", "").strip('"').lower()
             if self.published.sha256 is None and re.fullmatch("[0-9a-f]{64}", sha256):
@@ -172,7 +173,7 @@ class _Transfer:
                 self.published.commit = hop.headers["X-Repo-Commit"]
 
     def write(self, response, start, total):
-        """Append the answer's body to the first `start` bytes; `total` is the whole file's size or None."""
+        """Append the response's body to the first `start` bytes; `total` is the whole file's size or None."""
         bar = tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=self.part.name, disable=None)
         try:
             with bar, open(self.part, "ab" if start else "wb") as file:
@@ -184,7 +185,7 @@ class _Transfer:
                         break
         except OSError as error:
             if error.errno is not None and error.filename is None:
-                error.filename = str(self.part)  # a full disk is reported without saying which
+                error.filename = str(self.part)  # a full disk is reported without the file's name
             raise
         if total is None or self.held() == total:
             return
@@ -204,19 +205,19 @@ class _Transfer:
 
 
 def _content_length(response):
-    """The size that the server announces, None where it announces none, or that of a compressed form."""
+    """The size that the server announces; None if it announces none, or only that of a compressed form."""
     plain = response.headers.get("Content-Encoding", "identity") == "identity"
     return _number(response.headers.get("Content-Length", "")) if plain else None
 
 
 def _content_range(response):
-    """(first byte, size of the whole file) from "bytes 10-99/100" or "bytes */100", None for what is not said."""
+    """(first byte, size of the whole file) from "bytes 10-99/100" or "bytes */100", None for what is missing."""
     span, _, total = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     return _number(span.partition("-")[0]), _number(total)
 
 
 def _retry_after(response):
-    """How many seconds the server asks to wait, in either of the two forms of the header."""
+    """How many seconds the server asks to wait, in either form of the header."""
     text = response.headers.get("Retry-After", "")
     with suppress(TypeError, ValueError):
         until = parsedate_to_datetime(text)
@@ -229,7 +230,7 @@ def _number(text):
 
 
 def _reason(error):
-    """What went wrong, in a few words; requests' own messages nest three libraries' in one."""
+    """What went wrong, in a few words; requests' own messages nest those of three libraries."""
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"
     if isinstance(error, requests.ConnectTimeout):

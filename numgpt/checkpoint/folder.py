@@ -1,4 +1,4 @@
-"""A folder with a model in it: which format it has, its configuration, its parameters; and saving one."""
+"""A folder with a model in it: its format, its configuration, its parameters; and saving one."""
 
 import os
 import re
@@ -27,9 +27,9 @@ OPENAI_CONFIG, OPENAI_STATE = "hparams.json", "checkpoint"
 class Checkpoint:
     """A model on disk; names, shapes, types and the files' sizes have been checked, the values not yet read.
 
-    config: its GPTConfig. tensors: parameter name -> StoredTensor. head: the output head's tensor where the file
-    repeats wte under that name, else None. end_of_text: the ids at which a text ends, where the files say so. notices:
-    lines on what of the files is not used.
+    config: its GPTConfig. tensors: parameter name -> StoredTensor. head: the output head's tensor if the file repeats
+    wte under that name, else None. end_of_text: the ids at which a text ends, if the files say so. notices: lines about
+    contents that are not used.
     """
 
     config: GPTConfig
@@ -42,7 +42,7 @@ class Checkpoint:
         """Fill `parameters`: name -> contiguous float32 or float64 array on the host, for all names and no others.
 
         Raises InputError for values that are cut off or whose checksum is wrong, and for an output head that differs
-        from wte, the arrays then holding rubbish; ValueError for arrays that are not the model's.
+        from wte; the arrays then hold rubbish. Raises ValueError for arrays that are not the model's.
         """
         wanted = {name: tensor.shape for name, tensor in self.tensors.items()}
         if {name: array.shape for name, array in parameters.items()} != wanted:
@@ -53,7 +53,7 @@ class Checkpoint:
 
 
 def open_checkpoint(folder):
-    """The Checkpoint in `folder`, in Hugging Face's format or in OpenAI's, whichever files are there.
+    """The Checkpoint in `folder`, in Hugging Face's format or OpenAI's, whichever is there.
 
     Raises InputError for a folder without a model, and for a model that is damaged or not a GPT-2.
     """
@@ -69,29 +69,27 @@ def open_checkpoint(folder):
 def check_folder(folder):
     """Raise InputError unless `folder`, a Path, is a folder."""
     if not folder.is_dir():
-        fault = "is a file; give the folder that it lies in" if folder.exists() else "does not exist"
+        fault = "is a file; give the folder that it is in" if folder.exists() else "does not exist"
         raise InputError(f"{folder} {fault}: {NEEDED}")
 
 
 def save_checkpoint(folder, config, parameters, dtype="float32", max_shard_size=None, end_of_text=()):
     """Write `parameters` (name -> array on the host) as model.safetensors and `config` as config.json.
 
-    The names are those of the published gpt2 file, so transformers loads the folder, which is made where it is missing.
+    The names are those of the published gpt2 file, so transformers can load the folder, which is made if missing.
     dtype: of the values on disk, "float16", "float32" or "float64". max_shard_size: see `GPT.save`. end_of_text: ids
-    that config.json names. All files are whole on the disk before one gets its name, config.json being the last: a save
-    that fails leaves what was there. Raises OSError as the disk does, InputError for another dtype or size, or values
+    that config.json names. All files are complete on disk before the first gets its name, config.json last: a save that
+    fails leaves what was there. Raises OSError if writing fails, InputError for another dtype or size, and for values
     that the dtype cannot hold.
     """
-    prefix = (
-        "" if config.tie_word_embeddings else PREFIX
-    )  # with a head beside them, transformers wants it on the others
+    prefix = "" if config.tie_word_embeddings else PREFIX  # beside a head, transformers expects the prefix
     stored = {name if name == names.HEAD else prefix + name: array for name, array in parameters.items()}
     text = config_json(config, written_type(dtype, "a model").name, end_of_text)
     write_folder(folder, stored, text, dtype, max_shard_size)
 
 
 def write_folder(folder, arrays, config, dtype, max_shard_size=None):
-    """Write `arrays` as safetensors and the text `config` as config.json; else as `save_checkpoint`."""
+    """Write `arrays` as safetensors and the text `config` as config.json; otherwise like `save_checkpoint`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with naming(folder), tempfile.TemporaryDirectory(dir=folder, prefix="saving.", suffix=".tmp") as place:
@@ -108,8 +106,8 @@ def write_folder(folder, arrays, config, dtype, max_shard_size=None):
 def find_openai(folder):
     """The path, without ".index", of the TensorFlow checkpoint in `folder` that the file `checkpoint` names.
 
-    Without that file it is model.ckpt, or the only one. None where there is none. Raises InputError where it is
-    ambiguous, and for a checkpoint that is named and not there.
+    Without that file it is model.ckpt, or the only one; None if there is none. Raises InputError if it is ambiguous, or
+    if the checkpoint that is named is missing.
     """
     folder = Path(folder)
     state = folder / OPENAI_STATE
@@ -156,5 +154,5 @@ def _check_tied(head, wte):
         if not np.array_equal(stored, part, equal_nan=True):
             raise InputError(
                 f"{head.path}: {head.name} differs from wte.weight, but config.json says that they are one matrix: "
-                "set tie_word_embeddings to false in it if the output head is another"
+                "set tie_word_embeddings to false in it if the output head is a separate one"
             )

@@ -1,7 +1,7 @@
-"""The models that have names, the bundled one and the published ones: where they lie, and downloading them.
+"""The models that have names, bundled and published: where they are on disk, and downloading them.
 
 A download is `<home>/124M` (OpenAI's files) or `<home>/124M-hf` (Hugging Face's). Files arrive in `<home>/124M.part`
-and move over one by one, each when it has been verified: what lies in `<home>/124M` is whole.
+and are moved one by one, each after it has been verified: the files in `<home>/124M` are complete.
 """
 
 import difflib
@@ -21,9 +21,9 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def find_shipped(name):
-    """The folder of a model that comes with numgpt, by its name; None for any other name.
+    """The folder of the bundled model `name`; None for any other name.
 
-    An installed wheel has it inside the package; a source checkout, and an editable install of it, beside the package.
+    In an installed wheel it is inside the package; in a source checkout, or an editable install of one, beside it.
     """
     if name not in SHIPPED:
         return None
@@ -32,7 +32,7 @@ def find_shipped(name):
 
 
 def is_published(name):
-    """Whether `name` is that of a published model."""
+    """Whether `name` is the name of a published model."""
     return name in releases.RELEASES["openai"] or name in releases.ALIASES
 
 
@@ -74,7 +74,7 @@ def find(name):
 
 
 def find_vocabulary(name):
-    """The folder of a download of which the vocabulary at least is complete, or None. Errors as `find`."""
+    """The folder of a download whose vocabulary, at least, is complete, or None. Raises InputError as `find` does."""
     return _find(release[canonical_name(name)].vocabulary() for release in releases.RELEASES.values())
 
 
@@ -85,16 +85,17 @@ def _find(candidates):
 
 
 def download(name, source="openai", mirror=None, vocabulary_only=False):
-    """The folder of the model `name`, after downloading what is missing there, or of that its vocabulary alone.
+    """The folder of the model `name`, after downloading what is missing of it, or only of its vocabulary.
 
-    source: "openai" or "hf". mirror: a URL to use in place of the source's server; the files have to lie at
+    source: "openai" or "hf". mirror: a URL to use in place of the source's server; the files have to be at
     `<mirror>/<size>/<file>`, for "hf" at `<mirror>/openai-community/<repository>/resolve/<revision>/<file>`.
 
-    Each file is compared with its published size and SHA-256; where none is known, the tensors with the checksums in
-    OpenAI's index. An interrupted download resumes where it stopped, and a second process waits for the first.
+    Each file is compared with its published size and SHA-256; if none is known, the tensors are compared with the
+    checksums in OpenAI's index. An interrupted download resumes where it stopped, and a second process waits for the
+    first.
 
-    Raises InputError for an unknown name or source, a mirror that is no URL, too little disk space, and a file of
-    the wrong size in the way; OSError for a network, a server or a disk that fails.
+    Raises InputError for an unknown name or source, a mirror that is not a URL, too little disk space, and a file of
+    the wrong size that is already there; OSError if the network, the server or the disk fails.
     """
     size = canonical_name(name)
     if source not in releases.RELEASES:
@@ -118,16 +119,16 @@ def download(name, source="openai", mirror=None, vocabulary_only=False):
             _download(release, folder, parts, source, mirror)
         finally:
             for empty in parts, folder:
-                with suppress(OSError):  # it is not there, or has something in it
+                with suppress(OSError):  # it is missing, or not empty
                     empty.rmdir()
     return folder
 
 
 def check_files(name, folder):
-    """(file name, its published SHA-256, that of the file in `folder`) wherever the one is known and the other there.
+    """(file name, published SHA-256, SHA-256 of the file in `folder`) for each file there whose published one is known.
 
-    JSON is left out: the same can be written in several ways. Raises InputError for an unknown name, OSError as
-    reading does.
+    JSON is left out: the same content can be written in several ways. Raises InputError for an unknown name, OSError if
+    reading fails.
     """
     size = canonical_name(name)
     for source in releases.RELEASES.values():
@@ -138,7 +139,7 @@ def check_files(name, folder):
 
 
 def _missing(release, folder):
-    """The files of `release` that are not in `folder`. Raises InputError for one that is there with a wrong size."""
+    """The files of `release` that are not in `folder`. Raises InputError for one that has the wrong size."""
     missing = []
     for file in release.files:
         path = folder / file.name
@@ -153,7 +154,7 @@ def _missing(release, folder):
 
 
 def _download(release, folder, parts, source, mirror):
-    """Download what is missing; called while no other process does."""
+    """Download what is missing, while no other process does."""
     import requests
 
     from numgpt.checkpoint.fetch import DownloadError, fetch
@@ -177,7 +178,7 @@ def _download(release, folder, parts, source, mirror):
                     _check_contents(part, folder, url)
             except DownloadError as error:
                 raise DownloadError(f"{error}; {_advice(release, folder, source)}") from None
-            flush(part)  # so that no crash leaves its name with nothing behind it
+            flush(part)  # so that no crash leaves its name without its contents
             os.replace(part, folder / file.name)
     shutil.rmtree(parts)
 
@@ -195,7 +196,7 @@ def _check_space(release, missing, parts):
 
 
 def _check_contents(part, folder, url):
-    """Check a file whose hash nobody has published by what is written in it, and delete it when it is wrong."""
+    """Check a file without a published hash by its contents, and delete it if they are wrong."""
     from numgpt.checkpoint.fetch import DownloadError
     from numgpt.checkpoint.tensorflow import read_index
 

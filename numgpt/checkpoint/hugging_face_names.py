@@ -1,8 +1,8 @@
-"""What the tensors of a GPT-2 are called in safetensors files that others wrote, and which of them are no parameters.
+"""The names of a GPT-2's tensors in safetensors files by other programs, and which of them are not parameters.
 
-A file says "h.0.ln_1.bias" (as GPT2Model is saved) or "transformer.h.0.ln_1.bias" (as GPT2LMHeadModel is), and
-before or between that stand the names of what the model was wrapped in: "module." (data parallel), "_orig_mod."
-(torch.compile), "base_model.model." (adapters), one around the other.
+A name is "h.0.ln_1.bias" (saved from GPT2Model) or "transformer.h.0.ln_1.bias" (from GPT2LMHeadModel). Before it and
+within it stand the names of what the model was wrapped in, perhaps several times: "module." (data parallel),
+"_orig_mod." (torch.compile), "base_model.model." (adapters).
 """
 
 import re
@@ -25,9 +25,9 @@ ADAPTER = re.compile(r"\.(lora_\w+|base_layer|modules_to_save)\.")
 
 @dataclass(frozen=True)
 class Matched:
-    """tensors: parameter name -> StoredTensor. head: the stored output head where the model has none of its own.
+    """tensors: parameter name -> StoredTensor. head: the output head that is stored although it is tied, else None.
 
-    notices: lines that tell what was left out.
+    notices: lines that say what was left out.
     """
 
     tensors: dict[str, StoredTensor]
@@ -36,11 +36,11 @@ class Matched:
 
 
 def match_hugging_face(tensors, config, where):
-    """The Matched of a GPT of this configuration, out of the tensors of safetensors files.
+    """The Matched of a GPT of this configuration, from the tensors of safetensors files.
 
-    A file that has the output head alone, of two tensors that were one in memory, has the embeddings all the same. One
-    that has both is right only if they are equal, which shows when they are read. Raises InputError, beginning with
-    `where`, for tensors that are missing, left over, there twice, or of another shape or dtype.
+    If output head and embeddings are tied, a file may have the head alone, which then is the embeddings. If it has
+    both, they have to be equal, which is checked when they are read. Raises InputError, beginning with `where`, for
+    tensors that are missing, left over, there twice, or of another shape or dtype.
     """
     tensors = list(tensors)
     stored = _by_plain_name(tensors, where)
@@ -60,9 +60,9 @@ def match_hugging_face(tensors, config, where):
 
 
 def _from_linear(stored, config):
-    """The tensors, with all projections turned where the file has them as (out, in), as PyTorch's Linear keeps them.
+    """The tensors, with all projections transposed if the file has them as (out, in), like PyTorch's Linear.
 
-    nanoGPT's are; c_attn, which is never square, tells.
+    nanoGPT's files do; c_attn, which is never square, shows it.
     """
     first = stored.get("h.0.attn.c_attn.weight")
     if first is None or first.shape != (3 * config.n_embd, config.n_embd):
@@ -74,7 +74,7 @@ def _from_linear(stored, config):
 
 
 def plain_name(name):
-    """The name without what the model was wrapped in: "module.transformer.h.0.ln_1.bias" is "h.0.ln_1.bias"."""
+    """The name without those of wrappers: "module.transformer.h.0.ln_1.bias" is "h.0.ln_1.bias"."""
     parts = [part for part in name.split(".") if part not in WRAPPERS]
     while len(parts) > 1 and parts[0] in OUTER:
         del parts[0]
@@ -101,4 +101,4 @@ def _notices(heads, where):
     if not heads:
         return []
     names = ", ".join(dict.fromkeys(name.partition(".")[0] + ".*" for name in heads))
-    return [f"{where}: left out what has no part in predicting tokens: {names}"]
+    return [f"{where}: left out, as they play no part in predicting tokens: {names}"]

@@ -1,4 +1,4 @@
-"""One process at a time, on any machine that Python runs on."""
+"""A lock between processes, on any system that Python runs on."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ from numgpt.errors import InputError
 def exclusive(path, busy, wait=True):
     """Let one process at a time into the body; the others wait, after printing the line `busy` to stderr.
 
-    With wait=False they do not wait: InputError says `busy`. The lock is held on the file `path`, which comes and goes
-    with it, as do the folders above it that are missing, unless the body puts something into them; it ends with the
-    process, however that ends. Raises OSError where the file cannot be made or locked.
+    With wait=False they do not wait but raise InputError with the message `busy`. The lock is held on the file `path`,
+    which is made and removed with it, as are missing folders above it, unless the body puts something into them. The
+    lock ends with the process, however that ends. Raises OSError if the file cannot be made or locked.
     """
     missing = [folder for folder in Path(path).parents if not folder.exists()]
     try:
@@ -43,7 +43,7 @@ def _held(path, busy, wait):
 
 
 def _open(path):
-    """The file, made where it is missing; whoever held it last may be removing its folder at this moment."""
+    """The file, made if it is missing; whoever held it last may be removing its folder at this moment."""
     while True:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         try:

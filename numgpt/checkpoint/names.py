@@ -1,8 +1,8 @@
-"""What a GPT-2's parameters are called, and how large they are: in numgpt and in OpenAI's files.
+"""The names and shapes of a GPT-2's parameters, in numgpt and in OpenAI's files.
 
 numgpt takes Hugging Face's names, without the prefix "transformer." that some files have; hugging_face_names.py knows
-what else they are called. Weights are (in, out) in all of them. In OpenAI's files those of the projections were kernels
-of a convolution of width 1 and have a leading axis of length 1 for it.
+the others. Weights are (in, out) in all of them. In OpenAI's files, those of the projections were the kernels of
+convolutions of width 1 and so have a leading axis of length 1.
 """
 
 import re
@@ -11,16 +11,16 @@ from dataclasses import replace
 from numgpt.errors import InputError
 from numgpt.files import quoted
 
-HEAD = "lm_head.weight"  # a parameter only where the output head is not the table of embeddings
+HEAD = "lm_head.weight"  # a parameter only if the output head is not the table of embeddings
 TABLE = "wte.weight"
-SHOWN = 3  # of several faults
+SHOWN = 3  # the most faults that a message names
 
 
 def parameter_shapes(config):
     """name -> shape of every parameter of a GPT of that configuration, in the order of its layers.
 
-    The model knows them too, but only once it is made: a file is checked before memory is taken for a model of its
-    size, and `numgpt info` counts the parameters of one that is not there. A test compares the two.
+    The model knows them too, but only once it exists: a file is checked before memory is taken for a model of its size,
+    and `numgpt info` counts the parameters of models that are not on this machine. A test compares the two.
     """
     C, inner = config.n_embd, config.n_inner or 4 * config.n_embd
     shapes = {TABLE: (config.n_vocab, C), "wpe.weight": (config.n_ctx, C)}
@@ -47,7 +47,7 @@ def openai_name(name):
 
 
 def match_openai(tensors, config, where):
-    """name -> StoredTensor for every parameter of a GPT of this configuration, out of the tensors of OpenAI's files.
+    """name -> StoredTensor for every parameter of a GPT of this configuration, from the tensors of OpenAI's files.
 
     Raises InputError, beginning with `where`, for tensors that are missing, left over or of another shape or dtype.
     """
@@ -55,9 +55,9 @@ def match_openai(tensors, config, where):
 
 
 def match(stored, config, stored_name, where):
-    """`match_openai` of any format.
+    """`match_openai` for any format.
 
-    stored: name -> StoredTensor. stored_name: from the name of a parameter to the one that it is stored under.
+    stored: name -> StoredTensor. stored_name: from a parameter's name to its name in the file.
     """
     if config.n_layer > len(stored):
         raise InputError(f"{where}: {len(stored)} tensors cannot be the {config.n_layer} layers of the configuration")

@@ -1,8 +1,8 @@
-"""The files of the four published GPT-2 models: where they lie, their sizes in bytes, their SHA-256.
+"""The files of the four published GPT-2 models: where they are, their sizes in bytes, their SHA-256.
 
-OpenAI published no checksums. Those below were recorded by people who downloaded the files: for the vocabulary they are
-also the ones in tiktoken's source, for Hugging Face's files those of the repositories at the pinned revisions. Where no
-record was found the entry is None, and `hub` checks the contents instead.
+OpenAI published no checksums. Those below were recorded by people who downloaded the files; the vocabulary's are also
+in tiktoken's source, and those of Hugging Face's files are from the repositories at the pinned revisions. If no record
+was found, the entry is None, and `hub` checks the contents instead.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ ALIASES = {
 
 @dataclass(frozen=True)
 class File:
-    """One file of a release: its size in bytes and its SHA-256 in hexadecimal, None where they are not known."""
+    """One file of a release: its size in bytes and its SHA-256 in hexadecimal, None if they are not known."""
 
     name: str
     size: int | None = None
@@ -30,8 +30,8 @@ class File:
 class Release:
     """The files of one model from one source.
 
-    folder: what the download is called on disk. The file `name` lies at `<base>/<path>/<name>`. gigabytes: what all
-    of it takes, in 10^9 bytes.
+    folder: the name of the download on disk. The file `name` is at `<base>/<path>/<name>`. gigabytes: the size of all
+    files together, in 10^9 bytes.
     """
 
     folder: str
@@ -41,7 +41,7 @@ class Release:
     files: tuple[File, ...]
 
     def vocabulary(self) -> "Release":
-        """The same of its vocabulary alone."""
+        """The same, with only the files of the vocabulary."""
         files = tuple(file for file in self.files if file.name in VOCABULARY_FILES)
         return replace(self, gigabytes=0.0015, files=files)
 

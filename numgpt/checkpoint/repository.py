@@ -1,8 +1,8 @@
 """Find and download any Hugging Face repository that holds a GPT-2, by its name, "org/name".
 
-A download is `<home>/org--name`; config.json comes last, so a folder that has one is whole. Each file is asked for at
-<server>/org/name/resolve/<revision>/<file>; for a large one the server names its SHA-256 (X-Linked-ETag) and sends the
-client on to another host, which is not told the token.
+A download is `<home>/org--name`; config.json comes last, so a folder that has one is complete. Each file is requested
+at <server>/org/name/resolve/<revision>/<file>; for a large one the server gives its SHA-256 (X-Linked-ETag) and
+redirects the client to another host, which does not get the token.
 """
 
 import os
@@ -20,7 +20,7 @@ from numgpt.files import flush, parse_json, quoted
 SERVER = "https://huggingface.co"
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/(?!\.)[\w.-]{1,96}", re.ASCII)
 CONFIG = "config.json"
-OTHERS = (  # beside config.json and the weights; what is not there is not needed
+OTHERS = (  # besides config.json and the weights; all optional
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -32,7 +32,7 @@ OTHERS = (  # beside config.json and the weights; what is not there is not neede
 
 
 def is_name(text):
-    """Whether `text` looks like "org/name" and not like a path: neither it nor its first half is here."""
+    """Whether `text` looks like "org/name" and not like a path: neither it nor its first half exists here."""
     return bool(NAME.fullmatch(text)) and not Path(text).exists() and not Path(text.partition("/")[0]).exists()
 
 
@@ -50,14 +50,14 @@ def folder_of(name):
 def download(name, mirror=None):
     """The folder of the repository `name`, after downloading it if it is not there.
 
-    mirror: the URL of another server than $HF_ENDPOINT, else huggingface.co. $HF_TOKEN, if there is one, is shown to
+    mirror: the URL of the server; by default $HF_ENDPOINT, else huggingface.co. $HF_TOKEN, if there is one, is sent to
     that server alone. An interrupted download resumes where it stopped; a second process waits for the first.
 
-    Raises InputError for a name that is none, a URL that is none, a repository without a GPT-2 that can be loaded;
-    OSError for a network, a server or a disk that fails, and for a file that is not what the server says.
+    Raises InputError for an invalid name or URL, and for a repository without a GPT-2 that can be loaded; OSError if
+    the network, the server or the disk fails, and for a file that is not what the server says.
     """
     if not NAME.fullmatch(name):
-        raise InputError(f"a repository is called org/name, not {quoted(name)}")
+        raise InputError(f"a repository must be named org/name, not {quoted(name)}")
     server = (mirror or os.environ.get("HF_ENDPOINT") or SERVER).rstrip("/")
     if not server.startswith(("https://", "http://")):
         raise InputError(f"the server must be a URL that begins with https:// or http://, not {quoted(server)}")
@@ -76,13 +76,13 @@ def download(name, mirror=None):
             try:
                 _move(_Repository(server, name, parts, token).fetch(), parts, folder)
             finally:
-                with suppress(OSError):  # it is gone, or has something in it
+                with suppress(OSError):  # it is gone, or not empty
                     parts.rmdir()
     return folder
 
 
 def read_token():
-    """$HF_TOKEN, None without one. Raises InputError, which does not repeat it, for what cannot be a token."""
+    """$HF_TOKEN, or None without one. Raises InputError, which does not repeat it, if it cannot be a token."""
     token = os.environ.get("HF_TOKEN", "").strip()
     if not re.fullmatch("[!-~]*", token):
         raise InputError("HF_TOKEN contains a character that no token has: copy it again from your account settings")
@@ -90,7 +90,7 @@ def read_token():
 
 
 def _move(names, parts, folder):
-    """Give the files their place, config.json last."""
+    """Move the files to their place, config.json last."""
     folder.mkdir(exist_ok=True)
     for file in sorted(names, key=lambda file: file == CONFIG):
         flush(parts / file)
@@ -100,7 +100,7 @@ def _move(names, parts, folder):
 
 
 class _Repository:
-    """The files of one repository, on their way into the folder `parts`."""
+    """The files of one repository, and their download into the folder `parts`."""
 
     def __init__(self, server, name, parts, token):
         import requests
@@ -115,16 +115,16 @@ class _Repository:
             self.session.auth = Bearer(token)
 
     def fetch(self):
-        """The names of the files, after bringing all of them."""
+        """The names of the files, after downloading all of them."""
         with self.session:
             if not self.bring(CONFIG):
-                raise InputError(f"{self.server}/{self.name} has no {CONFIG}: it is no model, or none of transformers'")
-            read_config(self.parts / CONFIG)  # another architecture is refused before its weights are brought
+                raise InputError(f"{self.server}/{self.name} has no {CONFIG}: not a model of transformers'")
+            read_config(self.parts / CONFIG)  # another architecture is refused before its weights are downloaded
             others = [file for file in OTHERS if self.bring(file)]
             return [CONFIG, *others, *self.bring_weights()]
 
     def bring_weights(self):
-        """The names of the files with the weights."""
+        """The names of the files with the weights, after downloading them."""
         if self.bring(WEIGHTS):
             return [WEIGHTS]
         index = INDEX
@@ -139,7 +139,7 @@ class _Repository:
         return [*shards, index]
 
     def only_variant(self):
-        """The only file of weights that has a variant in its name. Raises InputError where there is none."""
+        """The only file of weights with a variant in its name. Raises InputError unless there is exactly one."""
         files = self.listed()
         variants = [
             file
@@ -157,7 +157,7 @@ class _Repository:
         raise InputError(f"{self.server}/{self.name} has no {WEIGHTS}{there}")
 
     def listed(self):
-        """The names of the files in the repository, as far as the server tells."""
+        """The names of the files in the repository, if the server tells."""
         import requests
 
         try:
@@ -170,12 +170,12 @@ class _Repository:
         return [name for name in names if isinstance(name, str)]
 
     def bring(self, file, needed=False):
-        """Whether the repository has `file`, which then lies in `parts`, verified."""
+        """Whether the repository has `file`, which is then in `parts`, verified."""
         from numgpt.checkpoint.fetch import DownloadError, fetch
 
         part, large = self.parts / file, file.endswith(".safetensors")
         if not large:
-            part.unlink(missing_ok=True)  # nothing would tell the beginning of an older version
+            part.unlink(missing_ok=True)  # the beginning of an older version would go unnoticed
         url = f"{self.server}/{self.name}/resolve/{self.revision}/{file}"
         try:
             published = fetch(self.session, url, part)
@@ -198,12 +198,12 @@ class _Repository:
             return f"{error}: {self.name} does not exist, or HF_TOKEN has to be set to a token that may read it"
         if error.status == 403:
             where = f"{self.server}/{self.name}"
-            return f"{error}: its terms may have to be agreed to at {where}, by the account that HF_TOKEN belongs to"
+            return f"{error}: its terms may have to be accepted at {where}, by the account that HF_TOKEN belongs to"
         return str(error)
 
 
 def check_json(part, url):
-    """Raise DownloadError, and delete the file, where it is no JSON but, say, a page that asks to log in."""
+    """Raise DownloadError, and delete the file, if it is not JSON but, say, a page that asks to log in."""
     from numgpt.checkpoint.fetch import DownloadError
 
     try:

@@ -18,7 +18,7 @@ from numgpt.checkpoint.tensors import CHUNK_BYTES, StoredTensor
 from numgpt.errors import InputError
 from numgpt.files import parse_json, quoted
 
-LARGEST_HEADER = 10_000_000  # bytes; GPT-2 needs about 100 a tensor
+LARGEST_HEADER = 10_000_000  # bytes; GPT-2 needs about 100 per tensor
 MOST_AXES = 8  # GPT-2's masks have four; the product of a million sizes would take minutes
 ITEM_BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
@@ -70,7 +70,7 @@ def write_safetensors(file, arrays, dtype=None):
             "data_offsets": [begin, end],
         }
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the values are aligned for those who map the file into memory
+    text += b" " * (-len(text) % 8)  # so that the values are aligned for readers that map the file into memory
     file.write(len(text).to_bytes(8, "little"))
     file.write(text)
     for name, array in arrays.items():
@@ -78,7 +78,7 @@ def write_safetensors(file, arrays, dtype=None):
 
 
 def written_type(dtype, name):
-    """The NumPy dtype in which `name` is written as `dtype`. Raises InputError for one that is not written."""
+    """The NumPy dtype in which `name` is written as `dtype`. Raises InputError for any other."""
     try:
         found = np.dtype(dtype)
     except TypeError:
@@ -111,7 +111,7 @@ def _read_entry(name, entry, path, start):
 
 
 def _are_sizes(values):
-    """Whether `values` is a list of ints >= 0; True and 2.0, which equal ints, are none."""
+    """Whether `values` is a list of ints >= 0; True and 2.0, which equal ints, do not count."""
     return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
 
 
@@ -128,7 +128,7 @@ def _check_coverage(tensors, start, file_size, path):
 
 
 def _write_values(file, name, array, dtype):
-    """Write the values a chunk at a time, so that another type on disk costs no second copy in memory."""
+    """Write the values a chunk at a time, so that another type on disk needs no second copy in memory."""
     flat = np.ascontiguousarray(array).reshape(-1)
     step = CHUNK_BYTES // dtype.itemsize
     for start in range(0, flat.size, step):

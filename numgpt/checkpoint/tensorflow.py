@@ -29,7 +29,7 @@ FLOAT_NAMES = {1: "F32", 2: "F64", 14: "BF16", 19: "F16"}  # numbered in tensorf
 FOOTER_BYTES = 48
 HANDLES_BYTES = 40
 TRAILER_BYTES = 5
-LONGEST_KEY = 1000  # bytes; a few bytes of prefix compression can claim a long key again and again
+LONGEST_KEY = 1000  # bytes; with prefix compression, a few bytes can claim a long key again and again
 MAGIC = bytes.fromhex("57fb808b247547db")
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
@@ -71,7 +71,7 @@ def _read_tensor(key, value, prefix, shards):
         raise InputError(f"tensor {quoted(name)} is partitioned, which numgpt does not read")
     shard = fields.get((3, VARINT), 0)
     if shard >= shards:
-        raise InputError(f"tensor {quoted(name)} lies in shard {shard}, but there are {shards}")
+        raise InputError(f"tensor {quoted(name)} is in shard {shard}, but there are only {shards}")
     dtype = fields.get((1, VARINT), 0)
     return StoredTensor(
         name=name,
@@ -109,8 +109,8 @@ def check_data_files(tensors):
 def read_table(data):
     """All (key, value) pairs, both bytes, of the table in `data` (bytes), in ascending order of keys.
 
-    Every block's checksum is verified, the empty metaindex's as well, and the order of the keys.
-    Raises InputError for a table that is cut short or damaged.
+    Every block's checksum is verified, even the empty metaindex's, and the order of the keys. Raises InputError for a
+    table that is cut short or damaged.
     """
     metaindex, index = _read_footer(data)
     _read_block(data, *metaindex)
@@ -144,7 +144,7 @@ def _read_block(data, offset, size):
     """The contents of a block, once its checksum matches."""
     end = offset + size
     if end + TRAILER_BYTES > len(data) - FOOTER_BYTES:
-        raise InputError("a block lies beyond the end of the file")
+        raise InputError("a block extends beyond the end of the file")
     stored = int.from_bytes(data[end + 1 : end + TRAILER_BYTES], "little")
     if masked_crc32c(extend_crc32c(0, data[offset : end + 1])) != stored:
         raise InputError("the checksum of a block does not match")
@@ -197,7 +197,7 @@ def read_varint(data, at):
 def read_fields(data):
     """The fields of a message as a list of ((number, wire type), value); values are ints, or bytes for BYTES.
 
-    Raises InputError for data that is no message.
+    Raises InputError for data that is not a message.
     """
     fields = []
     at = 0

@@ -1,4 +1,4 @@
-"""A tensor in a file, whatever the format: where it lies, and reading it into memory that is already there."""
+"""A tensor in a file of any format: where it is, and reading it into an existing array."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +12,10 @@ import numpy as np
 from numgpt.errors import InputError
 from numgpt.files import quoted
 
-CHUNK_BYTES = 1 << 20  # small enough that checksum and conversion find it in the processor's cache
+CHUNK_BYTES = 1 << 20  # small enough for checksum and conversion to find it in the processor's cache
 READERS = min(4, os.cpu_count() or 1)  # threads
 LEAST_BYTES = 16 << 20  # for a thread to be worth it
-FLOAT_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # NumPy has no bfloat16: its bits
+FLOAT_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}  # NumPy has no bfloat16: these are its bits
 MASK_DELTA = 0xA282EAD8
 
 
@@ -23,8 +23,8 @@ MASK_DELTA = 0xA282EAD8
 class StoredTensor:
     """`size` bytes at `offset` of the file `path`: row-major, little-endian values of `shape`.
 
-    dtype is safetensors' name of the type ("F32", "BF16", ...). crc32c is the masked checksum of the bytes,
-    None where the format keeps none. transposed: the file has the transpose, a matrix whose shape is reversed.
+    dtype is safetensors' name of the type ("F32", "BF16", ...). crc32c is the masked checksum of the bytes, None if the
+    format has none. transposed: the file has the transpose, a matrix of the reversed shape.
     """
 
     name: str
@@ -57,10 +57,10 @@ class StoredTensor:
 def read_tensors(pairs):
     """Fill each destination with its tensor; pairs are (StoredTensor, destination), a contiguous writable float array.
 
-    Reads in the order of the files, straight into the destination where it has the stored type, else through
-    a buffer of 1 MiB. Several threads read a large model, each a part of the tensors: most of the time goes into
-    memory that the system has to find. Raises InputError for a file that ends too early and for a wrong checksum; the
-    destinations then hold rubbish.
+    Reads in the order of the files, straight into the destination if it has the stored type, else through a buffer of 1
+    MiB. Several threads read a large model, each a part of the tensors: most of the time is spent by the system on
+    finding memory. Raises InputError for a file that ends too early and for a wrong checksum; the destinations then
+    hold rubbish.
     """
     in_file_order = sorted(pairs, key=lambda pair: (pair[0].path, pair[0].offset))
     parts = _divide(in_file_order, READERS)
@@ -72,7 +72,7 @@ def read_tensors(pairs):
 
 
 def _divide(pairs, n):
-    """The pairs in n lists of about as many bytes each, in order; fewer lists where there is not much to read."""
+    """The pairs in n lists of about as many bytes each, in order; fewer lists if there is not much to read."""
     each = max(sum(tensor.size for tensor, _ in pairs) / n, LEAST_BYTES)
     parts, read = [[] for _ in range(n)], 0
     for tensor, destination in pairs:
@@ -135,7 +135,7 @@ def _decode(chunk, dtype):
 
 
 def extend_crc32c(crc, data):
-    """The CRC-32C (Castagnoli) of what gave `crc`, followed by `data` (bytes or contiguous uint8; 0 starts)."""
+    """The CRC-32C (Castagnoli) of the data that gave `crc`, 0 for none, and then `data`, bytes or contiguous uint8."""
     import google_crc32c
 
     return google_crc32c.extend(crc, data)

@@ -24,7 +24,7 @@ from numgpt.files import quoted
 
 @dataclass(frozen=True)
 class StoredTransformer:
-    """A Transformer, or a part of one, on disk. path: of the weights. config: its TransformerConfig."""
+    """A Transformer, or a part of one, on disk. path: that of the weights. config: its TransformerConfig."""
 
     path: Path
     config: TransformerConfig
@@ -38,15 +38,15 @@ class StoredTransformer:
 
 
 def save_transformer(folder, config, weights, dtype="float32"):
-    """Write `weights`, name -> array on the host, and `config`, into `folder`; otherwise as `save_checkpoint`."""
+    """Write `weights`, name -> array on the host, and `config`, into `folder`; otherwise like `save_checkpoint`."""
     about = {"model_type": TRANSFORMER, **asdict(config), "torch_dtype": written_type(dtype, "a model").name}
     write_folder(folder, weights, json.dumps(about, indent=2) + "\n", dtype)
 
 
 def open_transformer(folder):
-    """The StoredTransformer in `folder`; names and shapes of its tensors are checked where a model takes them.
+    """The StoredTransformer in `folder`; names and shapes of its tensors are checked when a model takes them.
 
-    Raises InputError for a folder without a Transformer, a GPT's among them, and for one that is damaged.
+    Raises InputError for a folder without a Transformer, such as a GPT's, or with a damaged one.
     """
     weights, about = open_own(folder, TRANSFORMER)
     config = read_config(about, Path(folder) / HF_CONFIG)
@@ -54,7 +54,7 @@ def open_transformer(folder):
 
 
 def open_own(folder, kind):
-    """(path of the weights, fields of config.json) of the model of numgpt's own in `folder`, its model_type `kind`.
+    """(path of the weights, fields of config.json) of the model in `folder`, whose model_type has to be `kind`.
 
     Raises InputError for a folder without one, with another one, or with a GPT.
     """
@@ -72,12 +72,12 @@ def open_own(folder, kind):
         what, command = OWN[found]
         raise InputError(f"{folder} holds {what} and does not {OWN[kind][1]}: `numgpt {command} --model` reads it")
     if found != kind:
-        raise InputError(f"{path}: model_type is {quoted(found)}, where this model of numgpt's has {kind}")
+        raise InputError(f"{path}: model_type is {quoted(found)}, but should be {kind}")
     return weights, about
 
 
 def read_config(about, path):
-    """The TransformerConfig in the fields of config.json. Raises InputError with the file and the field."""
+    """The TransformerConfig in the fields of config.json. Raises InputError that names the file and the field."""
     found = {field.name: about[field.name] for field in fields(TransformerConfig) if field.name in about}
     if "vocab" not in found:
         raise InputError(f"{path}: vocab is missing")
@@ -88,7 +88,7 @@ def read_config(about, path):
 
 
 def read_checked(path, n_parameters):
-    """The tensors at `path`. Raises InputError unless they are floats, and so many as config.json makes."""
+    """The tensors at `path`. Raises InputError unless they are floats, and as many as config.json makes."""
     tensors = read_weights(path)
     for tensor in tensors:
         if not tensor.readable:

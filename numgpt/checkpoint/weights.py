@@ -1,4 +1,4 @@
-"""The safetensors files of a model: one, or several shards with an index that says which tensor lies where.
+"""The safetensors files of a model: one, or several shards with an index that says which tensor is where.
 
 model.safetensors.index.json    {"metadata": {"total_size": bytes}, "weight_map": {tensor: file, ...}}
 model-00001-of-00002.safetensors, ...
@@ -16,15 +16,15 @@ from numgpt.files import flush, parse_json, quoted
 WEIGHTS = "model.safetensors"
 INDEX = WEIGHTS + ".index.json"
 SHARD = re.compile(r"-\d{5}-of-\d{5}(\.[\w-]+)?\.safetensors$")
-LARGEST_INDEX = 10_000_000  # bytes; about 100 a tensor
+LARGEST_INDEX = 10_000_000  # bytes; about 100 per tensor
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B", re.IGNORECASE)
 
 
 def find_weights(folder):
-    """The path of the safetensors file in a folder, or of the index where there are several; None where none is.
+    """The path of the safetensors file in a folder, or of the index if there are several; None if there is none.
 
-    model.safetensors comes first; one that has a variant in its name, as model.fp16.safetensors, is taken where it is
-    the only one. Raises InputError where there are several of these.
+    model.safetensors comes first; a file with a variant in its name, such as model.fp16.safetensors, is taken if it is
+    the only one. Raises InputError if there are several of these.
     """
     folder = Path(folder)
     for name in WEIGHTS, INDEX:
@@ -64,13 +64,13 @@ def read_weights(path):
     for name, file in where.items():
         if name not in found or found[name].path.name != file:
             raise InputError(
-                f"{path}: tensor {quoted(name)} is not in {file}: index and shards are of different models"
+                f"{path}: tensor {quoted(name)} is not in {file}: index and shards belong to different models"
             )
     return [*found.values()]
 
 
 def read_index(path):
-    """Tensor -> name of its file, as the index at `path` has it. Raises InputError for anything else; OSError."""
+    """Tensor -> name of its file, from the index at `path`. Raises InputError if damaged, OSError if unreadable."""
     path = Path(path)
     with open(path, "rb") as file:
         data = file.read(LARGEST_INDEX + 1)
@@ -78,7 +78,7 @@ def read_index(path):
         raise InputError(f"{path}: more than {LARGEST_INDEX} bytes cannot be the index of a GPT-2")
     files = parse_json(data, path).get("weight_map")
     if not isinstance(files, dict) or not files:
-        raise InputError(f"{path}: there is no weight_map in it, from tensors to files: fetch it again")
+        raise InputError(f"{path}: it has no weight_map from tensors to files: fetch it again")
     for file in files.values():
         if not isinstance(file, str) or not re.fullmatch(r"[\w.-]+\.safetensors", file):
             raise InputError(
@@ -90,8 +90,8 @@ def read_index(path):
 def write_weights(folder, arrays, dtype, max_shard_size=None):
     """Write `arrays`, name -> array, to files in `folder`, which are flushed; return their names, an index last.
 
-    max_shard_size: bytes, or a text such as "200MB"; a larger tensor has a file of its own. None: one file. Raises
-    InputError for another size and as `write_safetensors` does; OSError.
+    max_shard_size: bytes, or a text such as "200MB"; a larger tensor gets a file to itself. None: one file. Raises
+    InputError for an invalid size and as `write_safetensors` does; OSError if writing fails.
     """
     itemsize = written_type(dtype, "a model").itemsize
     shards = _split(arrays, itemsize, None if max_shard_size is None else read_size(max_shard_size))
@@ -122,7 +122,7 @@ def read_size(size):
 
 
 def _split(arrays, itemsize, limit):
-    """The names in lists that together have at most `limit` bytes each, in order."""
+    """The names, in order, in lists of at most `limit` bytes each, or of one larger tensor."""
     shards, room = [[]], limit
     for name, array in arrays.items():
         size = array.size * itemsize

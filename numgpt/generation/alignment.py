@@ -13,9 +13,10 @@ SHADES = " .:+#@"  # of a cell, from 0 to 1
 
 
 def alignment(model: Transformer, source: Sequence[int], written: Sequence[int]) -> np.ndarray:
-    """(tokens written, tokens of the source) float64, rows of which each sums to 1; ids without marks, at least one.
+    """How much each written token attends to each of the source: (written, source) float64, rows that sum to 1.
 
-    The mean over the heads of the last block: softmax(q k^T scale), q being of the position that wrote the token.
+    source, written: ids without marks, at least one each. The result is the mean over the heads of the last block of
+    softmax(q k^T scale), with q from the position that predicted the token.
     """
     with inferring():
         memory, padding = model.memory_of(np.array([source]))
@@ -33,7 +34,7 @@ def alignment(model: Transformer, source: Sequence[int], written: Sequence[int])
 def grid(p: np.ndarray, source: Sequence[str], written: Sequence[str], width: int) -> str:
     """`p` as lines for a terminal of `width` characters: a row for each token written, a column for each of the source.
 
-    Where the columns do not fit, they continue below.
+    Columns that do not fit continue below.
     """
     label = max(map(len, written))
     sizes = [len(token) + 2 for token in source]

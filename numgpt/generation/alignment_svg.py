@@ -1,4 +1,4 @@
-"""Grids of alignments as an SVG, in light or dark as the reader's system is."""
+"""Grids of alignments as an SVG, light or dark as the reader's system is set."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-CHARACTER, ROW, GAP, MARGIN = 8.4, 26, 12, 16  # pixels; the first: how wide a character is, at 14 pixels of height
-WIDEST = 960  # of a grid: where the columns do not fit, they continue below
+CHARACTER, ROW, GAP, MARGIN = 8.4, 26, 12, 16  # pixels; a character's width is that at a font size of 14
+WIDEST = 960  # pixels of a grid: columns that do not fit continue below
 STYLE = """
   svg { background: #ffffff; color: #1b1b1b; --cell: #0b5cad; --line: #d5d5d5 }
   @media (prefers-color-scheme: dark) { svg { background: #14171a; color: #ededed; --cell: #7cc0ff; --line: #3a4046 } }
@@ -20,7 +20,7 @@ STYLE = """
 
 
 class Aligned(NamedTuple):
-    """p: (tokens written, tokens of the source), rows that sum to 1; and the text of each token."""
+    """p: (tokens written, tokens of the source), rows that sum to 1. source, written: the text of each token."""
 
     p: np.ndarray
     source: Sequence[str]
@@ -28,9 +28,9 @@ class Aligned(NamedTuple):
 
 
 def svg(grids: Sequence[Aligned]) -> str:
-    """The grids below each other: a row for each token written, a column for each of the source, stronger for more.
+    """The grids one below the other: a row for each token written, a column for each of the source.
 
-    The share itself is shown where the pointer rests on a cell.
+    The more attention, the stronger the colour of a cell; pointing at a cell shows the number.
     """
     parts, top, width = [], float(MARGIN), 0.0
     for grid in grids:
@@ -50,12 +50,12 @@ def svg(grids: Sequence[Aligned]) -> str:
 
 
 def column_width(token: str) -> float:
-    """Pixels for the name of a token, which stands above its column."""
+    """The width in pixels of a column, with room for its token above it."""
     return len(token) * CHARACTER + GAP
 
 
 def blocks(source: Sequence[str], width: float) -> list[range]:
-    """The columns, as many side by side as fit, at least one."""
+    """The columns in groups that fit into `width`, with at least one column each."""
     found, first, used = [], 0, 0.0
     for i, token in enumerate(source):
         if i > first and used + column_width(token) > width:
@@ -86,5 +86,5 @@ def block(grid: Aligned, columns: range, left: float, top: float) -> tuple[list[
 
 
 def text(kind: str, x: float, y: float, words: str) -> str:
-    """Words that stand on the line y; `kind` says where they begin."""
+    """`words` on the baseline y; `kind` says how they are aligned at x."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'

@@ -1,4 +1,4 @@
-"""B texts of any lengths as one array, and the checks at the door: what has passed them is not checked again."""
+"""B texts of any lengths as one array, and checks of the arguments: what has passed them is not checked again."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -20,7 +20,7 @@ Ids = Sequence[Any] | NDArray[np.integer[Any]]  # (T,) or (B, T) ints, or B sequ
 class Batch:
     """B texts, which all grow by one token at a time.
 
-    Texts of different lengths are padded on the left to the longest, so that what comes next is one column for all.
+    Texts of different lengths are padded on the left to the longest, so that their next tokens form one column.
     """
 
     def __init__(self, rows: Ids) -> None:
@@ -71,23 +71,23 @@ def read_prompts(model: GPT, ids: Ids) -> Batch:
 
 
 def check_batch(config: GPTConfig, B: int) -> None:
-    """Raise InputError where not even one position of B texts, keys, values and logits, fits the memory."""
+    """Raise InputError if not even one position of B texts, its keys, values and logits, fits into memory."""
     n_bytes = 4 * (2 * config.n_layer * config.n_embd + config.n_vocab)  # at least: float32
     check_memory(B * n_bytes, f"a batch of {B} texts")
 
 
 def is_flat(ids: Ids) -> bool:
-    """Whether `ids` is one sequence and not a batch of them."""
+    """Whether `ids` is one sequence, not a batch of them."""
     return not is_ragged(ids) and np.ndim(ids) == 1
 
 
 def is_ragged(ids: Ids) -> bool:
-    """Whether `ids` is a list of sequences of different lengths, of which NumPy cannot make one array."""
+    """Whether `ids` is a list of sequences of different lengths, which NumPy cannot make into one array."""
     try:
         np.asarray(ids)
     except ValueError:
         return isinstance(ids, Sequence)
-    except TypeError:  # what lies on a GPU, which `check_ids` refuses
+    except TypeError:  # an array on a GPU, which `check_ids` refuses
         return False
     return False
 

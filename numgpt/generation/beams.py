@@ -15,23 +15,23 @@ from numgpt.model import GPT, KVCache
 from numgpt.numbers import check_number
 
 RULES = ("logit_bias", "repetition_penalty", "no_repeat_ngram_size", "min_new_tokens", "stop_ids")
-STEEPEST = 10  # length penalty, either way: with it a length of a million tokens is still a floating-point number
+STEEPEST = 10  # length penalty, either way: a million tokens to this power is still a finite float
 
 
 def beam_search(
     model: GPT, ids: Ids, n_beams: int = 4, max_new_tokens: int = 40, *, length_penalty: float = 1.0, **rules: Any
 ) -> list[list[Beam]]:
-    """For each prompt of ids, (B, T) ints or B lists, the best texts that n_beams beams find: a list, the best first.
+    """The best continuations that n_beams beams find for each prompt: B lists of Beams, each with the best first.
 
-    Each is a Beam(ids, logprob, score): the new ids, their log-probability in nats, all together, and the score that
-    orders them, logprob / len(ids) ** length_penalty (from -10 to 10). A text ends with the first of `stop_ids`,
-    included, or with max_new_tokens; `numgpt.generation.search` says when the search ends.
+    ids: (B, T) ints, or B lists of ints. A Beam(ids, logprob, score) holds the new ids, their joint log-probability in
+    nats, and the score that orders the beams, logprob / len(ids) ** length_penalty (from -10 to 10). A text ends with
+    the first of `stop_ids`, included, or with max_new_tokens; `numgpt.generation.search` says when the search ends.
 
-    rules: of those of `generate` logit_bias, repetition_penalty, no_repeat_ngram_size, min_new_tokens and stop_ids.
-    They change log-probabilities, in the order that `generate` says, and logprob is the sum of what they leave. When
-    the context is full, the window slides as in `generate`.
+    rules: logit_bias, repetition_penalty, no_repeat_ngram_size, min_new_tokens and stop_ids, as in `generate`. They
+    change the log-probabilities, in the order that `generate` gives, and logprob is a sum of the changed ones. When the
+    context is full, the window slides as in `generate`.
 
-    Raises InputError as `generate` does; TypeError for another rule.
+    Raises InputError as `generate` does; TypeError for any other rule.
     """
     checked = read_rules(rules)
     n_beams, penalty = check_search(n_beams, length_penalty)
@@ -49,21 +49,21 @@ def beam_search(
 
 
 def check_search(n_beams: int, length_penalty: float) -> tuple[int, float]:
-    """Both as Python's numbers. Raises InputError where they are none, or outside their range."""
+    """Both as Python numbers. Raises InputError for anything that is not a number, or outside its range."""
     n_beams = int(check_number(n_beams, "n_beams", low=1, whole=True))
     return n_beams, float(check_number(length_penalty, "length_penalty", low=-STEEPEST, high=STEEPEST))
 
 
 def read_rules(keywords: dict[str, Any]) -> Rules:
-    """Rules(**keywords). Raises TypeError for one that beam search has not."""
+    """Rules(**keywords). Raises TypeError for a rule that beam search does not have."""
     for name in keywords:
         if name not in RULES:
-            raise TypeError(f"{name!r} is not a rule of beam search; there are {', '.join(RULES)}")
+            raise TypeError(f"{name!r} is not a rule of beam search; the rules are {', '.join(RULES)}")
     return Rules(**keywords)
 
 
 class Rows:
-    """The texts of all beams, a row each, and a cache that remembers them; `first` and `advance` are for `search`."""
+    """The texts of all beams, one per row, and their cache; `first` and `advance` are the arguments of `search`."""
 
     def __init__(self, model: GPT, prompts: Batch, rules: Rules) -> None:
         self.model, self.batch, self.rules, self.n_new = model, prompts, rules, 0
@@ -81,12 +81,12 @@ class Rows:
     def log_probabilities(self, logits: NDArray[Any]) -> Scores:
         """log softmax(logits), (R, V), after the rules."""
         check_finite(logits)
-        logits[:, self.model.n_tokens :] = -np.inf  # rows beyond the tokenizer
+        logits[:, self.model.n_tokens :] = -np.inf  # ids that the tokenizer does not have
         return adjust(log_softmax(logits), self.batch.rows, self.rules, self.n_new)
 
 
 def in_order(cache: KVCache, model: GPT, rows: NDArray[np.int64]) -> KVCache:
-    """A cache whose row r remembers what row rows[r] of `cache` does, (R,) ints; it may be `cache` itself, changed."""
+    """A cache whose row r is row rows[r] of `cache`, for rows (R,) ints; it may be `cache` itself, changed."""
     start = np.zeros(cache.batch, int) if cache.start is None else cache.start
     if len(rows) == cache.batch and (start[rows] == start).all():
         changed = np.flatnonzero(rows != np.arange(len(rows)))
@@ -96,7 +96,7 @@ def in_order(cache: KVCache, model: GPT, rows: NDArray[np.int64]) -> KVCache:
                 memory[to, :, : cache.length] = memory[source, :, : cache.length]
         return cache
     lengths = cache.length - start[rows]
-    ordered = KVCache(model, len(rows), lengths)  # without the columns that only rows left out had
+    ordered = KVCache(model, len(rows), lengths)  # without the columns that only dropped rows used
     for layer, new in zip(cache.layers, ordered.layers, strict=True):
         source = np.asarray(rows, like=layer.keys)
         used = slice(cache.length - max(lengths), cache.length)

@@ -1,4 +1,4 @@
-"""Which label a text has, by a Classifier: many texts at a time."""
+"""Labelling texts with a Classifier, many at a time."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,17 @@ from numgpt.model import Classifier
 
 
 def classify(model: Classifier, texts: Sequence[Sequence[int]]) -> list[list[float]]:
-    """The probabilities of the labels, in the order of `model.labels`, for each text, its ids.
+    """For each text, given as ids, the probabilities of the labels in the order of `model.labels`.
 
-    The model is in eval mode, or dropout blurs them. Texts of like length are read together. Raises InputError as
-    `Classifier.forward` does, for a text without tokens, and for a model whose logits are not finite numbers.
+    The model should be in eval mode: dropout would blur them. Texts of similar length are read together. Raises
+    InputError as `Classifier.forward` does, for a text without tokens, and for a model whose logits are not finite
+    numbers.
     """
     return in_batches(texts, BATCH_TOKENS, lambda batch: classify_batch(model, batch))
 
 
 def classify_batch(model: Classifier, texts: Sequence[Sequence[int]]) -> list[list[float]]:
-    """As `classify`, in one batch."""
+    """`classify` in one batch."""
     logits = model.forward(filled_up(texts))
     check_finite(logits)
     probabilities: list[list[float]] = np.exp(log_softmax(logits)).tolist()

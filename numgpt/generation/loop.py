@@ -26,44 +26,43 @@ def generate(
     top_logprobs: int = 0,
     **rules: Any,
 ) -> Any:
-    """The prompts with what the model adds to them.
+    """The prompts, each followed by what the model adds.
 
-    ids, (B, T) ints, become (B, T + n) int64, n <= max_new_tokens. B lists of different lengths become B lists, each
-    ending where it ended, and each the same as if it were alone, to rounding.
+    ids: (B, T) ints, which become (B, T + n) int64, n <= max_new_tokens; or B lists of different lengths, which become
+    B lists. Each list ends where its text ended, and is the same, up to rounding, as if it had been alone.
 
     rules, in the order in which they apply (`numgpt.generation.sampling` has their formulas):
 
-        logit_bias=None          {id: what is added to that token's logit}; -100 rules it out, as good as
+        logit_bias=None          {id: what is added to that token's logit}; -100 all but rules it out
         repetition_penalty=None  above 1 makes tokens that the row already has, its prompt included, less likely,
-                                 below 1 more likely; above 0
-        no_repeat_ngram_size=None  so many tokens never come twice in this order, the prompt included; None or 0: off
-        min_new_tokens=None      stop_ids are not chosen before so many tokens have come
+                                 below 1 more likely; must be above 0
+        no_repeat_ngram_size=None  no run of so many tokens comes twice, the prompt included; None or 0: off
+        min_new_tokens=None      stop_ids are not chosen before so many tokens have been added
         temperature=1.0          what the logits are divided by, at least 0; 0 is greedy: always the likeliest token
-        top_k=None               how many of the likeliest tokens stay; None or 0: all
-        top_p=None               the likeliest tokens stay that have this probability together, in (0, 1]
-        min_p=None               the tokens stay that have this share of the likeliest one's probability, in [0, 1]
+        top_k=None               how many of the likeliest tokens are kept; None or 0: all
+        top_p=None               the likeliest tokens are kept, as few as reach this probability, in (0, 1]
+        min_p=None               tokens with at least this share of the likeliest one's probability are kept, in [0, 1]
         seed=None                row b draws from np.random.default_rng([seed, b]): the same seed gives the same text,
-                                 whatever stands in the other rows; None: random
-        stop_ids=None            an id or several: a row ends with the first that it chooses, included, and the rest of
-                                 it repeats that id until every row has ended; None: n = max_new_tokens
+                                 whatever the other rows are; None: random
+        stop_ids=None            an id or several: a row ends with the first that it chooses, included, and then
+                                 repeats that id until every row has ended; None: n = max_new_tokens
 
-    With return_logprobs the result is (out, logprobs): for each new token its log-probability in nats, under the
-    model's own distribution, softmax of the logits before any rule, with which texts can be compared whatever
-    rules chose them; (B, n) float64, 0 where an ended row repeats its last id, or B lists of floats. With
-    top_logprobs=K it is (out, logprobs, top): top[b][i] has the K likeliest tokens in the place of row b's i-th new
-    one as (id, log-probability) of that same distribution, the likeliest first; a row's list ends where the row ended.
+    With return_logprobs the result is (out, logprobs): the log-probability in nats of each new token under the model's
+    own distribution, the softmax of the logits before any rule, so that texts can be compared whatever rules chose
+    them. It is (B, n) float64, 0 where an ended row repeats its last id, or B lists of floats. With top_logprobs=K the
+    result is (out, logprobs, top): top[b][i] lists the K likeliest candidates for the i-th new token of row b as (id,
+    log-probability) under the same distribution, the likeliest first; it ends where the row ended.
 
-    When the context is full, the window slides. A prompt has at most n_ctx tokens. Once a row's window has n_ctx
-    tokens and another one has been chosen, the last max(1, n_ctx // 2) of the row's tokens, the new one among them,
-    are read again at positions 0, 1, ..., as if the text began there, and the window grows from there to n_ctx again.
-    A row slides by its own length; rows beside it that are not full are read again whole, which changes them by
-    rounding only.
+    When the context is full, the window slides. A prompt has at most n_ctx tokens. Once a row's window has n_ctx tokens
+    and another one has been chosen, the last max(1, n_ctx // 2) tokens of the row, including the new one, are read
+    again at positions 0, 1, ..., as if the text began there, and the window grows to n_ctx again. Each row slides by
+    its own length; rows that are not full yet are then read again whole, which changes them only by rounding.
 
-    Ids from model.n_tokens on, which the tokenizer of a model with more rows does not know, are never chosen and have
-    no share in the distribution. A model in train mode drops out here too.
+    Ids from model.n_tokens on, which have a row in some models but no token in the tokenizer, are never chosen and have
+    no share in the distribution. In train mode, dropout applies here too.
 
     Raises InputError for a setting outside its range, for ids that are not whole numbers in [0, V), for an empty prompt
-    or one longer than n_ctx, and when the model's logits are not finite.
+    or one longer than n_ctx, and if the model's logits are not finite; TypeError for an unknown rule.
     """
     checked = make_rules(rules)
     tops: list[list[list[tuple[int, float]]]] = []
@@ -85,8 +84,8 @@ def generate(
 def stream(model: GPT, ids: Ids, max_new_tokens: int = 40, **rules: Any) -> Iterator[Any]:
     """Yield each token as it is chosen: an int for one sequence, ids (T,) or (1, T), and (B,) ints for a batch.
 
-    `rules` are those of `generate`, with the same defaults; so are the errors, which come at the call and not at the
-    first token.
+    `rules` are those of `generate`, with the same defaults. So are the errors; those about arguments are raised at the
+    call, not at the first token.
     """
     chosen = steps(model, [ids] if is_flat(ids) else ids, max_new_tokens, make_rules(rules))
     one = is_flat(ids) or len(ids) == 1
@@ -103,9 +102,9 @@ def steps(
 ) -> Iterator[Step]:
     """Yield (tokens, logprobs), (B,) ints and (B,) float64, once per new token; `generate` says what they mean.
 
-    rules: a `Rules`. first_row: the place of the first row, for its seed, where a long list of texts is worked on in
-    parts. watch: called with the logits (B, V) of each step, before any rule. All that comes from outside is checked
-    here, at the call, and not again.
+    rules: a `Rules`. first_row: the number of the first row, for its seed, if a long list of texts is worked on in
+    parts. watch: called with the logits (B, V) of each step, before any rule. All arguments are checked here, at the
+    call, and not again.
     """
     n = check_number(max_new_tokens, "max_new_tokens", low=0, whole=True, note="0 adds nothing")
     batch = read_prompts(model, ids)
@@ -121,12 +120,12 @@ def choose_tokens(
     rngs: list[np.random.Generator],
     watch: Callable[[NDArray[Any]], None] | None,
 ) -> Iterator[Step]:
-    """The loop itself: what `steps` yields, each step of it added to `batch`."""
+    """The loop itself: yield what `steps` yields, and add each token to `batch`."""
     cache, ended = None, np.zeros(len(rngs), bool)
     for n_new in range(max_new_tokens):
         logits, cache = prefill(model, batch.ids, batch.lengths) if cache is None else decode(model, batch, cache)
         check_finite(logits)
-        logits[:, model.n_tokens :] = -math.inf  # rows beyond the tokenizer
+        logits[:, model.n_tokens :] = -math.inf  # ids that the tokenizer does not have
         if watch is not None:
             watch(logits)
         rows = [row[:0] if over else row for row, over in zip(batch.rows, ended, strict=True)]  # the end may repeat
@@ -141,10 +140,9 @@ def choose_tokens(
 
 
 def prefill(model: GPT, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> tuple[NDArray[Any], KVCache]:
-    """Read the last lengths[b] of each row of ids, (B, T), at most n_ctx; what stands before them is padding.
+    """Read the last lengths[b] ids, at most n_ctx, of each row b of ids, (B, T); those before them are padding.
 
-    Returns the logits (B, V) for what comes next, and the KVCache that remembers. Rows that are all the same are read
-    once.
+    Returns the logits (B, V) for the next token, and the KVCache. Rows that are all equal are read once.
     """
     B = len(ids)
     if B > 1 and min(lengths) == max(lengths) and (ids == ids[0]).all():
@@ -158,9 +156,9 @@ def prefill(model: GPT, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> t
 
 
 def decode(model: GPT, batch: Batch, cache: KVCache) -> tuple[NDArray[Any], KVCache]:
-    """Read the last id of every row, those before it being in `cache`: the logits (B, V) for the next, and the cache.
+    """Read the last id of every row; `cache` holds those before it. Returns the next logits (B, V), and the cache.
 
-    Where the cache is full, windows slide as `generate` says, and the cache returned is a new one.
+    If the cache is full, windows slide as `generate` says, and the cache returned is a new one.
     """
     n_ctx = model.config.n_ctx
     if cache.length < n_ctx:
@@ -189,6 +187,6 @@ def as_lists(ids: Ids, tokens: NDArray[np.int64], logprobs: NDArray[np.float64],
 
 
 def lengths(tokens: NDArray[np.int64], stops: NDArray[np.int64]) -> list[int]:
-    """How many of each row's new tokens, (B, n), there are up to the first of `stops`, included."""
+    """How many of the new tokens, (B, n), each row has up to and including the first of `stops`."""
     found = (np.flatnonzero(np.isin(row, stops)) for row in tokens)
     return [int(places[0]) + 1 if len(places) else tokens.shape[1] for places in found]

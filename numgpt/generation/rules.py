@@ -1,4 +1,4 @@
-"""How the next token is to be chosen: the settings, checked."""
+"""The settings for choosing the next token, checked."""
 
 import secrets
 from collections.abc import Iterable, Mapping
@@ -17,8 +17,8 @@ from numgpt.numbers import LARGEST_SEED, check_number
 class Rules:
     """The keywords of `numgpt.generate`, which says what they mean.
 
-    Raises InputError for a value outside its range or that is not a number. Whether ids are in the vocabulary is
-    checked where that is known, by `numgpt.generation.batch.check_rules`.
+    Raises InputError for a value that is not a number or is outside its range. Ids are checked against the vocabulary
+    where it is known, by `numgpt.generation.batch.check_rules`.
     """
 
     temperature: float = 1.0
@@ -47,7 +47,7 @@ class Rules:
             self._set("logit_bias", read_bias(self.logit_bias))
 
     def _check(self, name: str, **limits: Any) -> None:
-        """Put a plain number in the place of the one that was given, unless that is None and may be."""
+        """Replace the value by a plain Python number, unless it is None and may be."""
         value = getattr(self, name)
         if value is not None or name == "temperature":
             self._set(name, check_number(value, name, **limits))
@@ -57,7 +57,7 @@ class Rules:
 
     @property
     def stops(self) -> NDArray[np.int64]:
-        """`stop_ids`, (n,)."""
+        """`stop_ids` as an array, (n,)."""
         return np.array(self.stop_ids or (), np.int64)
 
     def adjust_scores(self, n_new: int) -> bool:
@@ -66,7 +66,7 @@ class Rules:
         return bool(others) or n_new < (self.min_new_tokens or 0)
 
     def generators(self, B: int, first: int = 0) -> list[np.random.Generator]:
-        """One random number generator a row, which only `seed` and the row's place decide, counted from `first`."""
+        """One random number generator per row, fixed by `seed` and the row's number alone, counted from `first`."""
         seed = secrets.randbits(128) if self.seed is None else self.seed
         return [np.random.default_rng([seed, b]) for b in range(first, first + B)]
 
@@ -75,15 +75,15 @@ NAMES = [field.name for field in fields(Rules)]
 
 
 def make_rules(keywords: dict[str, Any]) -> Rules:
-    """Rules(**keywords). Raises TypeError for a keyword that is none of theirs, and says which there are."""
+    """Rules(**keywords). Raises TypeError, listing the rules, for a keyword that is not one of them."""
     for name in keywords:
         if name not in NAMES:
-            raise TypeError(f"{name!r} is not a rule of generation; there are {', '.join(NAMES)}")
+            raise TypeError(f"{name!r} is not a rule of generation; the rules are {', '.join(NAMES)}")
     return Rules(**keywords)
 
 
 def as_tuple(several: Any) -> tuple[Any, ...]:
-    """Several things, or one, as a tuple, which can be read more than once."""
+    """One thing or several, as a tuple, which can be read more than once."""
     try:
         return tuple(several)
     except (TypeError, NotImplementedError):

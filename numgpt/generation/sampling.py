@@ -1,8 +1,8 @@
-"""From logits to a token: one small function a rule.
+"""From logits to a token: one small function per rule.
 
-Every rule takes scores (B, V), float64, and returns new ones; a token that is ruled out has -inf. The rules
-come in the order in which `choose` applies them, which is also that of the transformers library. Scores
-are logits up to a constant per row: softmax(scores) is the distribution that is drawn from.
+Every rule takes scores (B, V), float64, and returns new ones; a token that is ruled out has -inf. The rules come in the
+order in which `choose` applies them, which is also that of the transformers library. Scores are logits up to a constant
+per row: softmax(scores) is the distribution to draw from.
 """
 
 import math
@@ -27,11 +27,12 @@ def choose(
     rngs: Sequence[np.random.Generator],
     n_new: int = 0,
 ) -> NDArray[np.int64]:
-    """One token per row, (B,) ints on the host, for logits (B, V), which may lie on a GPU.
+    """One token per row, (B,) ints on the host, for logits (B, V), which may be on a GPU.
 
-    rows: B sequences, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each
-    row draws one number from its own, so that what it gets does not depend on the rows beside it. n_new: how many
-    tokens of each text are new. Temperature 0 takes the largest score (the lowest id among equals) and draws nothing.
+    rows: B sequences, the ids of each row's text so far. rules: a `Rules`. rngs: B numpy.random.Generators; each row
+    draws one number from its own, so that its token does not depend on the other rows. n_new: how many tokens of each
+    text are new. Temperature 0 takes the largest score (the lowest id among equals) and draws nothing. Raises
+    InputError if the rules leave a row no token.
     """
     if rules.temperature == 0 and not rules.adjust_scores(n_new):
         return to_host(logits.argmax(-1))
@@ -50,7 +51,7 @@ def choose(
 
 
 def adjust(scores: Scores, rows: Sequence[ArrayLike], rules: Rules, n_new: int) -> Scores:
-    """Scores (B, V) after the rules that know tokens by their ids: those that come before the temperature."""
+    """Scores (B, V) after the rules that depend on the ids of tokens: those that come before the temperature."""
     if rules.logit_bias:
         scores = add_bias(scores, rules.logit_bias)
     if rules.repetition_penalty is not None:
@@ -63,7 +64,7 @@ def adjust(scores: Scores, rows: Sequence[ArrayLike], rules: Rules, n_new: int) 
 
 
 def check_possible(scores: Scores) -> None:
-    """Raise InputError where the rules have left a row of scores no token."""
+    """Raise InputError if the rules have left some row of scores no token."""
     if not (scores > -np.inf).any(-1).all():
         raise InputError(NONE_LEFT)
 
@@ -78,8 +79,8 @@ def add_bias(scores: Scores, bias: Mapping[int, float]) -> Scores:
 def penalise_repetition(scores: Scores, rows: Sequence[ArrayLike], penalty: float) -> Scores:
     """Make the tokens of `rows`, B texts of ids, less likely to come again (Keskar et al. 2019, "CTRL", section 4.1).
 
-    A score above 0 is divided by the penalty, one below 0 multiplied, so both fall when it is above 1. A token that
-    has come many times is penalised as one that has come once.
+    A score above 0 is divided by the penalty, one below 0 multiplied by it, so that both fall if it is above 1. A token
+    that has come many times is penalised like one that has come once.
     """
     scores = scores.copy()
     largest = np.finfo(scores.dtype).max
@@ -92,9 +93,9 @@ def penalise_repetition(scores: Scores, rows: Sequence[ArrayLike], penalty: floa
 
 
 def forbid_repeated_ngrams(scores: Scores, rows: Sequence[ArrayLike], n: int) -> Scores:
-    """Rule out each token that would end n tokens which `rows` already have, in that order (Paulus et al. 2017, 2.5).
+    """Rule out each token that would complete a run of n tokens that its row already has (Paulus et al. 2017, 2.5).
 
-    With n = 1 no token comes twice. A row shorter than n - 1 has nothing to repeat.
+    With n = 1 no token comes twice. A row shorter than n has nothing to repeat.
     """
     scores = scores.copy()
     for row, text in zip(scores, rows, strict=True):
@@ -108,7 +109,7 @@ def forbid_repeated_ngrams(scores: Scores, rows: Sequence[ArrayLike], n: int) ->
 
 
 def forbid(scores: Scores, ids: NDArray[np.int64]) -> Scores:
-    """Rule out `ids`: before min_new_tokens have come, those at which a text ends."""
+    """Rule out `ids`: those that end a text, before min_new_tokens have come."""
     scores = scores.copy()
     scores[:, ids] = -np.inf
     return scores
@@ -124,14 +125,14 @@ def temper(scores: Scores, temperature: float) -> Scores:
 
 
 def keep_top_k(scores: Scores, k: int) -> Scores:
-    """Keep the k largest scores (Fan et al. 2018, section 5.4), and with the k-th all that equal it.
+    """Keep the k largest scores (Fan et al. 2018, section 5.4), and all that equal the k-th.
 
-    Nothing tells equals apart, so none is thrown out for its place in the vocabulary; more than k may stay.
+    No token is dropped merely for its place in the vocabulary, so more than k may stay.
     """
     B, V = scores.shape
     if k >= V:
         return scores
-    # The maxima of k blocks are k different tokens' scores, so the k-th largest is no smaller than the least of them.
+    # The maxima of k blocks are k different tokens' scores, so the k-th largest is at least the smallest of them.
     bounds = scores[:, : V // k * k].reshape(B, k, -1).max(-1).min(-1)
     kth = np.empty((B, 1))
     for b, (row, bound) in enumerate(zip(scores, bounds, strict=True)):
@@ -170,8 +171,8 @@ def keep_min_p(scores: Scores, min_p: float) -> Scores:
 def draw(scores: Scores, rngs: Sequence[np.random.Generator]) -> NDArray[np.int64]:
     """One token per row with probability softmax(scores), by inverting the cumulative distribution; (B,) ints.
 
-    Row b takes one u from rngs[b], uniform in [0, 1), and gets the first token at which the running sum of
-    the probabilities exceeds u. A token of probability 0 never does.
+    Row b takes one u from rngs[b], uniform in [0, 1), and gets the first token at which the running sum of the
+    probabilities exceeds u. A token of probability 0 is never chosen.
     """
     tokens = np.empty(len(scores), np.int64)
     for b, (row, rng) in enumerate(zip(scores, rngs, strict=True)):
@@ -189,7 +190,7 @@ def softmax_of_possible(row: Scores) -> tuple[NDArray[np.int64], Scores]:
 
 
 def log_probabilities(logits: NDArray[Any], tokens: NDArray[np.int64]) -> NDArray[np.float64]:
-    """log softmax(logits)[b, tokens[b]] in nats, (B,) float64 on the host; logits (B, V) may lie on a GPU."""
+    """log softmax(logits)[b, tokens[b]] in nats, (B,) float64 on the host; logits (B, V) may be on a GPU."""
     rows, columns = (array_module(logits).asarray(index) for index in (np.arange(len(tokens)), tokens))
     shifted = np.subtract(logits, logits.max(-1, keepdims=True), dtype=np.float64)
     chosen = shifted[rows, columns]

@@ -9,11 +9,13 @@ from numgpt.errors import InputError
 class Continuation:
     """What follows a prompt, token by token: its `ids`, their `logprobs` in nats, and its `text`.
 
-    `likeliest` has for each token what `push` was told of the likeliest in its place.
-    The text ends before the first `stop` string that comes, a string or several, and at one of the ids `ends`, which is
-    not part of it. `stop_reason` then says why: "stop_string", "end_of_text", or "max_new_tokens" where no more came;
-    it is None while the text continues. What `push` and `finish` return, joined, is the text. A piece is never half a
-    character, and what could be the beginning of a stop string is held back until that is decided.
+    `likeliest` has, for each token, the likeliest tokens in its place that `push` was given.
+
+    stop: a string or several; the text ends before the first that occurs. ends: ids at which it ends, not part of it.
+    `stop_reason` then says why: "stop_string", "end_of_text", or "max_new_tokens" if no more came; it is None while the
+    text continues. What `push` and `finish` return, joined, is the text. A piece never has half a character, and what
+    could be the beginning of a stop string is held back until that is decided. Raises InputError for an empty stop
+    string.
     """
 
     def __init__(self, tokenizer: Any, stop: str | Iterable[str] = (), ends: Collection[int] = ()) -> None:
@@ -42,7 +44,7 @@ class Continuation:
         return self.finish("end_of_text") if token in self.ends else self._add(self._decoder.push(token))
 
     def finish(self, reason: str = "max_new_tokens") -> str:
-        """No more comes: return what was held back; an incomplete character is U+FFFD, as in `decode`."""
+        """End the text and return what was held back; an incomplete character is U+FFFD, as in `decode`."""
         if self.stop_reason is not None:
             return ""
         rest = self._add(self._decoder.flush(), last=True)
@@ -50,11 +52,11 @@ class Continuation:
         return rest
 
     def _add(self, piece: str, last: bool = False) -> str:
-        """Of what was held and `piece`, what comes before a stop string and cannot be the beginning of one."""
+        """The part of what was held and `piece` that comes before a stop string and cannot be the beginning of one."""
         text = self._held + piece
         found = [(text.index(stop) + len(stop), text.index(stop)) for stop in self.stop if stop in text]
         if found:
-            _, end = min(found)  # the one that is complete first, so that the split over tokens does not matter
+            _, end = min(found)  # the first to be complete, however the text is split into tokens
             self.stop_reason = "stop_string"
         else:
             end = len(text) if last else len(text) - max((overlap(text, stop) for stop in self.stop), default=0)
@@ -78,7 +80,7 @@ def check_stop_strings(stop: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def encode_prompt(tokenizer: Any, prompt: str, **options: Any) -> list[int]:
-    """The ids of `prompt`; options are those of the tokenizer's `encode`. Raises InputError when there are none."""
+    """The ids of `prompt`; options are those of the tokenizer's `encode`. Raises InputError if there are none."""
     ids = tokenizer.encode(prompt, **options)
     if not ids:
         raise InputError("the prompt is empty: give some text for the model to continue")

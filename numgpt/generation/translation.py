@@ -1,4 +1,4 @@
-"""Translating with a Transformer: the likeliest token, again and again, for many texts at a time."""
+"""Greedy translation with a Transformer: always the likeliest next token, for many texts at a time."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
@@ -13,21 +13,22 @@ from numgpt.model.transformer import BEGIN, END, PAD, Transformer, TransformerCa
 
 T = TypeVar("T")
 
-BATCH_TOKENS = 4000  # of sources that are read at a time, padding included
+BATCH_TOKENS = 4000  # of the sources that are read together, padding included
 
 
 class Translation(NamedTuple):
-    """ids: without marks. logprobs: in nats, one for each, and for the end mark unless the text was cut off."""
+    """ids: without marks. logprobs: in nats, one for each id, and one for the end mark unless the text was cut off."""
 
     ids: list[int]
     logprobs: list[float]
 
 
 def translate(model: Transformer, sources: Sequence[Sequence[int]]) -> list[Translation]:
-    """The greedy Translation of each source, ids without marks; the model is in eval mode, or dropout blurs it.
+    """The greedy Translation of each source, given as ids without marks.
 
-    Sources of like length are read together. A text ends with its end mark, or with `longest` tokens. Raises InputError
-    as `Transformer.encode` does, for a source without tokens, and for a model whose logits are not finite numbers.
+    The model should be in eval mode: dropout would blur the result. Sources of similar length are read together. A
+    translation ends with its end mark, or with as many tokens as `longest` says. Raises InputError as
+    `Transformer.encode` does, for a source without tokens, and for a model whose logits are not finite numbers.
     """
     return in_batches(sources, BATCH_TOKENS, lambda batch: translate_batch(model, batch))
 
@@ -35,7 +36,7 @@ def translate(model: Transformer, sources: Sequence[Sequence[int]]) -> list[Tran
 def in_batches(
     sources: Sequence[Sequence[int]], most: int, translate_some: Callable[[list[Sequence[int]]], list[T]]
 ) -> list[T]:
-    """What `translate_some` makes of each source, given those of like length together, with at most `most` tokens."""
+    """The results of `translate_some`, which gets sources of similar length together, at most `most` tokens of them."""
     if not all(map(len, sources)):
         raise InputError("a source must have at least one token")
     order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
@@ -49,12 +50,12 @@ def in_batches(
 
 
 def longest(n: int) -> int:
-    """How many tokens a translation of n tokens has at most: twice as many, and some for a short one."""
+    """The most tokens that a translation of n tokens may have: twice as many, and 10 more for a short one."""
     return 2 * n + 10
 
 
 def translate_batch(model: Transformer, sources: Sequence[Sequence[int]]) -> list[Translation]:
-    """As `translate`, in one batch; a text that has ended is computed no further."""
+    """`translate` in one batch; a text that has ended is computed no further."""
     limits = [longest(len(source)) for source in sources]
     found = [Translation([], []) for _ in sources]
     cache = TransformerCache(model, filled_up(sources))
@@ -78,7 +79,7 @@ def translate_batch(model: Transformer, sources: Sequence[Sequence[int]]) -> lis
 
 
 def filled_up(sources: Sequence[Sequence[int]]) -> np.ndarray:
-    """(B, S): the sources with PAD behind the shorter ones."""
+    """The sources as one array (B, S), the shorter ones filled up with PAD."""
     rows = np.full((len(sources), max(map(len, sources))), PAD)
     for row, source in zip(rows, sources, strict=True):
         row[: len(source)] = source
@@ -86,7 +87,7 @@ def filled_up(sources: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def log_probabilities(logits: Array) -> np.ndarray:
-    """log softmax of logits (R, V), float64 on the host; -inf for padding and begin, which are never written."""
+    """log softmax of logits (R, V), float64 on the host; -inf for the padding and begin marks, never written."""
     check_finite(logits)
     logits[:, [PAD, BEGIN]] = -np.inf
     return log_softmax(logits)

@@ -16,15 +16,15 @@ from numgpt.model.transformer import BEGIN, END, Transformer, TransformerCache
 def translate_beams(
     model: Transformer, sources: Sequence[Sequence[int]], n_beams: int = 4, length_penalty: float = 1.0
 ) -> list[list[Beam]]:
-    """For each source the best translations that n_beams beams find: a list, the best first.
+    """The best translations that n_beams beams find for each source: a list of Beams, the best first.
 
-    Each is a Beam(ids, logprob, score): the ids without marks, their log-probability in nats, that of the end mark
-    included, and the score that orders them, logprob / length ** length_penalty (from -10 to 10); the end mark counts
-    in the length. A penalty of 0 prefers short texts. What a source gets does not depend on the others. A text ends
-    with its end mark, or with `longest` tokens.
+    A Beam(ids, logprob, score) holds the ids without marks, their joint log-probability in nats, that of the end mark
+    included, and the score that orders the beams, logprob / length ** length_penalty (from -10 to 10); the end mark
+    counts in the length. A penalty of 0 prefers short texts. The result for a source does not depend on the others. A
+    text ends with its end mark, or with as many tokens as `longest` says.
 
     Raises InputError as `translate` does, for a number of beams or a penalty outside its range, and for beams that do
-    not fit the memory.
+    not fit into memory.
     """
     n_beams, penalty = check_search(n_beams, length_penalty)
     check_beams_fit(model, n_beams, max(map(len, sources), default=0))
@@ -35,7 +35,7 @@ def translate_beams(
 def search_batch(
     model: Transformer, sources: Sequence[Sequence[int]], n_beams: int, length_penalty: float
 ) -> list[list[Beam]]:
-    """As `translate_beams`, in one batch; a text whose search has ended is computed no further."""
+    """`translate_beams` in one batch; a text whose search has ended is computed no further."""
     cache = TransformerCache(model, filled_up(sources))
 
     def advance(parents: NDArray[np.int64], tokens: NDArray[np.int64]) -> Scores:
@@ -49,7 +49,7 @@ def search_batch(
 
 
 def check_beams_fit(model: Transformer, n_beams: int, n_source: int) -> None:
-    """Raise InputError where the beams of one source of so many tokens do not fit the memory."""
+    """Raise InputError if the beams of one source of `n_source` tokens do not fit into memory."""
     config = model.config
     kept = 2 * config.layers * config.d_model * (n_source + longest(n_source))  # keys and values
     size = n_beams * (2 * kept * model.dtype.itemsize + 3 * config.vocab * 8)  # old and new, and log-probabilities

@@ -1,4 +1,4 @@
-"""The textbook: one layer a file, each with the derivation of its gradient."""
+"""The textbook: one file per layer, with the derivation of its gradient."""
 
 from numgpt.layers.attention import Attention
 from numgpt.layers.base import Layer

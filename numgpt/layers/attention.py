@@ -1,7 +1,7 @@
 """Masked multi-head self-attention (Vaswani et al. 2017, section 3.2).
 
-Every position gathers from itself and from those before it, as much from each as query and key agree. x, y, dy, dx are
-(B, T, C); q, k, v, o are (B, H, T, D) with D = C/H; s and p are (B, H, T, T).
+Every position gathers values from itself and earlier positions, weighted by how well query and key agree. x, y, dy, dx
+are (B, T, C); q, k, v, o are (B, H, T, D) with D = C/H; s and p are (B, H, T, T).
 
     q, k, v = heads(x @ W_attn + b_attn)
     s       = q k^T scale                 s[t,u] = -inf for u > t: no position sees what comes after it
@@ -78,9 +78,9 @@ def attention_backward(do, kept):
 
 
 def visible(s, start):
-    """Which keys each query may see: bools that fit the scores s, (B, H, T, S).
+    """Which keys each query may see: bools of the shape of the scores s, (B, H, T, S).
 
-    start, (B,), hides the keys before start[b] in row b, which are padding, though never a query from itself.
+    start, (B,), hides the keys before start[b] in row b, which are padding; every query still sees itself.
     """
     T, S = s.shape[-2:]
     past_and_itself = np.tril(np.ones_like(s, dtype=bool), S - T)
@@ -104,9 +104,9 @@ def merge(x):
 
 
 class Attention(Layer):
-    """The layer: c_attn makes queries, keys and values in one product, as 3H heads; c_proj brings o back to C.
+    """The layer. c_attn makes queries, keys and values in one product, as 3H heads; c_proj maps o back to C channels.
 
-    scale: 1/sqrt(D) unless another is given. Raises InputError where n_head does not divide n_embd.
+    scale: 1/sqrt(D) unless another is given. Raises InputError unless n_head divides n_embd.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What every layer can do besides its own mathematics: own parameters, remember a forward pass, be walked through."""
+"""What all layers have besides their mathematics: parameters, the memory of a forward pass, a tree of layers inside."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _keeping: ContextVar[bool] = ContextVar("keeping", default=True)
 
 @contextmanager
 def inferring() -> Iterator[None]:
-    """While this lasts, no layer keeps anything for a backward pass."""
+    """Inside this context, no layer keeps anything for a backward pass."""
     token = _keeping.set(False)
     try:
         yield
@@ -55,16 +55,16 @@ class Layer:
     `forward` and `backward` never write to their arguments. Every `backward` adds to the gradients and returns the
     gradient at the input of `forward`. `numgpt.check_layer(Scale(3), x)` proves it.
 
-    A layer by itself draws its starting weights from `seed`. One that becomes part of another is made with seed=None:
-    it has no memory of its own, until the outermost one gives all of them theirs in `start`.
+    A layer on its own draws its initial weights from `seed`. A layer that becomes part of another is made with
+    seed=None: its parameters have no memory until the outermost layer's `start` allocates them all.
     """
 
     forward: Callable[..., Any]  # from the layer's input to its output
     backward: Callable[..., Any]  # from the gradient at its output to that at its input
-    training: bool  # whether dropout drops
+    training: bool  # whether dropout is on
     values: Array  # all parameters of the outermost layer, flat; matrices first
     grads: Array  # all their gradients, in the same order
-    n_matrix_elements: int  # of values, how many belong to matrices, which are what weight decay is for
+    n_matrix_elements: int  # how many of `values` belong to matrices, the ones that weight decay applies to
 
     def __init__(self) -> None:
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -76,36 +76,36 @@ class Layer:
         self._shapes[name] = shape
 
     def start(self, seed: int | None) -> None:
-        """Allocate and draw the starting weights, of this layer and all inside, if it stands by itself."""
+        """Allocate and initialise the parameters of this layer and all inside it, unless seed is None."""
         if check_seed(seed) is not None:
             self.allocate()
             self.initialise_all(np.random.default_rng(seed))
 
     def initialise(self, rng: np.random.Generator) -> None:
-        """Draw the starting values of the layer's own parameters; a layer without parameters has nothing to draw."""
+        """Draw the initial values of the layer's own parameters; a layer without parameters has nothing to draw."""
 
     def initialise_all(self, rng: np.random.Generator) -> None:
-        """`initialise` this layer and all inside."""
+        """`initialise` this layer and all inside it."""
         for _, layer in self.named_layers():
             layer.initialise(rng)
 
     def keep(self, kept: Any) -> None:
-        """Remember what backward needs, replacing what an earlier forward left; nothing while only inferring."""
+        """Remember what backward needs, in place of what an earlier forward left; do nothing inside `inferring`."""
         if self.keeping:
             self._kept = kernels_in_use(), kept
 
     @property
     def keeping(self) -> bool:
-        """Whether `keep` remembers anything, which it does unless only inferring."""
+        """Whether `keep` remembers anything: False inside `inferring`."""
         return _keeping.get()
 
     @property
     def kept(self) -> Any:
-        """What the last forward keeps for backward, to be looked at; None when there is nothing."""
+        """What the last forward kept for backward, for inspection; None if there is nothing."""
         return self._kept and self._kept[1]
 
     def take(self) -> Any:
-        """Hand back what `keep` remembered, once. Raises RuntimeError when there is nothing, or not of this kind."""
+        """Return what `keep` remembered, once. Raises RuntimeError if there is nothing, or if other kernels kept it."""
         if self._kept is None:
             raise RuntimeError(
                 f"{type(self).__name__}.backward() has no forward pass to go back from: "
@@ -120,7 +120,7 @@ class Layer:
         return kept
 
     def children(self) -> Iterator[tuple[str, "Layer"]]:
-        """(name, layer) of the layers that this one is made of, in the order in which they were set."""
+        """(name, layer) of the layers directly inside this one, in the order in which they were set."""
         for name, value in vars(self).items():
             if isinstance(value, Layer):
                 yield name, value
@@ -128,9 +128,9 @@ class Layer:
                 yield from ((f"{name}.{i}", layer) for i, layer in enumerate(value) if isinstance(layer, Layer))
 
     def named_layers(self, name: str = "") -> Iterator[tuple[str, "Layer"]]:
-        """(path, layer) of this layer and of all inside it, from the outside in: "", "h.0", "h.0.attn", ...
+        """(path, layer) of this layer and all inside it, from the outside in: "", "h.0", "h.0.attn", ...
 
-        A layer that is reached by two paths, as the table that embedding and output head share, is named by the first.
+        A layer reached by two paths, such as the table that embedding and output head share, is named by the first.
         """
         return self._walk(name, set())
 
@@ -143,12 +143,12 @@ class Layer:
             yield from layer._walk(f"{name}.{child}" if name else child, seen)
 
     def named_parameters(self) -> Iterator[tuple[str, Array, Array]]:
-        """(path, value, gradient) of every parameter; the arrays are live, what is written into them counts."""
+        """(path, value, gradient) of every parameter; the arrays are live: writing to them changes the layer."""
         for path, layer, name in self.slots():
             yield path, getattr(layer, name), getattr(layer, "d" + name)
 
     def slots(self) -> Iterator[tuple[str, "Layer", str]]:
-        """(path, layer that has it, its name there) of every parameter."""
+        """(path, layer that owns it, its name in that layer) of every parameter."""
         for path, layer in self.named_layers():
             for name in layer._shapes:
                 yield (f"{path}.{name}" if path else name), layer, name
@@ -156,9 +156,9 @@ class Layer:
     def allocate(self: Self, dtype: Any = "float32", device: str = "cpu") -> Self:
         """Give all parameters one flat buffer (`values`) and all gradients another (`grads`); return self.
 
-        Parameters that had values keep them; others, and all gradients, are zero, and until something is written to
-        them cost no memory on the CPU. To be called again when a layer inside was replaced by another. device: "cpu" or
-        "cuda". Raises InputError where it cannot be used.
+        Parameters that had values keep them; others, and all gradients, are zero, and take no memory on the CPU until
+        they are written to. Call it again after replacing a layer inside. device: "cpu" or "cuda". Raises InputError if
+        the device cannot be used or its memory is too small.
         """
         check_device(device)
         slots = [(layer, name) for _, layer, name in self.slots()]
@@ -176,7 +176,7 @@ class Layer:
 
     @property
     def dtype(self) -> np.dtype:
-        """The NumPy dtype of parameters and gradients, and of what a model computes."""
+        """The NumPy dtype of the parameters, of the gradients and of a model's computations."""
         return self.values.dtype
 
     def zero_grad(self) -> None:
@@ -184,7 +184,7 @@ class Layer:
         self.grads.fill(0)
 
     def bind(self) -> None:
-        """Make every parameter and gradient a view of `values` and `grads`, such as they are now."""
+        """Make every parameter and gradient a view of the present `values` and `grads`."""
         start = 0
         for _, layer, name in sorted(self.slots(), key=lambda slot: not is_matrix(*slot[1:])):
             shape = layer._shapes[name]
@@ -193,10 +193,10 @@ class Layer:
             setattr(layer, "d" + name, self.grads[here].reshape(shape))
             start = here.stop
 
-    if not TYPE_CHECKING:  # which would take it for a declaration of every name
+    if not TYPE_CHECKING:  # a type checker would take it for a declaration of every name
 
         def __getattr__(self, name):
-            """Reached where there is no attribute: a parameter has no memory before the outermost layer's `start`."""
+            """Called for a missing attribute: a parameter has no memory before the outermost layer's `start`."""
             if vars(self).get("_shapes", {}).keys() & {name, name.removeprefix("d")}:
                 raise AttributeError(
                     f"this {type(self).__name__} has no {name} yet, as it was made with seed=None, to be part of "
@@ -205,7 +205,7 @@ class Layer:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy, by `copy.deepcopy` or `pickle`, is a whole model: its parameters are views of its own buffers."""
+        """A copy made by `copy.deepcopy` or `pickle` is complete: its parameters are views of its own buffers."""
         vars(self).update(state)
         if "values" in state:
             self.bind()
@@ -239,12 +239,12 @@ class Layer:
 
 
 def is_matrix(layer: Layer, name: str) -> bool:
-    """Whether the layer's parameter `name` is a matrix and no vector."""
+    """Whether the layer's parameter `name` is a matrix, not a vector."""
     return len(layer._shapes[name]) >= 2
 
 
 def draw_normal(rng: np.random.Generator, out: Array, std: float) -> None:
-    """Fill `out` with draws from N(0, std^2), made in float32 on the host: every dtype and device starts alike."""
+    """Fill `out` with draws from N(0, std^2), made in float32 on the host, the same for every dtype and device."""
     values = rng.standard_normal(out.size, dtype=np.float32).reshape(out.shape)
     values *= std
     out[...] = array_module(out).asarray(values)

@@ -1,7 +1,7 @@
-"""Multi-head attention to another text, of which padding is hidden (Vaswani et al. 2017, sections 3.2.2 and 3.2.3).
+"""Multi-head attention to another text, with its padding hidden (Vaswani et al. 2017, sections 3.2.2 and 3.2.3).
 
-Every position of one text gathers from all positions of another, the memory: in a translation, what is written from
-what was read. x, y are (B, T, C); memory is (B, S, C); q, o are (B, H, T, D) and k, v (B, H, S, D), D = C/H; s, p are
+Every position of one text gathers values from all positions of another, the memory: in a translation, the target from
+the source. x, y are (B, T, C); memory is (B, S, C); q, o are (B, H, T, D) and k, v (B, H, S, D), D = C/H; s, p are
 (B, H, T, S). padding, (B, S) bool, is True where the memory's text has ended.
 
     q    = heads(x @ W_q + b_q)
@@ -11,7 +11,7 @@ what was read. x, y are (B, T, C); memory is (B, S, C); q, o are (B, H, T, D) an
     o    = dropout(p) v
     y    = merge(o) @ W_proj + b_proj
 
-Backward, the formulas are those of self-attention, but they lead to two texts: q came from x, k and v from the memory.
+Backward has the formulas of self-attention, but they lead to two texts: q came from x, k and v from the memory.
 
     dv = dropout(p)^T do               dp = dropout(do v^T)
     ds = p * (dp - sum_u(dp * p))
@@ -19,7 +19,7 @@ Backward, the formulas are those of self-attention, but they lead to two texts: 
     dk = ds^T q scale                  with dv on to the memory
 
 A hidden key has p = 0 for every query, so dk = dv = 0 there: padding learns nothing and teaches nothing. All queries of
-a text add to the same keys, which is the sum over t in ds^T q.
+a text add to the gradient of the same keys: that is the sum over t in ds^T q.
 
 An encoder's self-attention is this with memory = x: every position sees every other, and x gets both gradients.
 """
@@ -65,9 +65,9 @@ def cross_attention_backward(do, kept):
 
 
 class CrossAttention(Layer):
-    """The layer: c_q makes queries, c_kv keys and values as 2H heads, c_proj brings o back to C.
+    """The layer. c_q makes queries, c_kv keys and values as 2H heads; c_proj maps o back to C channels.
 
-    Raises InputError where n_head does not divide n_embd.
+    Raises InputError unless n_head divides n_embd.
     """
 
     def __init__(
@@ -90,17 +90,17 @@ class CrossAttention(Layer):
         self.start(seed)
 
     def forward(self, x: Array, memory: Array, padding: Array | None = None) -> Array:
-        """y. Raises InputError for arrays that are not (B, T, C) and (B, S, C), and a padding that is not (B, S)."""
+        """y. Raises InputError for arrays that are not (B, T, C) and (B, S, C), or padding that is not (B, S) bools."""
         check_texts(x, memory, padding, len(self.c_q.weight))
         return self.attend(x, *self.keys_and_values(memory), padding)
 
     def keys_and_values(self, memory: Array) -> tuple[Array, Array]:
-        """k, v, each (B, H, S, D): the same for every x, so that one who decodes makes them once."""
+        """k, v, each (B, H, S, D): the same for every x, so decoding computes them once."""
         kv = heads(self.c_kv.forward(memory), 2 * self.n_head)
         return kv[:, : self.n_head], kv[:, self.n_head :]
 
     def attend(self, x: Array, k: Array, v: Array, padding: Array | None) -> Array:
-        """y, of keys and values that are there."""
+        """y; k and v are those of `keys_and_values`."""
         q = heads(self.c_q.forward(x), self.n_head)
         dropped = self.attn_drop.draw((*q.shape[:3], k.shape[2]), q)
         o, kept = cross_attention(q, k, v, self.scale, padding, dropped, self.attn_drop.p)
@@ -124,4 +124,4 @@ def check_texts(x: Array, memory: Array, padding: Array | None, C: int) -> None:
         raise InputError(f"x holds {len(x)} texts, but memory {len(memory)}: there must be one for each")
     expected = tuple(memory.shape[:2])
     if padding is not None and (getattr(padding, "shape", None) != expected or padding.dtype.kind != "b"):
-        raise InputError(f"padding must be bools of shape {expected}, one for each place of the memory")
+        raise InputError(f"padding must be bools of shape {expected}, one for each position of the memory")

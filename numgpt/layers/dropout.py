@@ -1,7 +1,7 @@
 """Dropout (Srivastava et al. 2014), in the form that needs no change at inference.
 
-While training, each value becomes 0 with probability p and the rest is scaled by 1/(1-p); at inference nothing happens.
-x, y, dy, dx have the same shape, any. m is 0 with probability p, else 1 / (1 - p), drawn anew by every forward:
+In training, each value becomes 0 with probability p and the others are scaled by 1/(1-p); at inference nothing happens.
+x, y, dy, dx may have any shape, the same for all. m is 0 with probability p, else 1 / (1 - p), drawn anew each time:
 
     y  = x * m           so that the mean of y over the draws is x
     dx = dy * m          with the very m of the forward
@@ -21,15 +21,15 @@ from numgpt.numbers import check_number
 
 @definition
 def drop(x, dropped, p):
-    """y = x m, where m is 0 where `dropped`, else 1 / (1 - p); x itself where `dropped` is None."""
+    """y = x m, where m is 0 if `dropped`, else 1 / (1 - p); x itself if `dropped` is None."""
     return x if dropped is None else np.where(dropped, 0, x / (1 - p))
 
 
 @definition
 def draw_dropped(rng, shape, p, like):
-    """Where m is 0: True with probability p, rounded to 1/65536, for each element by itself, beside the array `like`.
+    """Where m is 0: True with probability p, rounded to 1/65536, independently for each element, on `like`'s device.
 
-    Two random bytes an element are compared with p: a random float each would take four times as long.
+    Two random bytes per element are compared with p: drawing a float for each would take four times as long.
     """
     size = math.prod(shape)
     words = rng.integers(0, 2**64 - 1, -(-size // 4), dtype=np.uint64, endpoint=True)
@@ -37,7 +37,7 @@ def draw_dropped(rng, shape, p, like):
 
 
 class Dropout(Layer):
-    """The layer. `rng` draws; all dropout layers of a model share one, so that one seed fixes a run."""
+    """The layer; p is in [0, 1). All dropout layers of a model draw from one `rng`, so that one seed fixes a run."""
 
     def __init__(self, p: float, rng: np.random.Generator | None = None) -> None:
         super().__init__()
@@ -56,5 +56,5 @@ class Dropout(Layer):
         return drop(dy, self.take(), self.p)
 
     def draw(self, shape: tuple[int, ...], like: Array) -> Array | None:
-        """`draw_dropped`; None where nothing is dropped."""
+        """The result of `draw_dropped`, or None if nothing is dropped."""
         return draw_dropped(self.rng, shape, self.p, like) if self.training and self.p else None

@@ -1,12 +1,12 @@
 """The table that turns ids into vectors, and the same table read backwards as the output head.
 
-Look up one row of the table per id: the tokens' table and the positions' table are both this. ids is an int array of
+The layer looks up one row of the table per id; a model has one for tokens and one for positions. ids is an int array of
 any shape, each in [0, N); weight is (N, C); y, dy are ids.shape + (C,).
 
     y[..., :] = weight[ids[...], :]
 
-Backward: a row was copied to every place where its id stands, so it collects the gradient of them all. (A look-up is
-x @ weight with one-hot rows x, and this is dweight = x^T @ dy without the zeros.) Ids are not differentiable.
+Backward: a row was copied to every place where its id occurs, so it collects the gradient of all of them. (A look-up is
+x @ weight with one-hot rows x, and this is dweight = x^T @ dy without the zeros.) Ids have no gradient.
 
     dweight[i, :] += sum over the places where ids = i of dy[..., :]
 
@@ -15,8 +15,8 @@ x, dx are (..., C); logits, dlogits are (..., V); weight is the token embedding'
 
     logits[n,v] = sum_c x[n,c] weight[v,c]                 logits = x @ weight^T
 
-Backward: the table is used twice in a model, at the bottom as a look-up and here, so its gradient is the sum of both;
-each adds to the same `dweight`, and nothing else is needed.
+Backward: a model uses the table twice, at the bottom as a look-up and here, so its gradient is the sum of both; each
+use adds to the same `dweight`, and nothing else is needed.
 
     dweight[v,c] += sum_n dlogits[n,v] x[n,c]              dweight += dlogits^T @ x
     dx[n,c]       = sum_v dlogits[n,v] weight[v,c]         dx       = dlogits @ weight
@@ -59,7 +59,7 @@ def tied_head_backward(dlogits, x, weight, dweight):
 
 
 class Embedding(Layer):
-    """The look-up: `weight` is its parameter, which starts from N(0, 0.02^2)."""
+    """The look-up. Its parameter `weight`, (n, n_embd), is drawn from N(0, 0.02^2)."""
 
     weight: Array  # (N, C)
     dweight: Array
@@ -82,7 +82,7 @@ class Embedding(Layer):
 
 
 class TiedHead(Layer):
-    """The output head: it has no parameters but those of `embedding`."""
+    """The output head; its only parameters are those of `embedding`."""
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class TiedHead(Layer):
 
 
 def check_table(embedding: Embedding) -> Embedding:
-    """`embedding`. Raises InputError where it is no Embedding."""
+    """`embedding` itself. Raises InputError unless it is an Embedding."""
     if not isinstance(embedding, Embedding):
         raise InputError(f"the head reads the table of an Embedding, not {quoted(embedding)}")
     return embedding

@@ -1,7 +1,7 @@
 """The position-wise feed-forward network (Vaswani et al. 2017, section 3.3): linear, activation, linear.
 
-x, y, dy, dx are (B, T, C); inside, the width is n_inner, 4C unless another is given. Every position goes through it
-by itself.
+x, y, dy, dx are (B, T, C); inside, the width is n_inner, 4C unless another is given. Positions are computed
+independently.
 
     y  = dropout( act( x @ W_fc + b_fc ) @ W_proj + b_proj )
 
@@ -22,7 +22,7 @@ from numgpt.numbers import check_size
 
 
 class FeedForward(Layer):
-    """The layer. `act` is GELU unless another activation layer, such as ReLU(), is given."""
+    """The network, on (..., n_embd). act: GELU unless another activation layer, such as ReLU(), is given."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The Gaussian error linear unit (Hendrycks and Gimpel 2016, section 2), in the tanh form that GPT-2 uses.
 
-A value passes to the degree that it is large: x times (nearly) the Gaussian probability of being below x. x, y, dy, dx
-and slope have the same shape, any. With u(x) = sqrt(2/pi) (x + 0.044715 x^3) and t = tanh(u):
+The larger a value, the more of it passes: y is x times (nearly) the probability that a Gaussian draw is below x. x, y,
+dy, dx and slope may have any shape, the same for all. With u(x) = sqrt(2/pi) (x + 0.044715 x^3) and t = tanh(u):
 
     y = x (1 + t) / 2
 
@@ -9,8 +9,8 @@ slope = dy/dx follows from the product rule, with dt/dx = (1 - t^2) u'(x) and u'
 
     slope = (1 + t) / 2  +  x (1 - t^2) u'(x) / 2
 
-The first term is the gate itself, the second the way in which x moves the gate. Forward computes the slope along with
-y, since both need t, which is most of the work, and keeps the slope instead of x. Backward only multiplies:
+The first term is the gate itself, the second is how x moves the gate. Forward computes the slope along with y, since
+both need t, which is most of the work, and keeps the slope instead of x. Backward only multiplies:
 
     dx = dy * slope
 """
@@ -46,7 +46,7 @@ def gelu_backward(dy, slope):
 
 
 class GELU(Layer):
-    """The layer; it has no parameters."""
+    """GELU in the tanh form, on arrays of any shape; it has no parameters."""
 
     def forward(self, x: Array) -> Array:
         check_input(x)

@@ -1,6 +1,7 @@
-"""The Gaussian error linear unit as it was defined (Hendrycks and Gimpel 2016, section 2); `gelu.py` comes near it.
+"""The Gaussian error linear unit as it was defined (Hendrycks and Gimpel 2016, section 2); `gelu.py` approximates it.
 
-A value passes with the probability Phi(x) that a draw from N(0, 1) is below it. x, y, dy, dx have the same shape, any.
+A value is multiplied by the probability Phi(x) that a draw from N(0, 1) is below it. x, y, dy, dx may have any shape,
+the same for all.
 
     Phi(x) = (1 + erf(x / sqrt(2))) / 2            erf(z) = 2/sqrt(pi) times the integral of exp(-t^2) from 0 to z
     y      = x Phi(x)
@@ -9,7 +10,7 @@ Backward, by the product rule; the derivative of Phi is the density phi(x) = exp
 
     dx = dy * ( Phi(x) + x phi(x) )
 
-erf has no closed form, and NumPy has no erf. Where a series for it comes from: f(z) = sqrt(pi)/2 exp(z^2) erf(z) has
+erf has no closed form, and NumPy has no erf. A series for it follows from f(z) = sqrt(pi)/2 exp(z^2) erf(z), which has
 f' = 1 + 2 z f and f(0) = 0. Put f = sum_n a_n z^(2n+1) into that and compare powers: a_0 = 1, (2n+1) a_n = 2 a_{n-1}.
 
     erf(z) = 2/sqrt(pi) exp(-z^2) ( z + 2 z^3/3 + 2^2 z^5/(3*5) + 2^3 z^7/(3*5*7) + ... )
@@ -31,7 +32,7 @@ TERMS = 120
 
 @definition
 def erf(z):
-    """The error function, of the shape of z."""
+    """The error function of each element of z."""
     near = np.where(np.abs(z) > 6, 0, z)
     term = total = near
     for n in range(1, TERMS):
@@ -56,7 +57,7 @@ def gelu_erf_backward(dy, x):
 
 
 class ExactGELU(Layer):
-    """The layer; it has no parameters. In a published configuration it is called "gelu"."""
+    """GELU by the error function, on arrays of any shape; it has no parameters. Configurations call it "gelu"."""
 
     def forward(self, x: Array) -> Array:
         check_input(x)

@@ -1,4 +1,4 @@
-"""What layers are made of and given, checked."""
+"""Checks of the arguments and inputs of layers."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from numgpt.files import quoted
 
 
 def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray:
-    """`values` as an array of ints in [low, n_vocab); raises InputError with the first that is not."""
+    """`values` as an array of ints in [low, n_vocab). Raises InputError, naming the first that is not."""
     try:
         array = np.asarray(values)
     except ValueError:
@@ -26,7 +26,7 @@ def check_integers(values: Any, name: str, low: int, n_vocab: int) -> np.ndarray
 
 
 def check_texts(ids: Any, name: str, n_vocab: int) -> np.ndarray:
-    """`ids`, (B, T) with at least one token, as an int array. Raises InputError as `check_integers`, and for others."""
+    """`ids`, (B, T), as an int array. Raises InputError as `check_integers` does, and for another shape or no ids."""
     ids = check_integers(ids, name, 0, n_vocab)
     if ids.ndim != 2 or ids.size == 0:
         raise InputError(f"{name} must be a batch of texts of at least one token, but has shape {ids.shape}")
@@ -34,7 +34,7 @@ def check_texts(ids: Any, name: str, n_vocab: int) -> np.ndarray:
 
 
 def check_input(x: Any, C: int | None = None, name: str = "x") -> None:
-    """Raise InputError unless `x` is an array of float32 or float64, (..., C) where C is given.
+    """Raise InputError unless `x` is an array of float32 or float64, (..., C) if C is given.
 
     Complex numbers pass too, for the proof of the gradients.
     """
@@ -45,6 +45,6 @@ def check_input(x: Any, C: int | None = None, name: str = "x") -> None:
     if x.dtype.kind != "c" and (x.dtype.kind != "f" or x.dtype.itemsize not in (4, 8)):
         raise InputError(f"{name} must be float32 or float64, not {quoted(x.dtype)}: convert it with astype")
     if x.size == 0 or len(x.shape) == 0:
-        raise InputError(f"{name} must have an axis, and numbers along it, but has shape {quoted(tuple(x.shape))}")
+        raise InputError(f"{name} must have at least one axis and one number, but has shape {quoted(tuple(x.shape))}")
     if C is not None and x.shape[-1] != C:
         raise InputError(f"{name} must be (..., {C}), but has shape {quoted(tuple(x.shape))}")

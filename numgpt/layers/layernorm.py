@@ -10,12 +10,12 @@ Backward, where g = dy * weight is the gradient at xhat, and sums run over all p
     dbias = sum(dy)              dweight = sum(dy * xhat)
     dx    = rstd * (g - mean_C(g) - xhat * mean_C(g * xhat))
 
-Where dx comes from: xhat_i depends on x_j directly, through mu and through rstd,
+To derive dx: xhat_i depends on x_j directly, through mu and through rstd,
 
     d xhat_i / d x_j = rstd * ( [i = j] - 1/C - xhat_i xhat_j / C )
 
-and dx_j sums g_i times that over i. The two means take out of g the part that would shift or stretch x, which the layer
-undoes. eps is inside rstd, and the formula is exact with it.
+and dx_j is the sum over i of g_i times that. The two means remove from g the part that would shift or stretch x, which
+the layer undoes. eps is part of rstd, so the formula is exact with it.
 """
 
 from typing import NamedTuple
@@ -56,7 +56,7 @@ def layernorm_backward(dy, kept, weight, dweight, dbias):
 
 
 class LayerNorm(Layer):
-    """The layer: `weight` and `bias` are its parameters, which start from 1 and 0."""
+    """LayerNorm over the last axis. Its parameters `weight` and `bias`, (n_embd,), start at 1 and 0; eps is above 0."""
 
     weight: Array  # (C,)
     dweight: Array

@@ -1,7 +1,7 @@
-"""The affine map that attention and the feed-forward network are made of: times a matrix, plus a bias.
+"""The affine map that attention and the feed-forward network are made of: multiply by a matrix, add a bias.
 
-x, dx are (..., n_in); y, dy are (..., n_out); weight is (n_in, n_out), as GPT-2 publishes it; bias is (n_out,). The
-map is the same at every position; n runs over all of them.
+x, dx are (..., n_in); y, dy are (..., n_out); weight is (n_in, n_out), as in GPT-2's files; bias is (n_out,). The map
+is the same at every position; n runs over all positions.
 
     y[n,o] = sum_i x[n,i] weight[i,o] + bias[o]            y = x @ weight + bias
 
@@ -37,9 +37,9 @@ def linear_backward(dy, x, weight, dweight, dbias):
 
 
 class Linear(Layer):
-    """The layer: `weight` and `bias` are its parameters.
+    """The affine map of the last axis. Its parameters are `weight`, (n_in, n_out), and `bias`, (n_out,).
 
-    Weights start from N(0, 0.02^2), biases from 0 (Radford et al. 2018, section 4.1); `Layer` says what `seed` is.
+    Weights are drawn from N(0, 0.02^2), biases start at 0 (Radford et al. 2018, section 4.1); for seed see `Layer`.
     """
 
     weight: Array  # (n_in, n_out)

@@ -1,4 +1,4 @@
-"""Softmax with cross-entropy: what training minimises, the mean surprise of the model, in nats, at what did come.
+"""Softmax with cross-entropy: what training minimises, the model's mean surprise, in nats, at the tokens that came.
 
 logits, dlogits are (..., V); targets is an int array of logits.shape[:-1]; N counts the targets that are not -1.
 
@@ -9,11 +9,11 @@ logits, dlogits are (..., V); targets is an int array of logits.shape[:-1]; N co
 The second form never takes the logarithm of a rounded probability, and subtracting each row's largest logit first,
 which changes neither p nor the loss, keeps exp from overflowing.
 
-Backward: the logarithm of the sum has gradient p, the target's own logit -1.
+Backward: the gradient of the logarithm of the sum is p, that of the target's own logit -1.
 
     dlogits[n,v] = (p[n,v] - [v = targets[n]]) / N         and 0 in rows whose target is -1
 
-The gradient is "what was predicted minus what came"; in each row it sums to 0.
+The gradient is the prediction minus what came; in each row it sums to 0.
 
 In training, the output head and the loss are one step, so that a kernel need never hold all logits at once. x, dx are
 (..., C); weight is the token embedding's (V, C) table; forward and backward are the two formulas in turn:
@@ -46,7 +46,7 @@ class Surprise(NamedTuple):
 
 @definition
 def cross_entropy(logits, targets):
-    """The loss, and what `cross_entropy_backward` needs. targets lies on the host, where ids are checked."""
+    """The loss, and what `cross_entropy_backward` needs. targets are on the host, where ids are checked."""
     counted = np.nonzero(targets != IGNORE)
     places = tuple(np.asarray(axis, like=logits) for axis in counted)
     targets = np.asarray(targets[counted], like=logits)
@@ -91,10 +91,10 @@ def tied_cross_entropy_backward(kept, weight, dweight):
 
 
 class CrossEntropy(Layer):
-    """The loss of logits."""
+    """The loss, from logits (..., V)."""
 
     def forward(self, logits: Array, targets: np.ndarray) -> float:
-        """The loss. Raises InputError for targets that do not fit the logits, or of which none counts."""
+        """The loss. Raises InputError for targets that do not fit the logits, or if none counts."""
         check_input(logits, name="logits")
         targets = check_targets(targets, logits.shape[:-1], logits.shape[-1])
         loss, kept = cross_entropy(logits, targets)
@@ -107,14 +107,14 @@ class CrossEntropy(Layer):
 
 
 class TiedCrossEntropy(Layer):
-    """The output head and the loss in one; it has no parameters but those of `embedding`."""
+    """The output head and the loss in one; its only parameters are those of `embedding`."""
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__()
         self.embedding = check_table(embedding)
 
     def forward(self, x: Array, targets: np.ndarray) -> float:
-        """The loss. Raises InputError for targets that do not fit x, or of which none counts."""
+        """The loss. Raises InputError for targets that do not fit x, or if none counts."""
         V, C = self.embedding.weight.shape
         check_input(x, C)
         targets = check_targets(targets, x.shape[:-1], V)
@@ -128,14 +128,14 @@ class TiedCrossEntropy(Layer):
 
 
 def real(loss):
-    """The loss as a Python number, for which a GPU is waited for; complex only in the proof by the complex step."""
+    """The loss as a Python number, which waits for the GPU; complex only in the proof by the complex step."""
     return complex(loss) if loss.dtype.kind == "c" else float(loss)
 
 
 def check_targets(targets: Any, shape: tuple[int, ...], V: int) -> np.ndarray:
-    """`targets` as ints of that shape in [-1, V). Raises InputError for others, and where none counts."""
+    """`targets` as ints of that shape in [-1, V). Raises InputError for anything else, and if none counts."""
     if not shape:
-        raise InputError("there must be an axis of positions: a loss is of one target a position")
+        raise InputError("there must be an axis of positions: the loss takes one target for each")
     targets = check_integers(targets, "targets", IGNORE, V)
     if targets.shape != tuple(shape):
         raise InputError(

@@ -1,19 +1,19 @@
 """The mean of a text's positions, padding left out: one vector for a text of any length.
 
-x, dx are (B, S, C); y, dy are (B, C). padding, (B, S) bool, is True where the text has ended; N[b] positions of text b
-are left.
+x, dx are (B, S, C); y, dy are (B, C). padding, (B, S) bool, is True where the text has ended; N[b] is the number of
+other positions of text b.
 
     share[b,t] = 1 / N[b]                        and 0 where padding[b,t]
     y[b,c]     = sum_t share[b,t] x[b,t,c]
 
-The sum must run over the text alone, and N count it alone: with the whole width S in the place of N, a text's vector
-would shrink with the length of the longest text in its batch, and so would its label depend on its neighbours.
+Both the sum and N must leave out padding: with the whole width S in place of N, a text's vector would shrink as the
+longest text in its batch grows, and its label would depend on its neighbours.
 
-Backward: y[b] holds share[b,t] times x[b,t], so each position of a text gets the same part of dy, and padding none.
+Backward: y[b] holds share[b,t] times x[b,t], so each position of a text gets the same share of dy, and padding none.
 
     dx[b,t,c]  = share[b,t] dy[b,c]
 
-A text that is padding alone has y = 0, as there is nothing to average; N is then taken as 1.
+A text of nothing but padding has y = 0, as there is nothing to average; N is then taken as 1.
 """
 
 import numpy as np
@@ -40,10 +40,10 @@ def masked_mean_backward(dy, share):
 
 
 class MaskedMean(Layer):
-    """The layer; it has no parameters."""
+    """The mean of each text's positions, (B, S, C) -> (B, C); it has no parameters."""
 
     def forward(self, x: Array, padding: Array) -> Array:
-        """y. Raises InputError for an x that is not (B, S, C), and a padding that is not (B, S) bools."""
+        """y. Raises InputError for an x that is not (B, S, C), and for padding that is not (B, S) bools."""
         check_input(x)
         if len(x.shape) != 3:
             raise InputError(f"x must be (B, S, C), but has shape {quoted(tuple(x.shape))}")

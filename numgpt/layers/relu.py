@@ -1,6 +1,6 @@
-"""The rectified linear unit, which the first transformers had in GELU's place (Vaswani et al. 2017, section 3.3).
+"""The rectified linear unit, which the first Transformer had in place of GELU (Vaswani et al. 2017, section 3.3).
 
-Positive values pass, the others are stopped. x, y, dy, dx have the same shape, any.
+Positive values pass, others become 0. x, y, dy, dx may have any shape, the same for all.
 
     y  = max(x, 0)
     dx = dy where x > 0, else 0
@@ -28,7 +28,7 @@ def relu_backward(dy, x):
 
 
 class ReLU(Layer):
-    """The layer; it has no parameters."""
+    """max(x, 0), on arrays of any shape; it has no parameters."""
 
     def forward(self, x: Array) -> Array:
         check_input(x)

@@ -1,14 +1,14 @@
-"""A token's row and its place, as the first Transformer had them (Vaswani et al. 2017, sections 3.4 and 3.5).
+"""A token's embedding plus its place, as in the first Transformer (Vaswani et al. 2017, sections 3.4 and 3.5).
 
-Nothing about places is learnt: channels 2i and 2i + 1 of position t are sine and cosine of an angle whose wavelength
-grows from 2 pi to 10000 2 pi. A step of any length turns each pair by an angle that does not depend on t, so that
-"three to the left" is the same linear map everywhere, beyond the longest text of the training too.
+Places are not learnt: channels 2i and 2i + 1 of position t are the sine and cosine of an angle, with wavelengths from
+2 pi to 10000 2 pi. A step of a given length turns each pair by an angle that does not depend on t, so that "three to
+the left" is the same linear map everywhere, even beyond the longest training text.
 
     place[t, 2i] = sin(t / 10000^(2i/C))           place[t, 2i+1] = cos(t / 10000^(2i/C))
     y            = dropout( weight[ids] sqrt(C) + place )
 
-ids is (B, T), weight (V, C), y (B, T, C). The same table serves both texts of a translation and the output head, where
-its rows want to be of length one; sqrt(C) gives them the size of a place here. Backward: places are constants.
+ids is (B, T), weight (V, C), y (B, T, C). The same table serves both texts of a translation and the output head, which
+needs rows of about length one; here sqrt(C) gives them the size of a place. Backward: places are constants.
 
     dweight[i] += sum over the places where ids = i of dropout(dy) sqrt(C)
 """
@@ -31,7 +31,7 @@ def sinusoids(positions, C):
 
 
 class PlacedEmbedding(Layer):
-    """The layer; it has no parameters but those of `table`, which others may share."""
+    """Embeddings plus places, (B, T) ids -> (B, T, C); its only parameters are those of `table`, perhaps shared."""
 
     def __init__(self, table: Embedding, p_drop: float = 0.0, rng: np.random.Generator | None = None) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class PlacedEmbedding(Layer):
         self.drop = Dropout(p_drop, rng)
 
     def forward(self, ids: Array, first: int = 0) -> Array:
-        """y, for ids that stand at positions first, first + 1, ... Raises InputError as `Embedding` does."""
+        """y, for ids at positions first, first + 1, ... Raises InputError as `Embedding` does."""
         weight = self.table.weight
         V, C = weight.shape
         ids = np.asarray(check_integers(ids, "ids", 0, V), like=weight)

@@ -1,19 +1,19 @@
 """Cross-entropy with label smoothing (Szegedy et al. 2016, section 7; Vaswani et al. 2017, section 5.4).
 
-A model that is asked to be certain makes its logits ever larger. Here a share e of what should come is spread over all
-V tokens: q[n,v] = (1 - e) [v = targets[n]] + e/V is learnt, and not the target alone. x is (..., C), weight (V, C) the
-token embedding's table, targets ints of x.shape[:-1], of which N are not -1; sums over n run over these.
+A model trained to be certain makes its logits ever larger. Here a share e of the probability is spread over all V
+tokens: the model learns q[n,v] = (1 - e) [v = targets[n]] + e/V instead of the target alone. x is (..., C), weight
+(V, C) the token embedding's table, targets ints of x.shape[:-1], of which N are not -1; sums over n run over these.
 
     logits = x @ weight^T            log p = logits - log sum_v exp(logits)
     loss   = -1/N sum_n sum_v q[n,v] log p[n,v]
            = -1/N sum_n ( (1 - e) log p[n, targets[n]]  +  e mean_v log p[n,v] )
 
-Backward: as sum_v q = 1, the logarithm of the sum has gradient p as without smoothing, and each logit -q.
+Backward: since sum_v q = 1, the gradient of the logarithm of the sum is p, as without smoothing; each logit adds -q.
 
     dlogits = (p - q) / N            and 0 in rows whose target is -1
     dweight += dlogits^T @ x         dx = dlogits @ weight
 
-The least loss is no longer 0 but the entropy of q, where p = q; with e = 0 this is the cross-entropy of loss.py.
+The smallest loss is no longer 0 but the entropy of q, at p = q; with e = 0 this is the cross-entropy of loss.py.
 """
 
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class Smoothed(NamedTuple):
 
 @definition
 def smoothed_cross_entropy(x, weight, targets, smoothing):
-    """The loss, and what `smoothed_cross_entropy_backward` needs. targets lies on the host."""
+    """The loss, and what `smoothed_cross_entropy_backward` needs. targets are on the host."""
     nll, surprise = cross_entropy(tied_head(x, weight), targets)
     loss = (1 - smoothing) * nll - smoothing * surprise.log_p.mean(-1).mean()
     return loss, Smoothed(x, surprise, smoothing)
@@ -49,21 +49,21 @@ def smoothed_cross_entropy_backward(kept, weight, dweight):
     """dx; adds to dweight."""
     x, surprise, smoothing = kept
     N, V = surprise.log_p.shape
-    dlogits = cross_entropy_backward(surprise)  # (p - [v = targets]) / N, of which q spreads a share
+    dlogits = cross_entropy_backward(surprise)  # (p - [v = targets]) / N; q spreads a share of it
     dlogits[surprise.places] -= smoothing / (V * N)
     dlogits[(*surprise.places, surprise.targets)] += smoothing / N
     return tied_head_backward(dlogits, x, weight, dweight)
 
 
 class SmoothedCrossEntropy(Layer):
-    """The output head and the loss in one; it has no parameters but those of `embedding`."""
+    """The output head and the loss in one; its only parameters are those of `embedding`."""
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__()
         self.embedding = check_table(embedding)
 
     def forward(self, x: Array, targets: np.ndarray, smoothing: float = 0.1) -> float:
-        """The loss. Raises InputError for targets that do not fit x, or for a smoothing not in [0, 1]."""
+        """The loss. Raises InputError as `TiedCrossEntropy` does, and for a smoothing not in [0, 1]."""
         V, C = self.embedding.weight.shape
         check_input(x, C)
         smoothing = check_number(smoothing, "smoothing", low=0, high=1)

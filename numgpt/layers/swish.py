@@ -1,7 +1,7 @@
-"""The sigmoid-weighted linear unit, or swish (Ramachandran, Zoph and Le 2017): a gate that is a sigmoid.
+"""The sigmoid-weighted linear unit, or swish (Ramachandran, Zoph and Le 2017): x times a gate, a sigmoid of x.
 
-x, y, dy, dx have the same shape, any. beta is 1 in what configurations call "silu" or "swish", and 1.702 in
-"quick_gelu", where the sigmoid is near the Gaussian probability that GELU takes (Hendrycks and Gimpel 2016, section 2).
+x, y, dy, dx may have any shape, the same for all. beta is 1 in what configurations call "silu" or "swish", and 1.702 in
+"quick_gelu", where the sigmoid approximates the Gaussian probability in GELU (Hendrycks and Gimpel 2016, section 2).
 
     g  = 1 / (1 + exp(-beta x))
     y  = x g
@@ -21,7 +21,7 @@ from numgpt.numbers import check_number
 
 @definition
 def sigmoid(x):
-    """1 / (1 + exp(-x)); by tanh, which cannot overflow."""
+    """1 / (1 + exp(-x)), by tanh, which cannot overflow."""
     return (1 + np.tanh(x / 2)) / 2
 
 
@@ -39,7 +39,7 @@ def swish_backward(dy, x, beta):
 
 
 class Swish(Layer):
-    """The layer; it has no parameters."""
+    """x sigmoid(beta x), on arrays of any shape; it has no parameters."""
 
     def __init__(self, beta: float = 1.0) -> None:
         super().__init__()

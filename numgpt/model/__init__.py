@@ -1,4 +1,4 @@
-"""The layers put together: a block, GPT-2, its cache; the first Transformer, and a classifier on its encoder."""
+"""Models built from the layers: GPT-2, its block and cache; the first Transformer; a classifier on its encoder."""
 
 from numgpt.model.block import Block
 from numgpt.model.cache import KVCache

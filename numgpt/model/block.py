@@ -13,7 +13,7 @@ from numgpt.layers.base import Array
 from numgpt.model.cache import LayerCache
 from numgpt.numbers import check_number
 
-# By the names that published configurations use.
+# Under the names that published configurations use.
 ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     "gelu_new": GELU,
     "gelu": ExactGELU,
@@ -24,21 +24,21 @@ ACTIVATIONS: dict[str, Callable[[], Layer]] = {
 
 
 class Block(Layer):
-    """Two steps along the residual stream, each on a normalised copy of it (Radford et al. 2019, section 2.3).
+    """Two steps along the residual stream, each reading a normalised copy of it (Radford et al. 2019, section 2.3).
 
     x, y, dy, dx are (B, T, C).
 
         h = x + attn( ln_1(x) )
         y = h + mlp( ln_2(h) )
 
-    Backward: a sum passes its gradient on unchanged to both terms, so the stream's own gradient meets none
-    of the layers beside it; what comes back through each of them is added.
+    Backward: a sum passes its gradient unchanged to both terms, so the gradient of the stream bypasses the layers, and
+    what comes back through each layer is added to it.
 
         dh = dy + ln_2.backward( mlp.backward(dy) )
         dx = dh + ln_1.backward( attn.backward(dh) )
 
-    config: a GPTConfig. index: which of the model's blocks it is, from 0. rng draws dropout's masks, seed the
-    starting weights; `Layer` says what seed=None means.
+    config: a GPTConfig. index: the block's place in the model, from 0. rng draws the dropout masks, seed the initial
+    weights; for seed=None see `Layer`. Raises InputError for another config, and for an index below 0.
     """
 
     def __init__(
@@ -64,6 +64,6 @@ class Block(Layer):
 
 
 def check_config(config: GPTConfig) -> None:
-    """Raise InputError where `config` is no GPTConfig."""
+    """Raise InputError unless `config` is a GPTConfig."""
     if not isinstance(config, GPTConfig):
         raise InputError(f"config must be a GPTConfig, not {quoted(config)}")

@@ -1,4 +1,4 @@
-"""The keys and values of the positions that have been read, so that a new token need not read them again."""
+"""The keys and values of the positions read so far, kept so that the next token need not compute them again."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class LayerCache:
-    """What one attention layer remembers: keys, values (B, H, room, D), the first `length` positions filled.
+    """The keys and values of one attention layer, (B, H, room, D), of which the first `length` positions are filled.
 
-    There is room for what was read so far and for as much again, up to n_ctx: allocating all of it up front would delay
-    the first token.
+    When the room runs out, the arrays grow to twice the new length, at most n_ctx: allocating n_ctx positions up front
+    would delay the first token.
     """
 
     def __init__(self, keys: Array, values: Array, n_ctx: int, start: Array | None) -> None:
@@ -34,7 +34,7 @@ class LayerCache:
 
 
 def moved(memory: Array, length: int, room: int) -> Array:
-    """A copy of (B, H, any, D) that has room for `room` positions, of which the first `length` are filled."""
+    """A copy of `memory`, (B, H, any, D), with room for `room` positions, of which the first `length` are filled."""
     B, H, _, D = memory.shape
     larger = np.empty_like(memory, shape=(B, H, room, D))
     larger[:, :, :length] = memory[:, :, :length]
@@ -42,11 +42,11 @@ def moved(memory: Array, length: int, room: int) -> Array:
 
 
 class KVCache:
-    """One LayerCache for every block of `model`, for a batch of B sequences.
+    """One LayerCache for every block of `model`, for B = `batch` sequences.
 
-    `lengths`, the numbers of ids in B prompts that were padded on the left to the longest of them, says where each
-    begins; without it, all rows begin at position 0. A row's positions are counted from its own beginning, so
-    a prompt gets the same answer in a batch as alone.
+    lengths: the number of ids in each of B prompts that were padded on the left to the longest; without it, all rows
+    begin at position 0. Positions are counted from the beginning of each row, so a prompt gets the same answer in a
+    batch as alone.
     """
 
     def __init__(self, model: "GPT", batch: int, lengths: Sequence[int] | np.ndarray | None = None) -> None:
@@ -60,7 +60,7 @@ class KVCache:
         self.layers = [LayerCache(nothing, nothing, config.n_ctx, start) for _ in range(config.n_layer)]
 
     def fits(self, model: "GPT") -> bool:
-        """Whether it has the sizes, the dtype and the device of `model`."""
+        """Whether the cache has the sizes, the dtype and the device of `model`."""
         config, keys = model.config, self.layers[0].keys
         sizes = (config.n_layer, config.n_head, config.n_embd // config.n_head, config.n_ctx)
         mine = (len(self.layers), keys.shape[1], keys.shape[3], self.layers[0].n_ctx)

@@ -1,4 +1,4 @@
-"""An encoder of the first Transformer that says which of several labels a text has."""
+"""A text classifier: the encoder of the first Transformer, with a head that scores labels."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,18 @@ from numgpt.numbers import check_seed
 
 
 class Classifier(Layer):
-    """A text's label, one of K, from the mean of what the encoder makes of its positions.
+    """Scores of K labels for a text, from the mean of the encoder's output over the text's positions.
 
         memory = encoder( embed(ids) )          (B, S, C)    every position sees every other, but no padding
         pooled = mean of its text's positions   (B, C)       padding left out (layers/masked_mean.py)
         logits = pooled @ W + b                 (B, K)
 
-    Texts of a batch are filled up with the id 0. The mean alone would not know the order of the words; attention and
-    the places that the embedding adds have told each position of the others before.
+    Texts in a batch are padded with the id 0. A mean ignores the order of the words, but attention and the positional
+    encoding have by then told each position about the others.
 
-    config: a TransformerConfig, of which the encoder's part counts. labels: the names of the K classes, at least two.
+    config: a TransformerConfig, of which only the encoder is built. labels: the names of the K classes, at least two.
     seed, dtype, device: as for `Transformer`. A new model is in eval mode. Raises InputError for labels that are not
-    different texts, and as `Transformer` does.
+    distinct texts, and as `Transformer` does.
     """
 
     def __init__(
@@ -62,33 +62,33 @@ class Classifier(Layer):
             self.initialise_all(self.rng)
 
     def initialise_all(self, rng: np.random.Generator) -> None:
-        """Draw starting weights as `draw_weights` does; biases start from 0, LayerNorm weights from 1."""
+        """Draw the initial weights as `draw_weights` does; biases start at 0, LayerNorm weights at 1."""
         super().initialise_all(rng)
         draw_weights(self, self.table, rng)
 
     def forward(self, ids: Any) -> Array:
-        """Logits (B, K) of texts, ids (B, S); nothing is kept for backward.
+        """Logits (B, K) for texts of ids (B, S); nothing is kept for backward.
 
-        Raises InputError for ids that are not whole numbers in [0, V), not (B, S), or none.
+        Raises InputError for ids that are not whole numbers in [0, V), not (B, S), or empty.
         """
         ids = check_texts(ids, "ids", self.config.vocab)
         with inferring():
             return self.logits(ids)
 
     def loss(self, ids: Any, labels: Any) -> float:
-        """Mean cross-entropy, in nats, of the labels, (B,) ints in [0, K), -1 for one that does not count.
+        """Mean cross-entropy, in nats, of predicting labels, (B,) ints in [0, K), or -1 for one that does not count.
 
-        Keeps what `backward` needs. Raises InputError as `forward` does, and for labels that are not as said.
+        Keeps what `backward` needs. Raises InputError as `forward` does, and for labels of another shape or range.
         """
         return self.criterion.forward(self.logits(check_texts(ids, "ids", self.config.vocab)), labels)
 
     def backward(self) -> None:
-        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
+        """Add the gradient of the last `loss` to that of every parameter. Raises RuntimeError if there was none."""
         dmemory = self.pool.backward(self.head.backward(self.criterion.backward()))
         self.read.backward(encode_backward(dmemory, self.encoder, self.encoder_norm))
 
     def logits(self, ids: np.ndarray) -> Array:
-        """The head's output for checked ids."""
+        """The head's output, (B, K), for ids that have been checked."""
         x = self.read.forward(ids)
         padding = np.asarray(ids == PAD, like=x)
         return self.head.forward(self.pool.forward(encode(x, padding, self.encoder, self.encoder_norm), padding))
@@ -103,7 +103,7 @@ class Classifier(Layer):
     ) -> "Classifier":
         """A model with the weights of PyTorch's nn.TransformerEncoder and an nn.Linear: name -> array.
 
-        `numgpt.model.pytorch_names` has the names. Otherwise as `Transformer.from_pytorch`.
+        `numgpt.model.pytorch_names` lists the names. Otherwise like `Transformer.from_pytorch`.
         """
         from numgpt.model.pytorch_names import fill
 
@@ -114,22 +114,22 @@ class Classifier(Layer):
         return model
 
     def to_pytorch(self, gradients: bool = False) -> dict[str, np.ndarray]:
-        """name -> array on the host, as PyTorch has them: of every parameter, or of its gradient."""
+        """name -> array on the host, with PyTorch's names and shapes: each parameter, or its gradient."""
         from numgpt.model.pytorch_names import as_pytorch
 
         return as_pytorch(self, gradients)
 
     def save(self, folder: str | os.PathLike[str], dtype: str = "float32") -> None:
-        """Write `model.safetensors` and `config.json`, which has the labels too; otherwise as `Transformer.save`."""
+        """Write `model.safetensors` and `config.json`, which has the labels too; otherwise like `Transformer.save`."""
         from numgpt.checkpoint import save_classifier
 
         save_classifier(check_path(folder, "folder"), self.config, self.labels, self.to_pytorch(), dtype)
 
     @staticmethod
     def load(folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu") -> "Classifier":
-        """The model that `save` wrote, whatever type the file has; `numgpt.loading` brings its tokenizer too.
+        """The model that `save` wrote, whatever type the file has; `numgpt.load_classifier` loads its tokenizer too.
 
-        Raises InputError for a folder without a Classifier, and for one that is damaged; OSError as the disk does.
+        Raises InputError for a folder without a Classifier or with a damaged one; OSError if reading fails.
         """
         from numgpt.checkpoint import open_classifier
 
@@ -143,12 +143,12 @@ class Classifier(Layer):
 
 
 def check_labels(labels: Any) -> tuple[str, ...]:
-    """`labels` as a tuple. Raises InputError unless they are at least two texts, each different and not empty."""
+    """`labels` as a tuple. Raises InputError unless they are at least two texts, all different and none empty."""
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) and label.strip() for label in labels):
         raise InputError(f"labels must be a list of texts, none of them empty, not {quoted(labels)}")
     if len(set(labels)) < len(labels):
         twice = next(label for i, label in enumerate(labels) if label in labels[:i])
-        raise InputError(f"labels has {quoted(twice)} twice: each must be another")
+        raise InputError(f"labels has {quoted(twice)} twice: they must all be different")
     if len(labels) < 2:
-        raise InputError(f"labels must be at least two, not {quoted(labels)}: there is nothing to tell apart")
+        raise InputError(f"labels must be at least two, not {quoted(labels)}: one alone leaves nothing to tell apart")
     return tuple(labels)

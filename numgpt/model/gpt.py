@@ -1,4 +1,4 @@
-"""GPT-2 (Radford et al. 2019): embed, a stack of blocks, normalise, score every token."""
+"""GPT-2 (Radford et al. 2019): embed the tokens, run a stack of blocks, normalise, score every token."""
 
 import math
 import os
@@ -19,29 +19,29 @@ from numgpt.model.cache import KVCache
 from numgpt.model.recompute import RecomputedBlock
 from numgpt.numbers import check_seed
 
-BLOCK_IN_PYTHON = 12_000  # bytes that the objects of a block take, however small its arrays
+BLOCK_IN_PYTHON = 12_000  # bytes that a block's Python objects take, however small its arrays
 
 
 class GPT(Layer):
     """A GPT-2 of any size; attribute paths are the published parameter names (`model.h[0].attn.c_attn.weight`).
 
-    B sequences of T token ids, T <= n_ctx, become logits over V tokens for the one that follows each position:
+    Maps B sequences of T token ids, T <= n_ctx, to logits over the V tokens that may follow each position:
 
         x      = dropout( wte[ids] + wpe[0..T-1] )      (B, T, C)
         x      = h[i](x) for every block i
         logits = ln_f(x) @ wte^T                        (B, T, V)
 
-    backward runs the same list from the bottom up. wte collects gradient at both ends; wpe's rows were added
-    to every sequence of the batch, so theirs sums over B.
+    backward works through the same list from the bottom up. wte collects gradient at both ends; the rows of wpe were
+    added to every sequence of the batch, so their gradient is a sum over B.
 
-    config: a GPTConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero, for a
-    checkpoint to fill. dtype: "float32" or "float64". device: "cpu", or "cuda" for a GPU, where a seed gives the same
-    weights. recompute: whether training takes less memory and a second forward pass (model/recompute.py). ids and
-    targets lie on the host, logits on the device. A new model is in eval mode. Raises InputError for another dtype or
-    device, for a device that cannot be used, and for a model that does not fit its memory.
+    config: a GPTConfig. seed: draws the initial weights and the dropout masks; None leaves the weights zero, for a
+    checkpoint to fill. dtype: "float32" or "float64". device: "cpu", or "cuda" for a GPU; a seed gives the same weights
+    on both. recompute: whether training saves memory at the cost of a second forward pass (model/recompute.py). ids and
+    targets are on the host, logits on the device. A new model is in eval mode. Raises InputError for another dtype or
+    device, for a device that cannot be used, and for a model that does not fit into its memory.
 
-    Two attributes are for those who generate, and `numgpt.load` sets them: n_tokens, how many ids the tokenizer knows,
-    as many published models have rows in wte beyond these, which nobody chooses; end_of_text, ids at which a text ends.
+    Generation uses two more attributes, which `numgpt.load` sets: n_tokens, the number of ids that the tokenizer knows
+    (many published models have more rows in wte, which are never chosen), and end_of_text, the ids that end a text.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class GPT(Layer):
             self.initialise_all(self.rng)
 
     def initialise_all(self, rng: np.random.Generator) -> None:
-        """Draw starting weights: N(0, 0.02^2), biases 0, LayerNorm weights 1.
+        """Draw the initial weights: N(0, 0.02^2); biases are 0, LayerNorm weights 1.
 
-        The two projections that end in the residual stream are scaled by 1/sqrt(2 n_layer), so that the stream's
+        A block's two projections into the residual stream are scaled by 1/sqrt(2 n_layer), so that the stream's
         variance does not grow with depth (Radford et al. 2019, section 2.3: 1/sqrt(N) for N residual layers).
         """
         super().initialise_all(rng)
@@ -91,7 +91,7 @@ class GPT(Layer):
             block.mlp.c_proj.weight *= 1 / math.sqrt(2 * self.config.n_layer)
 
     def forward(self, ids: Any) -> Array:
-        """Logits (B, T, V) for ids (B, T); nothing is kept for backward, and what an earlier `loss` kept stays.
+        """Logits (B, T, V) for ids (B, T); keeps nothing for backward, and leaves what an earlier `loss` kept.
 
         Raises InputError for ids that are not whole numbers in [0, V), not (B, T), empty, or longer than n_ctx.
         """
@@ -100,9 +100,9 @@ class GPT(Layer):
             return self.head.forward(self.final_states(ids))
 
     def next_logits(self, ids: Any, cache: KVCache) -> Array:
-        """Logits (B, V) for the token after ids (B, T), which follow what `cache` holds and are added to it.
+        """Logits (B, V) for the token after ids (B, T), which continue the sequences in `cache` and are added to it.
 
-        Raises InputError as `forward` does, and for a cache that is not of this model and batch.
+        Raises InputError as `forward` does, and for a cache of another model or batch size.
         """
         if not isinstance(cache, KVCache) or not cache.fits(self):
             raise InputError(f"cache must be a KVCache of this model, not {quoted(cache)}")
@@ -123,13 +123,13 @@ class GPT(Layer):
         return self.criterion.forward(self.final_states(ids), targets)
 
     def backward(self) -> None:
-        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
+        """Add the gradient of the last `loss` to that of every parameter. Raises RuntimeError if there was none."""
         dx = self.criterion.backward()  # adds to the head's table, which is wte unless untied,
         dx = self.ln_f.backward(dx)
         for block in reversed(self.h):
             dx = block.backward(dx)
         dx = self.drop.backward(dx)
-        self.wte.backward(dx)  # adds what the look-up gives
+        self.wte.backward(dx)  # adds the gradient of the look-up
         self.wpe.backward(dx.sum(0))
 
     def final_states(self, ids: np.ndarray, cache: KVCache | None = None) -> Array:
@@ -144,10 +144,10 @@ class GPT(Layer):
         return self.ln_f.forward(x)
 
     def save(self, folder: str | os.PathLike[str], max_shard_size: int | str | None = None) -> None:
-        """Write `model.safetensors` and `config.json`, which transformers loads as well.
+        """Write `model.safetensors` and `config.json`, which the transformers library loads too.
 
-        max_shard_size: bytes, or a text such as "200MB": a larger model is written in files of at most that size, with
-        an index. Raises InputError for another size and for what is no name of a folder, OSError as the disk does.
+        max_shard_size: bytes, or a text such as "200MB"; a larger model is split into files of at most that size, or of
+        one larger tensor, with an index. Raises InputError for an invalid size or folder, OSError if writing fails.
         """
         from numgpt.checkpoint import save_checkpoint
 
@@ -156,7 +156,7 @@ class GPT(Layer):
         save_checkpoint(folder, self.config, parameters, max_shard_size=max_shard_size, end_of_text=self.end_of_text)
 
     def check_ids(self, ids: Any, past: int = 0) -> np.ndarray:
-        """`ids` as an int array; raises InputError where `forward` says so. `past` ids were read before these."""
+        """`ids` as an int array, which follow `past` ids read before. Raises InputError as `forward` does."""
         ids = check_integers(ids, "ids", 0, self.config.n_vocab)
         if ids.ndim != 2 or ids.size == 0:
             raise InputError(
@@ -169,7 +169,7 @@ class GPT(Layer):
         return ids
 
     def check_targets(self, targets: Any, ids: np.ndarray) -> np.ndarray:
-        """`targets` as an int array of the shape of ids; raises InputError where `loss` says so."""
+        """`targets` as an int array of the shape of ids. Raises InputError as `loss` does."""
         targets = check_integers(targets, "targets", IGNORE, self.config.n_vocab)
         if targets.shape != ids.shape:
             raise InputError(f"targets have shape {targets.shape}, but ids {ids.shape}: there must be one for each id")

@@ -1,6 +1,6 @@
 """Parameters under the names that PyTorch's nn.TransformerEncoder, nn.TransformerDecoder and nn.Linear give them.
 
-PyTorch's matrices are (out, in), ours (in, out); its in_proj holds queries, keys and values of an attention in one.
+PyTorch's matrices are (out, in), ours (in, out); its in_proj makes the queries, keys and values of an attention layer.
 
     table
     encoder.layers.I.self_attn.{in_proj_weight, in_proj_bias, out_proj.*}, .linear1.*, .linear2.*, .norm1.*, .norm2.*
@@ -29,11 +29,11 @@ Slots: TypeAlias = Iterator[
 
 
 def fill(model: Model, weights: Mapping[str, Any]) -> None:
-    """Give `model` these weights: name -> array. Raises InputError where names or shapes are not the model's."""
+    """Give `model` these weights: name -> array. Raises InputError if names or shapes are not the model's."""
     left = dict(weights)
     for name, parts in slots(model):
         if name not in left:
-            raise InputError(f"there is no weight {quoted(name)}, which this configuration has")
+            raise InputError(f"there is no weight {quoted(name)}, which this configuration needs")
         array = np.asarray(left.pop(name))
         expected = shape_of(parts)
         if array.shape != expected:
@@ -46,11 +46,11 @@ def fill(model: Model, weights: Mapping[str, Any]) -> None:
             value[...] = np.asarray(part.T if is_linear(layer, parameter) else part, like=value)
             start += n
     if left:
-        raise InputError(f"{quoted(next(iter(left)))} is no weight of this configuration")
+        raise InputError(f"{quoted(next(iter(left)))} is not a weight of this configuration")
 
 
 def as_pytorch(model: Model, gradients: bool) -> dict[str, np.ndarray]:
-    """name -> array on the host: of every parameter, or of its gradient."""
+    """name -> array on the host: each parameter, or its gradient."""
     found = {}
     for name, parts in slots(model):
         arrays = [to_host(getattr(layer, "d" * gradients + parameter)) for layer, parameter in parts]
@@ -60,18 +60,18 @@ def as_pytorch(model: Model, gradients: bool) -> dict[str, np.ndarray]:
 
 
 def is_linear(layer: Layer, parameter: str) -> bool:
-    """Whether a parameter is a matrix that PyTorch keeps the other way round."""
+    """Whether a parameter is a matrix that PyTorch keeps transposed."""
     return isinstance(layer, Linear) and parameter == "weight"
 
 
 def shape_of(parts: list[tuple[Layer, str]]) -> tuple[int, ...]:
-    """The shape that PyTorch has for parameters side by side."""
+    """The shape of the PyTorch tensor that holds these parameters side by side."""
     shapes = [getattr(*part).shape[::-1] if is_linear(*part) else getattr(*part).shape for part in parts]
     return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
 
 def slots(model: Model) -> Slots:
-    """All of PyTorch's names, in its order."""
+    """All of PyTorch's names, in PyTorch's order, each with its parameters."""
     yield "table", [(model.table, "weight")]
     for i, encoder_block in enumerate(model.encoder):
         yield from of_encoder(f"encoder.layers.{i}", encoder_block)
@@ -111,6 +111,6 @@ def rest(at: str, mlp: FeedForward, norms: list[LayerNorm]) -> Slots:
 
 
 def both(at: str, layer: Layer) -> Slots:
-    """Weight and bias."""
+    """The weight and the bias of a layer."""
     for parameter in "weight", "bias":
         yield f"{at}.{parameter}", [(layer, parameter)]

@@ -1,8 +1,8 @@
-"""Blocks that keep only their input for backward, and go forward a second time for the rest (Chen et al. 2016).
+"""Blocks that keep only their input for backward, and run forward a second time for the rest (Chen et al. 2016).
 
-A block keeps some 16 times as many numbers as its input has. Where memory is short, every block but the one that is
-going backward can do without: a step takes a second forward pass, and its gradients are the same to the last bit, as
-dropout draws the same masks again.
+A block keeps about 16 times as many numbers as its input has. Where memory is short, only the block whose backward pass
+is running has to hold them: a training step takes a second forward pass, and its gradients are the same to the last
+bit, since dropout draws the same masks again.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from numgpt.model.block import Block
 
 
 class Recomputing(Layer):
-    """Put before a layer as a base: `forward` and `backward` do what they do there."""
+    """A base class to list before a layer: `forward` and `backward` compute what that layer's do."""
 
     def forward(self, *inputs: Any) -> Array:
         self.keep((inputs, [rng.bit_generator.state for rng in self.generators()]))
@@ -32,17 +32,17 @@ class Recomputing(Layer):
         return super().backward(dy)
 
     def generators(self) -> list[np.random.Generator]:
-        """Those that draw dropout's masks inside."""
+        """The generators that draw the dropout masks of the layers inside."""
         return list(
             {id(layer.rng): layer.rng for _, layer in self.named_layers() if isinstance(layer, Dropout)}.values()
         )
 
 
 def set_states(generators: list[np.random.Generator], states: list[Any]) -> None:
-    """Continue each generator from a state that it had."""
+    """Set each generator to a state that it had before."""
     for rng, state in zip(generators, states, strict=True):
         rng.bit_generator.state = state
 
 
 class RecomputedBlock(Recomputing, Block):
-    """A Block that keeps its input only."""
+    """A Block that keeps only its input."""

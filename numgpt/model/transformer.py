@@ -19,23 +19,23 @@ from numgpt.model.cache import LayerCache
 from numgpt.model.transformer_blocks import DecoderBlock, EncoderBlock, draw_weights, encode, encode_backward
 from numgpt.numbers import check_seed
 
-PAD, BEGIN, END = 0, 1, 2  # ids: what fills a batch up, and what a text that is written begins and ends with
+PAD, BEGIN, END = 0, 1, 2  # ids: the padding of a batch, and the first and the last id of a target text
 
 
 class Transformer(Layer):
-    """Two texts share one table of tokens: `src`, (B, S) ids, is read; `tgt`, (B, T) ids, is written.
+    """An encoder reads `src`, (B, S) ids; a decoder writes `tgt`, (B, T) ids; the two share one table of tokens.
 
         memory = encoder( embed(src) )                (B, S, C)    every position sees every other, but no padding
         x      = decoder( embed(tgt), memory )        (B, T, C)    a position sees those before it, and the memory
         logits = x @ table^T                          (B, T, V)    for the token after each position
 
-    Texts of a batch are filled up with the id 0; tgt begins with 1 and ends with 2. backward runs the decoder from the
-    top down; each of its blocks adds to the memory's gradient, which then runs down the encoder. The table collects
-    gradient at three places: the head, the text that was written, the text that was read.
+    Texts in a batch are padded with the id 0; tgt begins with 1 and ends with 2. backward runs down the decoder; each
+    of its blocks adds to the gradient of the memory, which then runs down the encoder. The table collects gradient in
+    three places: at the head, at tgt and at src.
 
-    config: a TransformerConfig. seed: draws the starting weights and dropout's masks; None leaves the weights zero.
+    config: a TransformerConfig. seed: draws the initial weights and the dropout masks; None leaves the weights zero.
     dtype: "float32" or "float64". device: "cpu" or "cuda". A new model is in eval mode. Raises InputError for another
-    dtype or device, for a device that cannot be used, and for a model that does not fit its memory.
+    dtype or device, for a device that cannot be used, and for a model that does not fit into its memory.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Transformer(Layer):
             self.initialise_all(self.rng)
 
     def initialise_all(self, rng: np.random.Generator) -> None:
-        """Draw starting weights as `draw_weights` does; biases start from 0, LayerNorm weights from 1."""
+        """Draw the initial weights as `draw_weights` does; biases start at 0, LayerNorm weights at 1."""
         super().initialise_all(rng)
         draw_weights(self, self.table, rng)
 
     def forward(self, src: Any, tgt: Any) -> Array:
-        """Logits (B, T, V) for the token after each of tgt; nothing is kept for backward.
+        """Logits (B, T, V) for the token after each token of tgt; nothing is kept for backward.
 
-        Raises InputError for ids that are not whole numbers in [0, V), not (B, S) and (B, T), or none.
+        Raises InputError for ids that are not whole numbers in [0, V), not (B, S) and (B, T), or empty.
         """
         src, tgt = self.check_pair(src, tgt)
         with inferring():
@@ -80,8 +80,8 @@ class Transformer(Layer):
     def loss(self, src: Any, tgt: Any, label_smoothing: float = 0.1) -> float:
         """Mean cross-entropy, in nats, of each token of tgt after the first, given src and the tokens before it.
 
-        tgt has its begin and end marks; padding does not count. Keeps what `backward` needs. Raises InputError as
-        `forward` does, and where no token counts.
+        tgt has its begin and end marks; padding does not count. label_smoothing: see layers/smoothing.py. Keeps what
+        `backward` needs. Raises InputError as `forward` does, for a smoothing not in [0, 1], and if no token counts.
         """
         src, tgt = self.check_pair(src, tgt)
         targets = np.where(tgt[:, 1:] == PAD, IGNORE, tgt[:, 1:])
@@ -90,7 +90,7 @@ class Transformer(Layer):
         return self.criterion.forward(self.states(src, tgt[:, :-1]), targets, label_smoothing)
 
     def backward(self) -> None:
-        """Add the gradient of the last `loss` to every parameter's. Raises RuntimeError when there was none."""
+        """Add the gradient of the last `loss` to that of every parameter. Raises RuntimeError if there was none."""
         dx = self.criterion.backward()  # adds to the table,
         if self.decoder_norm:
             dx = self.decoder_norm.backward(dx)
@@ -110,25 +110,25 @@ class Transformer(Layer):
         return self.decoder_norm.forward(x) if self.decoder_norm else x
 
     def memory_of(self, src: np.ndarray) -> tuple[Array, Array]:
-        """The encoder's output, (B, S, C), and where it is padding, (B, S) bool."""
+        """The encoder's output, (B, S, C), and which of its positions are padding, (B, S) bool."""
         x = self.read.forward(src)
         padding = np.asarray(src == PAD, like=x)
         return encode(x, padding, self.encoder, self.encoder_norm), padding
 
     def encode(self, src: Any) -> Array:
-        """The memory (B, S, C) of texts, ids (B, S). Raises InputError as `forward` does."""
+        """The memory (B, S, C) for texts of ids (B, S). Raises InputError as `forward` does."""
         src = self.check_ids(src, "src")
         with inferring():
             return self.memory_of(src)[0]
 
     def decode(self, ids: Any, cache: "TransformerCache") -> Array:
-        """Logits (B, V) for the token after ids, (B, T), which follow what `cache` holds and are added to it.
+        """Logits (B, V) for the token after ids (B, T), which continue the texts in `cache` and are added to it.
 
-        Raises InputError as `forward` does, and for a cache of another batch.
+        Raises InputError as `forward` does, and for a cache of another batch size.
         """
         ids = self.check_ids(ids, "ids")
         if not isinstance(cache, TransformerCache) or len(ids) != len(cache.padding):
-            raise InputError("cache must be a TransformerCache of this model, and of as many texts as there are ids")
+            raise InputError("cache must be a TransformerCache of this model, with as many texts as ids has rows")
         with inferring():
             x = self.write.forward(ids, first=cache.length)
             for block, written, (k, v) in zip(self.decoder, cache.written, cache.read, strict=True):
@@ -141,8 +141,8 @@ class Transformer(Layer):
     ) -> "Transformer":
         """A model with the weights of PyTorch's nn.TransformerEncoder and nn.TransformerDecoder: name -> array.
 
-        `numgpt.model.pytorch_names` has the names. dtype: None is that of the weights' first, the table. Raises
-        InputError where names or shapes are not the model's.
+        `numgpt.model.pytorch_names` lists the names. dtype: None takes that of the table. Raises InputError for names
+        or shapes that are not the model's.
         """
         from numgpt.model.pytorch_names import fill
 
@@ -153,15 +153,16 @@ class Transformer(Layer):
         return model
 
     def to_pytorch(self, gradients: bool = False) -> dict[str, np.ndarray]:
-        """name -> array on the host, as PyTorch has them: of every parameter, or of its gradient."""
+        """name -> array on the host, with PyTorch's names and shapes: each parameter, or its gradient."""
         from numgpt.model.pytorch_names import as_pytorch
 
         return as_pytorch(self, gradients)
 
     def save(self, folder: str | os.PathLike[str], dtype: str = "float32") -> None:
-        """Write `model.safetensors`, under PyTorch's names and as `dtype`, "float16" too, and `config.json`.
+        """Write `model.safetensors`, under PyTorch's names, and `config.json`.
 
-        Raises InputError for another dtype and for what is no name of a folder, OSError as the disk does.
+        dtype: "float16", "float32" or "float64". Raises InputError for another dtype or an invalid folder name, OSError
+        if writing fails.
         """
         from numgpt.checkpoint import save_transformer
 
@@ -169,9 +170,9 @@ class Transformer(Layer):
 
     @staticmethod
     def load(folder: str | os.PathLike[str], dtype: str = "float32", device: str = "cpu") -> "Transformer":
-        """The model that `save` wrote, whatever type the file has; `numgpt.loading` brings its tokenizer too.
+        """The model that `save` wrote, whatever type the file has; `numgpt.load_transformer` loads its tokenizer too.
 
-        Raises InputError for a folder without a Transformer, and for one that is damaged; OSError as the disk does.
+        Raises InputError for a folder without a Transformer or with a damaged one; OSError if reading fails.
         """
         from numgpt.checkpoint import open_transformer
 
@@ -184,19 +185,19 @@ class Transformer(Layer):
             raise InputError(f"{stored.path}: {error}") from None
 
     def check_pair(self, src: Any, tgt: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Both as int arrays; raises InputError where `forward` says so."""
+        """Both as int arrays. Raises InputError as `forward` does."""
         src, tgt = self.check_ids(src, "src"), self.check_ids(tgt, "tgt")
         if len(src) != len(tgt):
             raise InputError(f"src holds {len(src)} texts, but tgt {len(tgt)}: there must be one for each")
         return src, tgt
 
     def check_ids(self, ids: Any, name: str) -> np.ndarray:
-        """`ids` as an int array; raises InputError where `forward` says so."""
+        """`ids` as an int array. Raises InputError as `forward` does."""
         return check_texts(ids, name, self.config.vocab)
 
 
 class TransformerCache:
-    """What decoding remembers: keys and values of texts that are read, made once, and of those written so far.
+    """The keys and values for decoding: those of the source texts, computed once, and of the tokens written so far.
 
     model: a Transformer. src: ids (B, S). Raises InputError as `Transformer.forward` does.
     """
@@ -206,18 +207,18 @@ class TransformerCache:
         with inferring():
             memory, self.padding = model.memory_of(src)
             self.read = [block.cross.keys_and_values(memory) for block in model.decoder]
-        self.texts = np.arange(len(src))  # which of `src` each row reads
+        self.texts = np.arange(len(src))  # the row of `src` that each row reads
         H, D = model.config.heads, model.config.d_model // model.config.heads
         empty = np.empty_like(memory, shape=(len(memory), H, 0, D))
         self.written = [LayerCache(empty, empty, sys.maxsize, None) for _ in model.decoder]
 
     @property
     def length(self) -> int:
-        """How many tokens of each text are written."""
+        """How many tokens of each text have been written."""
         return self.written[0].length
 
     def choose(self, rows: Any) -> None:
-        """Continue with these rows, (R,) ints, in the place of all: a row may be left out, or stand several times."""
+        """Continue with these rows, (R,) ints, in this order: a row may be left out, or come several times."""
         before, self.texts = self.texts, self.texts[rows]
         rows = np.asarray(rows, like=self.padding)
         if not np.array_equal(self.texts, before):  # beams that change places read the same text as before

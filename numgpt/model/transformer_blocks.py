@@ -1,12 +1,12 @@
-"""The blocks of the first Transformer (Vaswani et al. 2017, section 3.1): of its encoder and of its decoder.
+"""The encoder and decoder blocks of the first Transformer (Vaswani et al. 2017, section 3.1).
 
-Around each of their parts f lies a residual step, and LayerNorm stands in one of two places of it:
+Each part f of a block sits inside a residual step, with LayerNorm in one of two places:
 
     PostNorm, as in 2017    y = norm(x + f(x))       g = norm.backward(dy)    dx = g + f.backward(g)
     PreNorm, as in GPT-2    y = x + f(norm(x))       g = dy                   dx = g + norm.backward(f.backward(g))
 
-Both are written as what is done before f (`enter`) and after it (`leave`), and the same of the gradients, in the other
-order. A PostNorm's stream is normalised at every step; a PreNorm's gradient meets no layer on its way down.
+Both are written as what happens before f (`enter`) and after it (`leave`); the gradients pass them in reverse order.
+With PostNorm the stream is normalised at every step; with PreNorm its gradient meets no layer on its way down.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from numgpt.model.cache import LayerCache
 
 
 class PostNorm(Layer):
-    """A residual step that is normalised after its part."""
+    """A residual step whose sum is normalised."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -59,12 +59,12 @@ class PreNorm(Layer):
 
 
 def feed_forward(config: TransformerConfig, rng: np.random.Generator | None) -> FeedForward:
-    """The network that both blocks end in."""
+    """The feed-forward network that both kinds of block end in."""
     return FeedForward(config.d_model, config.dropout, rng, ACTIVATIONS[config.activation](), config.d_ff, seed=None)
 
 
 class EncoderBlock(Layer):
-    """A text reads itself, all positions at once, then every position for itself. x, y are (B, S, C).
+    """Attention of a text to itself, then a feed-forward network. x, y are (B, S, C); padding is (B, S) bool or None.
 
     h = step(x, n -> attn(n, n))        y = step(h, mlp)
     """
@@ -90,14 +90,14 @@ class EncoderBlock(Layer):
 
 
 def encode(x: Array, padding: Array, blocks: list[EncoderBlock], norm: LayerNorm | None) -> Array:
-    """The memory (B, S, C): what embedded texts x become in all blocks, and in the LayerNorm after them if any."""
+    """The memory (B, S, C): the embedded texts x after all blocks, and after the final LayerNorm if there is one."""
     for block in blocks:
         x = block.forward(x, padding)
     return norm.forward(x) if norm else x
 
 
 def encode_backward(dmemory: Array, blocks: list[EncoderBlock], norm: LayerNorm | None) -> Array:
-    """dx, of `encode`."""
+    """The gradient of `encode` at x, from that at its output."""
     dx = norm.backward(dmemory) if norm else dmemory
     for block in reversed(blocks):
         dx = block.backward(dx)
@@ -105,9 +105,9 @@ def encode_backward(dmemory: Array, blocks: list[EncoderBlock], norm: LayerNorm 
 
 
 def draw_weights(model: Layer, table: Embedding, rng: np.random.Generator) -> None:
-    """Draw starting weights that keep a unit variance (Glorot and Bengio 2010): N(0, 2 / (n_in + n_out)).
+    """Draw initial weights that preserve unit variance (Glorot and Bengio 2010): N(0, 2 / (n_in + n_out)).
 
-    The table's rows get a length of about 1.
+    The rows of the table get a length of about 1.
     """
     for _, layer in model.named_layers():
         if isinstance(layer, Linear):
@@ -116,7 +116,7 @@ def draw_weights(model: Layer, table: Embedding, rng: np.random.Generator) -> No
 
 
 class DecoderBlock(Layer):
-    """A text reads what it has so far, then the encoder's memory, then every position for itself. x, y are (B, T, C).
+    """Causal attention, attention to the encoder's memory, then a feed-forward network. x, y are (B, T, C).
 
     h = step(x, attn)        c = step(h, n -> cross(n, memory))        y = step(c, mlp)
     """
@@ -133,7 +133,7 @@ class DecoderBlock(Layer):
         return self.decode(x, *self.cross.keys_and_values(memory), padding)
 
     def decode(self, x: Array, k: Array, v: Array, padding: Array | None, cache: LayerCache | None = None) -> Array:
-        """`forward`, of the memory's keys and values; with a cache, x holds only what follows what is in it."""
+        """`forward`, from the memory's keys and values; with a cache, x holds only the positions after those in it."""
         h = self.attn_step.leave(x, self.attn.forward(self.attn_step.enter(x), cache))
         c = self.cross_step.leave(h, self.cross.attend(self.cross_step.enter(h), k, v, padding))
         return self.mlp_step.leave(c, self.mlp.forward(self.mlp_step.enter(c)))

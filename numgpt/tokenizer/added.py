@@ -1,7 +1,8 @@
-"""Tokens that were added to a vocabulary: texts that become one id, before anything is cut or merged.
+"""Tokens that were added to a vocabulary: texts that become one id before anything is cut or merged.
 
-Two kinds. Special ones, such as <|endoftext|>, end documents or begin an answer; in a text from outside they are plain
-text unless the caller allows them. Others are words that somebody wanted to be one token, and always are.
+There are two kinds. Special tokens, such as <|endoftext|>, end documents or begin an answer; in a text from outside
+they are plain text unless the caller allows them. The others are words that somebody wanted as one token, and always
+are.
 """
 
 import re
@@ -12,10 +13,11 @@ WORD, SPACES = re.compile(r"\w"), re.compile(r"\s*")
 
 @dataclass(frozen=True)
 class AddedToken:
-    """One added token, with the settings that Hugging Face's files have of it.
+    """One added token, with its settings in Hugging Face's files.
 
-    special: whether it has to be allowed. single_word: it is none where a word continues beside it. lstrip, rstrip:
-    it takes in the whitespace on that side. normalized: it is looked for only in what the others left.
+    special: whether it has to be allowed. single_word: whether it counts only where no word continues beside it.
+    lstrip, rstrip: whether it includes the whitespace on that side. normalized: whether it is looked for only in what
+    the others left.
     """
 
     text: str
@@ -27,9 +29,9 @@ class AddedToken:
 
 
 def split(text, tokens):
-    """`text` in its order as (part, token): an AddedToken of `tokens`, or None where the part is ordinary text.
+    """`text` as a list of (part, token), in order: an AddedToken of `tokens`, or None if the part is ordinary text.
 
-    Of tokens that begin at one place the longest counts, and those that are not `normalized` go before all others.
+    Of tokens that begin at the same place the longest counts; those that are not `normalized` go before the others.
     """
     parts = [(text, None)]
     for normalized in False, True:
@@ -64,9 +66,9 @@ def _in_a_word(text, start, stop):
 
 
 def read_as_text(tokenizer, text, allowed_special=()):
-    """The special tokens of `tokenizer`, a list of str, that stand in `text` and are read as ordinary text.
+    """The special tokens of `tokenizer`, a list of str, that occur in `text` but are read as ordinary text.
 
-    allowed_special: that of `encode`.
+    allowed_special: as in `encode`.
     """
     added = getattr(tokenizer, "added", {})  # tables of characters and words have none
     allowed = added if isinstance(allowed_special, str) and allowed_special == "all" else allowed_special

@@ -1,4 +1,4 @@
-"""The files beside a vocabulary that name added tokens, as transformers wrote them over the years, and what each says.
+"""The files beside a vocabulary that name added tokens, as transformers wrote them over the years, and their contents.
 
 added_tokens.json        {text: id}
 special_tokens_map.json  {"bos_token": text or {"content": text, ...}, ..., "additional_special_tokens": [...]}
@@ -16,16 +16,16 @@ LISTS = ("additional_special_tokens", "extra_special_tokens")
 
 
 def add_from_files(added, vocabulary, path):
-    """`added`, {text: AddedToken}, with the tokens that the files beside the vocabulary's, `path`, name.
+    """`added`, {text: AddedToken}, with the tokens named in the files beside the vocabulary file `path`.
 
-    They are put into `vocabulary`, {text: id}, too; a special token without an id gets the next one, as transformers
-    gives it. Raises InputError for files that are damaged or do not fit the vocabulary.
+    They are put into `vocabulary`, {text: id}, too; a special token without an id gets the next one, as in
+    transformers. Raises InputError for files that are damaged or do not fit the vocabulary.
     """
     settings_path = path.with_name("tokenizer_config.json")
     settings = _read(settings_path)
     if settings.get("add_prefix_space") is True:
         raise InputError(
-            f"{settings_path}: add_prefix_space is set, which would begin every text with a space: GPT-2's is not so"
+            f"{settings_path}: add_prefix_space is set: every text would begin with a space, unlike GPT-2's"
         )
     added = dict(added)
     if isinstance(settings.get("added_tokens_decoder"), dict):
@@ -46,7 +46,7 @@ def add_from_files(added, vocabulary, path):
 
 
 def add(entry, i, added, vocabulary, path):
-    """Put the token that `entry`, a dict of a file's, describes into `added`, and with the id `i` into `vocabulary`."""
+    """Put the token that `entry`, a dict from a file, describes into `added`, and with the id `i` into `vocabulary`."""
     text = entry.get("content") if isinstance(entry, dict) else None
     if not isinstance(text, str) or not text:
         raise InputError(f"{path}: each of the added_tokens must have an id and a content, not {quoted(entry)}")

@@ -1,8 +1,8 @@
 """GPT-2's tokenizer: byte-level byte-pair encoding (Radford et al. 2019, section 2.2).
 
 A text is cut into pieces - words, numbers, runs of punctuation or whitespace - and the UTF-8 bytes of each piece are
-merged into tokens (Gage 1994, "A New Algorithm for Data Compression"; Sennrich, Haddow and Birch 2016, section 3.2). As
-the 256 bytes are tokens too, any text can be encoded, and no token of GPT-2's reaches over the edge of a piece.
+merged into tokens (Gage 1994, "A New Algorithm for Data Compression"; Sennrich, Haddow and Birch 2016, section 3.2).
+Since the 256 bytes are tokens too, any text can be encoded. No token of GPT-2 crosses the edge of a piece.
 
     merges learnt    first h e -> he, then t he -> the
     text             "then hens"
@@ -10,7 +10,7 @@ the 256 bytes are tokens too, any text can be encoded, and no token of GPT-2's r
     tokens           t h e n -> t he n -> the n        _ h e n s -> _ he n s
 
 `find_pieces`, `merge`, `next_merge` and `encode` are all of it, and run after `use_kernels("plain")`. Otherwise
-`BPETokenizer` asks fast.py, which the tests hold to them. How merges are learnt is in trainer.py.
+`BPETokenizer` uses fast.py, which the tests compare with them. Merges are learnt in trainer.py.
 """
 
 from functools import cache
@@ -27,7 +27,7 @@ from numgpt.tokenizer.formats import format_files
 END_OF_TEXT = "<|endoftext|>"
 
 # From OpenAI's encoder.py, for the `regex` package: \p{L} is a letter, \p{N} a number. The last two alternatives leave
-# the last whitespace of a run to the word behind it.
+# the last whitespace of a run to the word after it.
 PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
@@ -40,7 +40,7 @@ def compiled_pattern():
 
 
 def find_pieces(text):
-    """The pieces of a text, in order; joined, they are the text.
+    """The pieces of a text, in order; joined, they give the text.
 
     >>> find_pieces("I'll be 42,  Ann!")
     ['I', "'ll", ' be', ' 42', ',', ' ', ' Ann', '!']
@@ -49,7 +49,7 @@ def find_pieces(text):
 
 
 def merge(ids, rank, made):
-    """Of all neighbours the pair whose merge was learnt first becomes one token, until no pair has a merge.
+    """Replace the pair of neighbours whose merge was learnt first by one token, until no pair has a merge.
 
     ids: the bytes of a piece, as a list of ids. rank: {(left id, right id): place in the order of learning}. made: the
     id that each merge makes, in that order. Of equal pairs the leftmost goes first.
@@ -57,10 +57,10 @@ def merge(ids, rank, made):
     >>> merge([*b"then"], {(104, 101): 0, (116, 256): 1}, [256, 257])
     [257, 110]
 
-    OpenAI's encoder.py replaces all equal pairs at once, and so does learning. That is the same, since the first
-    replacement does not put a better pair in the way of the others: a pair with the new token was learnt after the
-    token itself. Only a vocabulary that was not learnt may have another merge for the same token, further down than a
-    pair with it; there one by one, as here and in Hugging Face's tokenizers, is not all at once.
+    OpenAI's encoder.py replaces all equal pairs at once, and so does learning. The result is the same, since the first
+    replacement cannot create a pair that goes before the others: a merge of the new token was learnt after the token
+    itself. Only a vocabulary that was not learnt may have a second merge for the same token, later than a merge of that
+    token; then replacing one by one, as here and in Hugging Face's tokenizers, differs from all at once.
     """
     ids = list(ids)
     while found := next_merge(ids, rank):
@@ -70,12 +70,12 @@ def merge(ids, rank, made):
 
 
 def next_merge(ids, rank):
-    """(rank, place) of the pair that becomes one token next; None where no pair has a merge."""
+    """(rank, place) of the pair that becomes one token next; None if no pair has a merge."""
     return min(((rank[pair], place) for place, pair in enumerate(pairwise(ids)) if pair in rank), default=None)
 
 
 def encode(text, byte_ids, rank, made):
-    """The ids of a text without special tokens, a list. byte_ids: the id of each of the 256 bytes; others as `merge`.
+    """The ids, a list, of a text without special tokens. byte_ids: the id of each of the 256 bytes; others as `merge`.
 
     >>> encode("then hens", range(256), {(104, 101): 0, (116, 256): 1}, [256, 257])
     [257, 110, 32, 256, 110, 115]
@@ -89,18 +89,18 @@ def encode(text, byte_ids, rank, made):
 class BPETokenizer:
     """Text to token ids and back.
 
-    tokens: the bytes of every id, a list, in which the 256 single bytes must be. merges: {(left id, right id): id of
+    tokens: the bytes of every id, a list that must contain the 256 single bytes. merges: {(left id, right id): id of
     what they make}, in the order they were learnt. special: {text: id} of the tokens that no merge makes, such as
-    <|endoftext|>. added: an AddedToken for those of them that have settings. `load_tokenizer` makes sure that what
-    comes from files fits together. Raises InputError for what is not of this kind.
+    <|endoftext|>. added: an AddedToken for each of these that has settings. `load_tokenizer` makes sure that what comes
+    from files fits together. Raises InputError for arguments that are not of this kind.
 
         >>> tokenizer.encode("Hello world")
         [15496, 995]
         >>> tokenizer.decode([15496, 995])
         'Hello world'
 
-    These are attributes too; `n_vocab` is the number of ids, `end_of_text` the id of <|endoftext|> or None, `algorithm`
-    what `encode` takes behind the text.
+    The arguments are attributes too; `n_vocab` is the number of ids, `end_of_text` the id of <|endoftext|> or None, and
+    `algorithm` holds the arguments of the function `encode` after the text.
     """
 
     def __init__(self, tokens, merges, special=None, added=()):
@@ -118,7 +118,7 @@ class BPETokenizer:
         """str -> list of int.
 
         allowed_special: the special tokens that the text may hold, a set of str or "all"; others are plain text. Added
-        tokens that are not special are always tokens. Raises InputError for what is not a str, for a lone surrogate
+        tokens that are not special are always tokens. Raises InputError for anything but a str, for a lone surrogate
         and for an unknown special token.
         """
         check_text(text)
@@ -136,7 +136,7 @@ class BPETokenizer:
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def decode_bytes(self, ids):
-        """Ids -> bytes. Raises InputError for an id that is no whole number or not 0 <= id < n_vocab."""
+        """Ids -> bytes. Raises InputError for an id that is not a whole number with 0 <= id < n_vocab."""
         return b"".join(map(self.tokens.__getitem__, check_ids(ids, self.n_vocab)))
 
     def stream_decoder(self):
@@ -144,10 +144,11 @@ class BPETokenizer:
         return StreamDecoder(self)
 
     def save(self, folder):
-        """Write the files that OpenAI gave GPT-2's vocabulary, and those that transformers reads, into a folder.
+        """Write the vocabulary into a folder that exists, as OpenAI's files and as those that transformers reads.
 
-        The folder has to exist. encoder.json and vocab.bpe are OpenAI's; vocab.json and merges.txt are their copies by
-        Hugging Face's names; tokenizer.json and tokenizer_config.json say also how added tokens are looked for.
+        encoder.json and vocab.bpe are OpenAI's; vocab.json and merges.txt are copies of them under Hugging Face's
+        names; tokenizer.json and tokenizer_config.json also say how added tokens are looked for. Raises InputError for
+        an invalid folder name, OSError if writing fails.
         """
         for name, data in format_files(self).items():
             with atomic_write(check_path(folder, "folder") / name) as file:
@@ -160,7 +161,7 @@ class BPETokenizer:
         return BPETokenizer(self.tokens[:n_vocab], self.merges, special, added)
 
     def _encode_ordinary(self, text):
-        """The ids of a text in which no special token is to be seen."""
+        """The ids of a text in which no special token is looked for."""
         if plain():
             return encode(text, *self.algorithm)
         return self._fast.encode(text)
@@ -184,14 +185,14 @@ class BPETokenizer:
         unknown = sorted(map(quoted, allowed - set(self.special)))
         if unknown:
             raise InputError(
-                f"allowed_special: {unknown[0]} is no special token of this vocabulary, which has "
+                f"allowed_special: {unknown[0]} is not a special token of this vocabulary, which has "
                 f"{', '.join(map(repr, self.special)) or 'none'}"
             )
         return allowed
 
 
 def check_vocabulary(tokens, merges, special):
-    """Raise InputError unless the three are of the kinds that BPETokenizer names, with ids that there are."""
+    """Raise InputError unless the three are of the kinds that BPETokenizer names, with ids in range."""
     if not isinstance(tokens, list) or set(map(type, tokens)) != {bytes}:
         raise InputError(f"tokens must be a list of the bytes of every id, not {quoted(tokens)}")
     if not isinstance(merges, dict) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in merges):

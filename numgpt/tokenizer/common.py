@@ -1,4 +1,4 @@
-"""What all tokenizers share: checks of arguments and of vocabularies, and text from ids that come one at a time."""
+"""What all tokenizers share: checks of arguments and vocabularies, and the decoding of ids one at a time."""
 
 import codecs
 import operator
@@ -25,13 +25,13 @@ def check_text(text):
 
 
 def check_ids(ids, n_vocab):
-    """The ids as a list of int; InputError for one that is no whole number or outside 0 <= id < n_vocab."""
+    """The ids as a list of int. Raises InputError for one that is not a whole number with 0 <= id < n_vocab."""
     try:
         ids = list(ids.tolist() if hasattr(ids, "tolist") else ids)
-    except (TypeError, NotImplementedError):  # the latter from a memoryview of what it cannot read
+    except (TypeError, NotImplementedError):  # the latter from a memoryview of a format that it cannot read
         raise InputError(f"token ids must be a sequence of whole numbers, not {quoted(ids)}") from None
     try:
-        numbers = np.asarray(array("q", ids))  # refuses what is no whole number, faster than a loop would
+        numbers = np.asarray(array("q", ids))  # refuses all but whole numbers, faster than a loop would
         fine = not ids or (numbers.min() >= 0 and numbers.max() < n_vocab)
     except (TypeError, OverflowError):
         fine = False
@@ -39,7 +39,7 @@ def check_ids(ids, n_vocab):
 
 
 def check_id(token, n_vocab):
-    """The id as an int; InputError if it is no whole number or outside 0 <= id < n_vocab."""
+    """The id as an int. Raises InputError if it is not a whole number with 0 <= id < n_vocab."""
     try:
         number = operator.index(token)
     except TypeError:
@@ -56,7 +56,7 @@ def tokens_by_id(vocabulary, path):
     if wrong is not None or None in ids:
         token = next(token for token, i in vocabulary.items() if i is wrong)
         raise InputError(
-            f"{path}: the id of {token!r:.60} is {wrong!r:.40}; {last + 1} tokens have the ids 0 to {last}"
+            f"{path}: the id of {token!r:.60} is {wrong!r:.40}; {last + 1} tokens must have the ids 0 to {last}"
         )
     by_id = dict(zip(ids, vocabulary, strict=True))
     if len(by_id) < len(ids):
@@ -68,10 +68,10 @@ def tokens_by_id(vocabulary, path):
 
 
 class StreamDecoder:
-    """Turn ids into text one at a time, never printing half a character.
+    """Turn ids into text one at a time, never returning half a character.
 
-    A character may be spread over several tokens: its bytes are held back until it is whole. What `push`
-    and `flush` return, joined, is `tokenizer.decode` of all the ids.
+    A character may be spread over several tokens: its bytes are held back until it is complete. What `push` and `flush`
+    return, joined, is `tokenizer.decode` of all the ids.
 
         decoder = tokenizer.stream_decoder()
         for token in tokens:
@@ -84,7 +84,7 @@ class StreamDecoder:
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def push(self, token):
-        """The text that is complete with this id, possibly none. Raises InputError for an id out of range."""
+        """The text that this id completes, possibly none. Raises InputError for an id out of range."""
         return self._utf8.decode(self.tokenizer.decode_bytes([token]))
 
     def flush(self):

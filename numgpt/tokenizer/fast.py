@@ -1,9 +1,9 @@
-"""The ids that bpe.py's `encode` gives, fast: most pieces of a text have occurred before, and are only looked up.
+"""The same ids as from bpe.py's `encode`, faster: most pieces of a text have occurred before and are just looked up.
 
-Of a long text the different pieces are found in NumPy (fast_pieces.py), each is looked up once, and its ids are copied
-to every place where it stands. In a short text each piece is looked up by itself, as calls of NumPy would take longer.
-What has not occurred before is merged (fast_merging.py), all of a text together. Ids are remembered as the characters
-of a str, which are quicker to join than lists.
+The different pieces of a long text are found in NumPy (fast_pieces.py), each is looked up once, and its ids are copied
+to every place where it occurs. In a short text each piece is looked up by itself, since calls of NumPy would take
+longer. The pieces of a text that have not occurred before are merged together (fast_merging.py). Ids are remembered as
+the characters of a str, which are quicker to join than lists.
 """
 
 from itertools import chain
@@ -14,15 +14,15 @@ from numgpt.errors import InputError
 from numgpt.tokenizer.fast_merging import MOST_IDS, Merger, from_characters
 from numgpt.tokenizer.fast_pieces import PieceFinder
 
-MEMORY_SIZE = 2**21  # bytes of pieces whose ids are kept: some 200,000 words
-SHORT = 3000  # characters of a text
+MEMORY_SIZE = 2**21  # bytes of pieces whose ids are kept: about 200,000 words
+SHORT = 3000  # characters: a text with fewer is short
 
 
 class FastEncoder:
-    """Texts without special tokens to ids.
+    """Encodes texts without special tokens.
 
-    byte_ids, rank and made are those of bpe.py's `encode`, whose pieces `find_pieces` finds. Raises InputError for a
-    vocabulary too large.
+    byte_ids, rank and made are as in bpe.py's `encode`; find_pieces is bpe.py's. Raises InputError for a vocabulary
+    that is too large.
     """
 
     def __init__(self, byte_ids, rank, made, n_vocab, find_pieces):
@@ -34,7 +34,7 @@ class FastEncoder:
         self._forget()
 
     def _forget(self):
-        """Start a new memory, from pieces to their ids; another thread may be reading the old one, so it stays."""
+        """Start a new memory, from pieces to their ids; the old one stays, as another thread may be reading it."""
         self._known = {}
         self._room = MEMORY_SIZE
 
@@ -64,7 +64,7 @@ class FastEncoder:
 
 
 def copy_to_places(ids, numbers):
-    """The ids of a text, an array. ids: those of its different pieces, list of str. numbers: which stands where."""
+    """The ids of a text, an array. ids: those of its different pieces, list of str. numbers: which piece is where."""
     sizes = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
     begins = np.cumsum(sizes) - sizes
     counts = sizes[numbers]

@@ -1,11 +1,11 @@
-"""What bpe.py's `merge` does to a piece, fast: by a heap for one piece, in NumPy for many short ones or one very long.
+"""bpe.py's `merge`, faster: by a heap for a single piece, in NumPy for many short pieces or a very long one.
 
-A text that a tokenizer has not met before brings thousands of new words at once. Merging them side by side takes a
-tenth of the time.
+A text that is new to a tokenizer brings thousands of new words at once. Merging them side by side takes a tenth of the
+time.
 
-The ids of a piece are returned as the characters of a str, the id 262 as U+0106. Strings are joined several times as
-fast as tuples are chained, and Python's garbage collector, which every few thousand new tuples looks at all there are,
-leaves them alone.
+The ids of a piece are returned as the characters of a str: the id 262 is U+0106. Strings are joined several times as
+fast as tuples are chained, and are ignored by Python's garbage collector, which looks at all tuples whenever a few
+thousand new ones have come.
 """
 
 import sys
@@ -18,7 +18,7 @@ import numpy as np
 from numgpt.tokenizer.pair_ranks import PairRanks, parts_come_first
 from numgpt.tokenizer.row import GAP, Row, parts
 
-MOST_IDS = sys.maxunicode + 1  # that there are characters for
+MOST_IDS = sys.maxunicode + 1  # as many as there are characters
 LONGEST_IN_BATCH = 32  # bytes of a piece: the work grows with their square
 SMALLEST_BATCH, LARGEST_BATCH = 50, 2**16  # pieces: fewer are faster one by one, more need too much memory
 LONG = 2**16  # bytes of a piece: with fewer the heap may be faster, by up to 0.1 s
@@ -30,12 +30,12 @@ def to_characters(ids):
 
 
 def from_characters(text):
-    """The ids, an array."""
+    """The ids in such a str, as an array."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 class Merger:
-    """Merges pieces. byte_ids, rank and made are those of bpe.py's `encode`."""
+    """Merges pieces. byte_ids, rank and made are as in bpe.py's `encode`."""
 
     def __init__(self, byte_ids, rank, made, n_vocab):
         self._byte_ids, self._rank, self._made, self._n_vocab = byte_ids, rank, made, n_vocab
@@ -50,7 +50,7 @@ class Merger:
         return parts_come_first(self._rank, self._made)
 
     def merge(self, pieces):
-        """List of different bytes -> {piece: its ids as a str}."""
+        """A list of different pieces, in bytes -> {piece: its ids as a str}."""
         found = {}
         short = [piece for piece in pieces if len(piece) <= LONGEST_IN_BATCH]
         while len(short) >= SMALLEST_BATCH:
@@ -63,7 +63,7 @@ class Merger:
         return self.merge_long(piece) if len(piece) >= LONG and self._parts_come_first else self.merge_alone(piece)
 
     def merge_long(self, piece):
-        """bytes -> str, all equal pairs at once, which is one by one where parts come first (see bpe.py's `merge`).
+        """bytes -> str, all equal pairs at once: the same as one by one if parts come first (see bpe.py's `merge`).
 
         The heap holds the pairs to come, with their ranks, and `waiting` the places where each was seen.
         """
@@ -91,10 +91,10 @@ class Merger:
     def merge_alone(self, piece):
         """bytes -> str, in O(n log n) for n bytes.
 
-        Places keep their neighbours: before[place] and after[place]. A merge leaves its token at the left place and
-        takes the right one out. Behind the last place there is one with None, which has no merge, and whose neighbour
-        is the first: so every place has two. The heap holds rank * size + place, the smallest of which is the pair to
-        merge; an entry whose pair has changed since is passed over.
+        The neighbours of a place are before[place] and after[place]. A merge leaves its token at the left place and
+        takes the right one out. After the last place comes one with None, which has no merge and is followed by the
+        first, so that every place has two neighbours. The heap holds rank * size + place, the smallest of which is the
+        pair to merge; an entry whose pair has changed since is skipped.
         """
         symbols = [*map(self._byte_ids.__getitem__, piece), None]
         size = len(symbols)
@@ -119,11 +119,11 @@ class Merger:
 
 
 def merge_side_by_side(pieces, byte_ids, made, rank_of):
-    """List of different bytes -> {piece: its ids as a str}. The work grows with the square of a piece's length.
+    """List of different pieces, in bytes -> {piece: its ids as a str}. The work grows with the square of the length.
 
-    A piece stands in a column of `columns`, all of them `width` symbols long, with the ranks of its pairs in `ranks`. A
-    round merges the best pair of every column, after which all are one symbol shorter; columns without any merge are
-    done and leave, and the pieces that have as many bytes join.
+    A piece is a column of `columns`, all of them `width` symbols long, with the ranks of its pairs in `ranks`. A round
+    merges the best pair of every column, so that all become one symbol shorter; columns without a merge are done and
+    leave, and the pieces with `width` bytes join.
     """
     sizes = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
     longest, never = int(sizes.max()), len(made)
@@ -150,7 +150,7 @@ def merge_side_by_side(pieces, byte_ids, made, rank_of):
 
 
 def take_one_out(columns, ranks, at, new, rank_of):
-    """Columns and ranks after the symbols at `at` and behind it became `new`, in each column."""
+    """Columns and ranks after the symbols at `at` and after it became `new`, in each column."""
     place = np.arange(len(ranks))[:, None]
     columns = np.where(place <= at, columns[:-1], columns[1:])
     ranks = np.where(place[:-1] < at, ranks[:-1], ranks[1:])
@@ -163,7 +163,7 @@ def take_one_out(columns, ranks, at, new, rank_of):
 
 
 def collect(pieces, done):
-    """{piece: its ids as a str}. done: (the numbers of pieces, their ids in as many rows) for each number of ids."""
+    """{piece: its ids as a str}. done: (the indices of pieces, their ids, one row each) for each number of ids."""
     ids = to_characters(np.concatenate([rows.ravel() for _, rows in done]))
     found, start = {}, 0
     for numbers, rows in done:

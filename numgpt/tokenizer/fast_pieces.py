@@ -1,17 +1,17 @@
-r"""The pieces of a text that bpe.py's PATTERN finds, found in NumPy, and which of them are equal.
+r"""Finding in NumPy the pieces that bpe.py's PATTERN finds, and which of them are equal.
 
 A character is a letter, a number, whitespace or something else, and a run is as many of one kind as stand side by side.
-The pattern, put into rules of where a piece begins:
+The pattern as rules of where a piece begins:
 
 1. at the beginning of every run;
-2. of whitespace before a word, at the last character too, which "\s+(?!\S)" leaves;
-3. that one, if it is a space, begins the word's piece, so none begins at the word itself;
-4. 's, 't, 're, 've, 'm, 'll and 'd are a piece where one begins at the apostrophe, and the next begins behind them.
+2. in whitespace before a word, also at the last character, which "\s+(?!\S)" leaves;
+3. if that is a space, it begins the word's piece, so none begins at the word itself;
+4. if a piece begins at an apostrophe, 's, 't, 're, 've, 'm, 'll and 'd are a piece, and the next begins after them.
 
     "I'll be 42,  Ann"    runs "I ' ll _ be _ 42 , __ Ann"    pieces "I 'll _be _42 , _ _Ann"
 
-This takes a fifth of the time of the `regex` package. Pieces are places in the text's UTF-8, and of equal ones only one
-has to become a Python object: a text of a megabyte has twenty times as many pieces as different ones.
+This takes a fifth of the time of the `regex` package. Pieces are places in the text's UTF-8, and of equal pieces only
+one has to become a Python object: a text of a megabyte has twenty times as many pieces as different pieces.
 """
 
 import re
@@ -21,10 +21,10 @@ import numpy as np
 LETTER, NUMBER, OTHER, WHITESPACE = 1, 2, 3, 4
 EXAMPLES = {LETTER: "a", NUMBER: "1", OTHER: "!"}  # in one piece with the next character if that is of the same kind
 
-BLOCK = 2**18  # characters that are looked at together: what is kept of them stays in the processor's cache
-BETWEEN_WORDS = re.compile(r"(?<=\S) (?=\S)")  # a piece begins there, whatever is around
+BLOCK = 2**18  # characters that are processed together: their arrays stay in the processor's cache
+BETWEEN_WORDS = re.compile(r"(?<=\S) (?=\S)")  # a piece begins there, whatever is around it
 
-# Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4), with other factors each time.
+# Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4), with other factors each round.
 FACTORS = np.array(
     [
         (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F),
@@ -40,18 +40,18 @@ HIGH = np.array([2 ** (8 * min(max(n - 8, 0), 7)) - 1 for n in range(LONGEST_KEY
 
 
 class PieceFinder:
-    """find_pieces: that of bpe.py, which tells the kinds of characters: its version of Unicode counts."""
+    """find_pieces: bpe.py's, which also tells the kinds of characters, so that its version of Unicode counts."""
 
     def __init__(self, find_pieces):
         self._find_pieces = find_pieces
-        self._kind_of_code = np.zeros(0x110000, dtype=np.uint8)  # 0 where none was asked for yet
+        self._kind_of_code = np.zeros(0x110000, dtype=np.uint8)  # 0: not asked for yet
         self._kind_of_ascii = self._find_kinds(np.arange(128)).tobytes() + bytes(128)
 
     def find_different(self, text):
         """(different, numbers) for each block of a text.
 
-        different: the different pieces of the block, a list of bytes, with a few of them twice. numbers: for each of
-        all its pieces, in their order, which one of the list it is; an int array.
+        different: the different pieces of the block, a list of bytes, with a few of them twice. numbers: an int array
+        that says of each piece of the block, in order, which one of the list it is.
         """
         for block in find_blocks(text):
             data = block.encode()
@@ -90,7 +90,7 @@ class PieceFinder:
 
 
 def find_blocks(text):
-    """Parts of a text whose pieces are those of the text, none much longer than BLOCK where words have spaces."""
+    """Parts of a text with the same pieces as the text, none much longer than BLOCK if spaces part its words."""
     start = 0
     while start < len(text):
         gap = BETWEEN_WORDS.search(text, start + BLOCK)
@@ -100,9 +100,9 @@ def find_blocks(text):
 
 
 def find_edges(data, kinds):
-    """Where pieces begin in a text's UTF-8, and its length behind them. kinds: the kind of each byte's character."""
+    """Where pieces begin in a text's UTF-8, and after these its length. kinds: the kind of each byte's character."""
     size = len(data)
-    text = np.frombuffer(data + bytes(2), np.uint8)  # as much as is read behind an apostrophe
+    text = np.frombuffer(data + bytes(2), np.uint8)  # as much as is read after an apostrophe
     begins = np.zeros(size + 3, dtype=bool)
     begins[[0, size]] = True
     changes = kinds[1:] != kinds[:-1]
@@ -128,10 +128,10 @@ def find_edges(data, kinds):
 
 
 def find_equal(data, edges):
-    """For each piece the number of one that is equal to it, perhaps its own: the same number for all, but for a few.
+    """For each piece the number of an equal one, perhaps its own: with few exceptions the same for all that are equal.
 
-    Up to 15 bytes, and how many they are, are a key of two words. The pieces are put into a hash table; the one that
-    stays in a slot stands for all with its key, and the others try once more. Longer pieces stand for themselves.
+    Up to 15 bytes and their number make a key of two words. The pieces are put into a hash table; the one that stays in
+    a slot stands for all with its key, and the others try again. Longer pieces stand for themselves.
     """
     sizes = np.minimum(np.diff(edges), LONGEST_KEY + 1)
     padded = data + bytes(16)

@@ -1,4 +1,4 @@
-"""From the vocabulary files in a folder to a tokenizer, if they fit together."""
+"""Loading a tokenizer from the vocabulary files in a folder, which have to fit together."""
 
 from numgpt.errors import InputError
 from numgpt.files import check_path, read_json, read_text
@@ -10,7 +10,7 @@ from numgpt.tokenizer.tables import CharTokenizer, WordTokenizer
 
 _PAIRS = (("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt"))  # OpenAI's names, Hugging Face's
 
-# What the model may say of these, if it says anything, to be GPT-2's.
+# The values that these settings of the model may have, if given, for it to be GPT-2's.
 _NEUTRAL = {
     "dropout": (None, 0),
     "continuing_subword_prefix": (None, ""),
@@ -22,12 +22,13 @@ _BYTE_SYMBOLS = set(SYMBOL_OF_BYTE.values())
 
 
 def load_tokenizer(folder):
-    """The tokenizer of the vocabulary files in a folder; None when there are none.
+    """The tokenizer of the vocabulary files in a folder; None if there are none.
 
-    Looked for in this order: tokenizer.json, which says everything; encoder.json with vocab.bpe (OpenAI's names),
-    vocab.json with merges.txt (Hugging Face's), numgpt's own chars.json and words.json. Beside each of the first three
-    other files may name added tokens (added_files.py). Raises InputError for a file that is damaged, lacks its twin or
-    belongs to another kind of tokenizer, naming the file and, where there is one, the line; OSError as the disk does.
+    They are looked for in this order: tokenizer.json, which says everything; encoder.json with vocab.bpe (OpenAI's
+    names); vocab.json with merges.txt (Hugging Face's); numgpt's own chars.json and words.json. Beside each of the
+    first three, other files may name added tokens (added_files.py). Raises InputError for a file that is damaged, lacks
+    its twin or belongs to another kind of tokenizer, naming the file and, if possible, the line; OSError if reading
+    fails.
     """
     folder = check_path(folder, "folder")
     if (folder / "tokenizer.json").exists():
@@ -46,12 +47,12 @@ def load_tokenizer(folder):
 
 
 def no_vocabulary(name):
-    """The words for a model or folder `name` of which `load_tokenizer` gives None, where a tokenizer is needed."""
+    """The message for a model or folder `name` for which `load_tokenizer` gives None, where a tokenizer is needed."""
     return f"{name} has no vocabulary files: put encoder.json and vocab.bpe, or vocab.json and merges.txt, into it"
 
 
 def _load_pair(vocabulary_path, merges_path):
-    """vocabulary: {token: id} as JSON. merges: a line with the version, then one merge a line, left and right."""
+    """vocabulary: {token: id} as JSON. merges: a line with the version, then one merge per line, left and right."""
     lines = read_text(merges_path).replace("\r\n", "\n").rstrip("\n").split("\n")
     first = 2 if lines[0].startswith("#version") or not lines[0] else 1
     merges = (line.split(" ") for line in lines[first - 1 :])
@@ -61,16 +62,16 @@ def _load_pair(vocabulary_path, merges_path):
 
 
 def load_tokenizer_json(path):
-    """The BPETokenizer of a tokenizer.json. Raises InputError when it is damaged or does not do what GPT-2's does."""
+    """The BPETokenizer of a tokenizer.json. Raises InputError if it is damaged or does not do what GPT-2's does."""
     content = read_json(path)
     model = content.get("model")
     if not isinstance(model, dict):
-        raise InputError(f"{path}: there is no model in it: not a tokenizer.json of Hugging Face's")
+        raise InputError(f"{path}: there is no model in it: not a Hugging Face tokenizer.json")
     _check_model(model, path)
     _check_surroundings(content, path)
     vocabulary, merges = model.get("vocab"), model.get("merges")
     if not isinstance(vocabulary, dict) or not isinstance(merges, list):
-        raise InputError(f"{path}: the model must have a vocab, which is an object, and merges, which are a list")
+        raise InputError(f"{path}: the model must have a vocab, which is an object, and merges, a list")
     added = add_from_files(_add_tokens(vocabulary, content.get("added_tokens"), path), vocabulary, path)
     merges = (_pair(merge, n, path) for n, merge in enumerate(merges))
     return assemble(vocabulary, merges, path, lambda n: f"{path}, merge {n + 1}", added)
@@ -88,28 +89,24 @@ def _pair(merge, n, path):
 def _check_model(model, path):
     kind = model.get("type", "BPE" if "merges" in model else None)
     if kind != "BPE":
-        raise InputError(f"{path}: a tokenizer of the kind {kind!r:.40}; numgpt reads byte-level BPE, as GPT-2's is")
+        raise InputError(f"{path}: a tokenizer of the kind {kind!r:.40}; numgpt reads byte-level BPE, such as GPT-2's")
     for name, fine in _NEUTRAL.items():
         if model.get(name) not in fine:
-            raise InputError(f"{path}: {name} is {model[name]!r:.40}, which GPT-2's byte-level BPE does not know")
+            raise InputError(f"{path}: {name} is {model[name]!r:.40}, which GPT-2's byte-level BPE does not have")
 
 
 def _check_surroundings(content, path):
     if content.get("normalizer") is not None:
-        raise InputError(
-            f"{path}: it has a normalizer, which GPT-2's byte-level BPE has not: another kind of tokenizer"
-        )
+        raise InputError(f"{path}: it has a normalizer, unlike GPT-2's byte-level BPE: another kind of tokenizer")
     cutter = content.get("pre_tokenizer")
     if not isinstance(cutter, dict) or cutter.get("type") != "ByteLevel" or not cutter.get("use_regex", True):
         raise InputError(f"{path}: the pre_tokenizer is not ByteLevel with GPT-2's pattern: another kind of tokenizer")
     if cutter.get("add_prefix_space"):
-        raise InputError(
-            f"{path}: add_prefix_space is set, which would begin every text with a space: GPT-2's is not so"
-        )
+        raise InputError(f"{path}: add_prefix_space is set: every text would begin with a space, unlike GPT-2's")
 
 
 def _add_tokens(vocabulary, entries, path):
-    """{text: AddedToken} of added_tokens; they are put into the vocabulary, where they may be already."""
+    """{text: AddedToken} of added_tokens; they are put into the vocabulary if they are not in it."""
     added = {}
     for entry in entries if isinstance(entries, list) else []:
         add(entry, entry.get("id") if isinstance(entry, dict) else None, added, vocabulary, path)
@@ -120,9 +117,9 @@ def assemble(vocabulary, merges, path, where, added):
     """The tokenizer of a vocabulary {token: id} and an iterable of merges, lists of str that should be pairs of tokens.
 
     path: the vocabulary's file, for errors. where: from the number of a merge to its place in a file, for errors.
-    added: {text: AddedToken}, which no merge has to make. Raises InputError unless the ids are 0 to n - 1, all bytes
-    are there, each merge joins what is there by then into a token, and each token is a byte, or made by a merge, or
-    added, or has a name like <|endoftext|> or [PAD].
+    added: {text: AddedToken}, tokens that no merge has to make. Raises InputError unless the ids are 0 to n - 1, all
+    bytes are there, each merge makes a token of two that exist by then, and each token is a byte, or made by a merge,
+    or added, or has a name like <|endoftext|> or [PAD].
     """
     tokens = tokens_by_id(vocabulary, path)
     missing = sorted(_BYTE_SYMBOLS - vocabulary.keys())
@@ -158,7 +155,7 @@ def _number_merges(vocabulary, merges, where):
         if made is None:
             raise InputError(f"{where(n)}: {left + right!r:.60}, which the merge makes, is not in the vocabulary")
         if pair in pairs:
-            raise InputError(f"{where(n)}: this merge is at {where(list(pairs).index(pair))} already")
+            raise InputError(f"{where(n)}: the same merge is at {where(list(pairs).index(pair))}")
         known.add(made)
         pairs[pair] = made
     return pairs
@@ -168,7 +165,7 @@ def _check_special(special, added, path):
     for token in special:
         if token not in added and token[:1] + token[-1:] not in ("<>", "[]"):
             raise InputError(
-                f"{path}: no merge makes {token!r:.60}: the vocabulary and the merges are not of the same tokenizer, "
+                f"{path}: no merge makes {token!r:.60}: the vocabulary and the merges are of different tokenizers, "
                 "or one of them was cut short"
             )
         try:

@@ -1,4 +1,4 @@
-"""The files in which a byte-level BPE is kept: OpenAI's two, and those of Hugging Face's libraries."""
+"""The files in which a byte-level BPE is stored: OpenAI's two, and those of Hugging Face's libraries."""
 
 import json
 from dataclasses import asdict
@@ -25,7 +25,7 @@ def format_vocabulary(tokens, special):
 
 
 def format_merges(tokenizer):
-    """The bytes of a vocab.bpe: a line for each merge, left and right, behind a line with the version."""
+    """The bytes of a vocab.bpe: a line for each merge, left and right, after a line with the version."""
     return "".join(["#version: 0.2\n", *(f"{merge}\n" for merge in _merges(tokenizer))]).encode()
 
 
@@ -40,7 +40,7 @@ def _merges(tokenizer):
 
 
 def _format_tokenizer_json(tokenizer):
-    """What Hugging Face's tokenizers read: all there is to know."""
+    """The bytes of a tokenizer.json, which is all that Hugging Face's tokenizers need."""
     spaces = {"add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     content = {
         "version": "1.0",
@@ -67,7 +67,7 @@ def _format_tokenizer_json(tokenizer):
 
 
 def _format_settings(tokenizer):
-    """tokenizer_config.json; with a class of GPT-2's, transformers would add <|endoftext|> where it is no token."""
+    """The bytes of a tokenizer_config.json; a GPT-2 class would add <|endoftext|> where it is not a token."""
     end = next((text for text, i in tokenizer.special.items() if i == tokenizer.end_of_text), None)
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -79,6 +79,6 @@ def _format_settings(tokenizer):
 
 
 def _added(tokenizer):
-    """Id -> what Hugging Face's files say of an added token, in the order of the ids."""
+    """Id -> the entry of an added token in Hugging Face's files, in the order of the ids."""
     found = {tokenizer.special[text]: asdict(token) for text, token in tokenizer.added.items()}
     return {i: {"content": fields.pop("text"), **fields} for i, fields in sorted(found.items())}

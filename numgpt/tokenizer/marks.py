@@ -1,6 +1,6 @@
-"""A vocabulary for translating: one for both texts, of which the ids 0, 1 and 2 are marks and no text.
+"""A vocabulary for translation: one for both texts, whose ids 0, 1 and 2 are marks, not text.
 
-What numgpt.model.transformer calls PAD, BEGIN and END comes first; then the 256 bytes, then what the merges make.
+First come the marks that numgpt.model.transformer calls PAD, BEGIN and END, then the 256 bytes, then what merges make.
 """
 
 from numgpt.errors import InputError
@@ -29,4 +29,4 @@ def check_marks(tokenizer, where):
     """Raise InputError, beginning with `where`, unless the ids 0, 1 and 2 of `tokenizer` are marks."""
     marks = set(getattr(tokenizer, "special", {}).values())  # tables of characters and words have none
     if not marks.issuperset(range(len(MARKS))):
-        raise InputError(f"{where}: the tokenizer's ids 0, 1 and 2 must be marks of padding, begin and end: train anew")
+        raise InputError(f"{where}: the tokenizer's ids 0, 1 and 2 must be padding, begin and end marks: train again")

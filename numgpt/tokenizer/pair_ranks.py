@@ -1,4 +1,4 @@
-"""The rank of pairs of ids, looked up in arrays."""
+"""The ranks of pairs of ids, looked up in arrays."""
 
 from itertools import chain
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 class PairRanks:
-    """The rank of pairs of ids, looked up for many at once; the number of merges for a pair that has none.
+    """The ranks of many pairs of ids at once; a pair without a merge gets the number of merges.
 
-    rank: {(left id, right id): rank}. A hash table in a few layers, whose slots hold ranks, in the order of which are
-    the pairs: where two fall into the same slot one of them stays, and the others go on to the next, smaller layer.
+    rank: {(left id, right id): rank}, in the order of the ranks. They are kept in a hash table of a few layers: if
+    several pairs fall into the same slot, the rank of one stays, and the others move to the next, smaller layer.
     """
 
     def __init__(self, rank, n_vocab):
@@ -21,7 +21,7 @@ class PairRanks:
         ranks, multiplier = np.arange(len(rank)), 1
         while len(ranks):
             bits = (2 * len(ranks)).bit_length()
-            multiplier = (multiplier * 6364136223846793005 + 1442695040888963407) % 2**62 | 1  # another one a layer
+            multiplier = (multiplier * 6364136223846793005 + 1442695040888963407) % 2**62 | 1  # another one per layer
             slots = find_slots(self._keys[ranks], multiplier, bits)
             table = np.full(2**bits, self._never, dtype=np.int32)
             table[slots] = ranks
@@ -52,6 +52,6 @@ def find_slots(keys, multiplier, bits):
 
 
 def parts_come_first(rank, made):
-    """Whether each merge was learnt after all that make one of its parts, as in any vocabulary that was learnt."""
+    """Whether each merge was learnt after all merges that make one of its parts, as in any learnt vocabulary."""
     last = dict(zip(made, rank.values(), strict=True))
     return all(last.get(left, -1) < n > last.get(right, -1) for (left, right), n in rank.items())

@@ -1,7 +1,7 @@
-"""A row of symbols in which equal pairs become one symbol all at once, in NumPy.
+"""A row of symbols in which all equal pairs are replaced by a symbol at once, in NumPy.
 
-Long pieces are merged in one (fast_merging.py), and merges are learnt in one that holds all words (trainer.py). A
-symbol is an id; the symbols that stand for a pair afterwards are at its first place:
+Long pieces are merged in a row (fast_merging.py), and merges are learnt in one that holds all words (trainer.py). A
+symbol is an id; the symbol that replaces a pair is put at its first place:
 
     places     0  1  2  3  4  5  6
     symbols    |  t  h  e  |  t  h  |      the pair (t, h) stands at 1 and at 5
@@ -16,9 +16,10 @@ GAP = -1  # the symbol beside the ends of a word, and where one was taken out
 
 
 class Row:
-    """Words of `sizes` ids each, which stand one behind the other in `ids`; two int arrays.
+    """Words of `sizes` ids each, which follow one another in `ids`; two int arrays.
 
-    There is a gap before each and behind the last. The neighbours of a symbol are at before[place] and after[place].
+    There is a gap before each word and after the last. The neighbours of a symbol are at before[place] and
+    after[place].
     """
 
     def __init__(self, ids, sizes):
@@ -30,7 +31,7 @@ class Row:
         self.after[-1] = 0  # no pair begins there
 
     def find(self, pair, places):
-        """Those of the places where the pair stands now, without those that overlap one before: of "aaa" the first."""
+        """Those of the places where the pair is now, without those that overlap one before: in "aaa" the first."""
         places = np.sort(places)
         places = places[(self.symbols[places] == pair[0]) & (self.symbols[self.after[places]] == pair[1])]
         number = np.arange(len(places))
@@ -39,20 +40,21 @@ class Row:
         return places[(number - begin_of_run) % 2 == 0]
 
     def join(self, places, new):
-        """Put the symbol `new` where a pair is at each of the places, which `find` gave."""
+        """Replace the pair at each of the places, which `find` gave, by the symbol `new`."""
         gone = self.after[places]
         self.symbols[places], self.symbols[gone] = new, GAP
         self.after[places] = self.after[gone]
         self.before[self.after[gone]] = places
 
     def touching(self, places):
-        """Where the pairs at `places` begin, and those that share a symbol with them: `join` changes these."""
+        """The places of the pairs at `places`, and of those that share a symbol with them: `join` changes these."""
         places = np.sort(np.concatenate([self.before[places], places, self.after[places]]))
         return places[np.append(True, places[1:] != places[:-1])[: len(places)]]
 
     def by_pair(self, places):
-        """(pairs, places, firsts): the different pairs at the places, as tuples in order; the places, sorted by them,
-        without those where none begins; and where in these the places of each pair begin."""
+        """(pairs, places, firsts): the different pairs at the places, as tuples in order; the places, sorted by pair,
+        without those where none begins; and where among these the places of each pair begin.
+        """
         left, right = self.symbols[places], self.symbols[self.after[places]]
         whole = (left != GAP) & (right != GAP)
         keys = left[whole] << 32 | right[whole]

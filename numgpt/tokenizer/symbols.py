@@ -1,7 +1,7 @@
 """The 256 bytes as printable characters, which is how GPT-2's files spell their tokens.
 
-A vocabulary file holds text, but tokens are bytes. Bytes that print are written as the Latin-1 character of
-that number, the other 68 as the characters from U+0100 on, in order: a space is U+0120, a newline U+010A.
+A vocabulary file holds text, but tokens are bytes. Printable bytes are written as the Latin-1 character of that number,
+the other 68 as the characters from U+0100 on, in order: a space is U+0120, a newline U+010A.
 """
 
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]

@@ -1,4 +1,4 @@
-"""The two tokenizers that textbooks begin with: a table of characters or of words, each with its place as its id."""
+"""The two tokenizers that textbooks begin with: a table of characters or of words, whose places are their ids."""
 
 import json
 import re
@@ -8,15 +8,15 @@ from numgpt.errors import InputError
 from numgpt.files import atomic_write, check_path, quoted, read_json
 from numgpt.tokenizer.common import StreamDecoder, check_ids, check_text, tokens_by_id
 
-UNKNOWN = "<unk>"  # three pieces of any text, so no piece is spelt like it
+UNKNOWN = "<unk>"  # in a text it is three pieces, so no piece is spelt like it
 PIECE = re.compile(r"\w+|\W")
 
 
 class TableTokenizer:
-    """Strings and their places in a list. Joined, the strings of a text's ids are the text again.
+    """A list of strings, whose places are their ids. Joined, the strings of a text's ids give the text again.
 
-    strings: list of different str; raises InputError for others. A subclass says how a text is cut (`encode`), what can
-    come of that (`is_token`) and the name of its `FILE`.
+    strings: list of different str; raises InputError for anything else. A subclass says how a text is cut (`encode`),
+    which strings can result (`is_token`), and the name of its `FILE`.
     """
 
     end_of_text = None
@@ -40,7 +40,7 @@ class TableTokenizer:
         return strings
 
     def decode(self, ids):
-        """Ids -> str. Raises InputError for an id that is no whole number or not 0 <= id < n_vocab."""
+        """Ids -> str. Raises InputError for an id that is not a whole number with 0 <= id < n_vocab."""
         return "".join(map(self.strings.__getitem__, check_ids(ids, self.n_vocab)))
 
     def decode_bytes(self, ids):
@@ -58,7 +58,7 @@ class TableTokenizer:
 
     @classmethod
     def load(cls, path):
-        """The tokenizer that `save` wrote. Raises InputError, naming the file, for anything else; OSError."""
+        """The tokenizer that `save` wrote. Raises InputError for any other file, OSError if reading fails."""
         path = check_path(path, "path")
         strings = tokens_by_id(read_json(path), path)
         try:
@@ -85,13 +85,14 @@ class CharTokenizer(TableTokenizer):
 
     @staticmethod
     def is_token(string):
-        """Whether a string is one character, no half of one."""
+        """Whether a string is one character, not half of one."""
         return len(string) == 1 and not "\ud800" <= string <= "\udfff"
 
     def encode(self, text, allowed_special=()):
         """str -> list of int. There are no special tokens to allow.
 
-        Raises InputError for a character that is not in the vocabulary, with its line and column, and for no text.
+        Raises InputError for a character that is not in the vocabulary, with its line and column, and for anything but
+        a text.
         """
         check_text(text)
         try:
@@ -107,7 +108,7 @@ class CharTokenizer(TableTokenizer):
 
 
 class WordTokenizer(TableTokenizer):
-    """A vocabulary of words and of single characters that are in no word: spaces, punctuation, line breaks.
+    """A vocabulary of words and of the single characters between them: spaces, punctuation, line breaks.
 
     The first token stands for every piece that is not in the vocabulary; it is written <unk>.
 
@@ -121,7 +122,7 @@ class WordTokenizer(TableTokenizer):
     def __init__(self, strings):
         super().__init__(strings)
         if UNKNOWN not in self._id_of:
-            raise InputError(f"there is no {UNKNOWN} among the strings, which every vocabulary of words has")
+            raise InputError(f"there is no {UNKNOWN} among the strings: every vocabulary of words needs it")
 
     @classmethod
     def from_text(cls, text):
@@ -135,7 +136,7 @@ class WordTokenizer(TableTokenizer):
         return string == UNKNOWN or bool(PIECE.fullmatch(string)) and not "\ud800" <= string <= "\udfff"
 
     def encode(self, text, allowed_special=()):
-        """str -> list of int. There are no special tokens to allow. Raises InputError for what is no text."""
+        """str -> list of int. There are no special tokens to allow. Raises InputError for anything but a text."""
         check_text(text)
         unknown = self._id_of[UNKNOWN]
         return [self._id_of.get(piece, unknown) for piece in PIECE.findall(text)]

@@ -12,21 +12,22 @@ from numgpt.tokenizer.fast_pieces import PieceFinder
 from numgpt.tokenizer.row import Row, parts
 from numgpt.tokenizer.symbols import SYMBOL_OF_BYTE
 
-LEAST_COUNT = 2  # a pair that occurs less often is no pattern
+LEAST_COUNT = 2  # a pair that occurs less often is not a pattern
 
 
 def train_bpe(text, vocab_size, progress=None):
     """A BPETokenizer with `vocab_size` tokens: 256 bytes, merges learnt from `text`, and <|endoftext|> last.
 
-    Again and again the most frequent pair of neighbouring tokens becomes a token; of equally frequent ones the pair
-    with the smaller ids. Nothing is merged over the edge of a piece of GPT-2's pattern. A text too small for as
-    many tokens, in which no pair occurs twice any more, gives fewer: see `n_vocab`.
+    Again and again, the most frequent pair of neighbouring tokens becomes a token; of equally frequent pairs, the one
+    with the smallest ids. No merge crosses the edge of a piece of GPT-2's pattern. A text too small for so many tokens,
+    in which no pair occurs twice any more, gives fewer: see `n_vocab`.
 
         >>> tokenizer = train_bpe("aaabdaaabac", 260)
         >>> [tokenizer.tokens[i] for i in tokenizer.merges.values()]
         [b'aa', b'ab', b'aaab']
 
-    progress(done, total), if given, is called as merges are learnt. Raises InputError for a size below 257.
+    progress(done, total), if given, is called as merges are learnt. Raises InputError for a size below 257, and for
+    anything but a text.
     """
     check_text(text)
     note = f"the 256 bytes and {END_OF_TEXT}"
@@ -58,9 +59,9 @@ def count_pieces(text):
 class PairCounts:
     """How often each pair of neighbours occurs, and where, kept up to date merge by merge.
 
-    counts: {word, in bytes: how often it occurs in the text}; the words stand in a row. id_of_byte: an int array. The
-    heap may hold a pair under a count that it had once; such an entry is put back under the right one when it comes up,
-    as counts only fall, and the places of a pair may have lost it since.
+    counts: {word, in bytes: how often it occurs in the text}; the words are put into a row. id_of_byte: an int array.
+    The heap may hold a pair under an earlier count; since counts only fall, such an entry is put back under the right
+    one when it comes up. The places of a pair may have lost it since.
     """
 
     def __init__(self, counts, id_of_byte):
@@ -82,16 +83,16 @@ class PairCounts:
         return None
 
     def merge(self, pair, new):
-        """Put the id `new` in the place of the pair, in every word, from left to right."""
+        """Replace the pair by the id `new` in every word, from left to right."""
         places = self.row.find(pair, self.where.pop(pair))
         touched = self.row.touching(places)
         for old, _, count in self.count(touched):
             self.total[old] -= count
         self.row.join(places, new)
-        self.add(touched)  # where every pair has `new` in it
+        self.add(touched)  # where every pair contains `new`
 
     def add(self, places):
-        """Take in the pairs at the places, none of which occurred before."""
+        """Add the pairs at the places, none of which occurred before."""
         for pair, group, count in self.count(places):
             self.total[pair], self.where[pair] = count, group
             heapq.heappush(self.heap, (-count, pair))

@@ -104,7 +104,7 @@ def test_dropouts_that_differ_are_told_in_one_line(tmp_path):
     config, notices = read_config(path)
     assert config.dropout == 0.2
     assert notices == [
-        f"{path}: resid_pdrop 0.2, embd_pdrop 0.1, attn_pdrop 0.0: training with numgpt has one dropout, and takes "
+        f"{path}: resid_pdrop 0.2, embd_pdrop 0.1, attn_pdrop 0.0: numgpt trains with one dropout, and takes "
         "resid_pdrop"
     ]
     path.write_text(json.dumps(CONFIG), encoding="utf-8")
@@ -114,7 +114,7 @@ def test_dropouts_that_differ_are_told_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value", "meaning"),
     [
-        ("activation_function", "mish", "numgpt has not"),
+        ("activation_function", "mish", "numgpt lacks"),
         ("activation_function", None, ""),
         ("activation_function", ["gelu_new"], ""),
         ("scale_attn_weights", "no", ""),
@@ -135,7 +135,7 @@ def test_dropouts_that_differ_are_told_in_one_line(tmp_path):
         ("sliding_window", 128, "nearest"),
         ("rms_norm_eps", 1e-6, "RMSNorm"),
         ("quantization_config", {"bits": 4}, "few bits"),
-        ("parallel_attn", True, "beside each other"),
+        ("parallel_attn", True, "in parallel"),
     ],
 )
 def test_another_model_is_refused_by_name_and_meaning(tmp_path, field, value, meaning):

@@ -124,7 +124,7 @@ def test_a_missing_configuration(golden, tmp_path, missing):
         (["config.json", "pytorch_model.bin"], "pytorch_model.bin can run code and is never opened"),
         (["model.pt"], "model.pt can run code and is never opened"),
         (["tf_model.h5"], "tf_model.h5 can run code and is never opened"),
-        (["model.safetensors.index.json", "config.json"], "no weight_map in it"),
+        (["model.safetensors.index.json", "config.json"], "it has no weight_map"),
         (["model.safetensors.index.json"], "config.json is missing beside model.safetensors.index.json"),
         (["adapter_config.json", "adapter_model.safetensors"], "an adapter"),
         (["checkpoint-5/config.json"], "no model here, but in checkpoint-5"),

@@ -170,7 +170,7 @@ def test_other_heads_are_left_out_with_one_notice(hugging_face):
     found = match_hugging_face(hugging_face.values(), CONFIG, "a file")
     assert found.tensors.keys() == parameter_shapes(CONFIG).keys()
     assert found.notices == [
-        "a file: left out what has no part in predicting tokens: v_head.*, score.*, multiple_choice_head.*"
+        "a file: left out, as they play no part in predicting tokens: v_head.*, score.*, multiple_choice_head.*"
     ]
 
 

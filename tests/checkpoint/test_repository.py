@@ -255,7 +255,7 @@ def test_white_space_around_the_token_does_not_matter(hub, monkeypatch):
     [
         (401, None, "org/name does not exist, or HF_TOKEN has to be set"),
         (401, TOKEN, "HF_TOKEN is not accepted there, or org/name does not exist"),
-        (403, TOKEN, "its terms may have to be agreed to at http://127.0.0.1"),
+        (403, TOKEN, "its terms may have to be accepted at http://127.0.0.1"),
     ],
 )
 def test_refusals_say_what_to_do(hub, monkeypatch, code, token, words):
@@ -391,7 +391,7 @@ def test_what_is_a_path_is_never_asked_for(hub, tmp_path, path):
 @pytest.mark.parametrize("name", ["org/na me", "/name", "org/", "org/../name", "org/..", "org/n?x"])
 @pytest.mark.usefixtures("hub")
 def test_names_that_are_none(name):
-    with pytest.raises(InputError, match="a repository is called org/name"):
+    with pytest.raises(InputError, match="a repository must be named org/name"):
         repository.download(name)
 
 

@@ -251,7 +251,7 @@ UNREADABLE = {
     "header": table_of_pairs([(b"x", good_entry)], 9),
     "big-endian": table_of_pairs([(b"", message((1, 1), (2, 1))), (b"x", good_entry)], 9),
     "partitioned": table_of_pairs([(b"", HEADER), (b"x", entry((2,), 8, b"1234", slices=b"1"))], 9),
-    "shard 1, but there are 1": table_of_pairs([(b"", HEADER), (b"x", entry((2,), 8, b"1234", shard=1))], 9),
+    "shard 1, but there are only 1": table_of_pairs([(b"", HEADER), (b"x", entry((2,), 8, b"1234", shard=1))], 9),
     "endless key": table_of_pairs([(b"", HEADER), (b"x" * 1001, good_entry)], 9),
     "too many": bytes((1 << 20) + 1),
     "restart": table_of([(b"", b"a")]),

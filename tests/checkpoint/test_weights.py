@@ -251,9 +251,7 @@ def test_notices_are_lines_on_standard_error(tiny, capsys):
     err = capsys.readouterr().err
     assert err.startswith("numgpt: ")
     assert max(len(line) for line in err.splitlines() if str(tiny) not in line) <= 100
-    assert "resid_pdrop 0.3, embd_pdrop 0.0, attn_pdrop 0.0: training with numgpt has one dropout" in " ".join(
-        err.split()
-    )
+    assert "resid_pdrop 0.3, embd_pdrop 0.0, attn_pdrop 0.0: numgpt trains with one dropout" in " ".join(err.split())
 
 
 def test_a_shard_with_a_name_that_no_disk_takes(shards):

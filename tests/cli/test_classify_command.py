@@ -77,8 +77,8 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
         (["classify", "--model", str(run)], b"a\nd\xe9j\xe0", "standard input, line 2: not UTF-8"),
         (["classify", "--model", str(run), "x", "--checkpoint", "9"], b"", "has no checkpoint '9'"),
         (["translate", "--model", str(run), "x"], b"", "a Classifier, which labels texts and does not translate"),
-        (["generate", "--model", str(run), "x"], b"", "a Classifier, which labels texts and is no GPT"),
-        (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is no GPT"),
+        (["generate", "--model", str(run), "x"], b"", "a Classifier, which labels texts and is not a GPT"),
+        (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is not a GPT"),
     ]:
         stdin = SimpleNamespace(buffer=io.BytesIO(stdin), isatty=lambda: False)
         monkeypatch.setattr(sys, "stdin", stdin)

@@ -122,7 +122,7 @@ def test_the_model_that_is_shipped_is_the_default(run, tmp_path, capsys, monkeyp
     assert "tatoeba.org" in (folder / "LICENSE.txt").read_text("utf-8")
     assert not (folder / "encoder.json").exists()
     assert main(["generate", "--model", "english-french", "x"]) == 2
-    assert "a Transformer, which translates and is no GPT" in capsys.readouterr().err
+    assert "a Transformer, which translates and is not a GPT" in capsys.readouterr().err
 
 
 def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
@@ -142,10 +142,10 @@ def test_a_user_s_mistakes(run, tmp_path, capsys, monkeypatch):
         (["translate", "--model", str(run), "x", "--beam", "9" * 18], b"", "choose smaller sizes"),
         (["translate", "--model", str(run), "x", "--length-penalty", "nan"], b"", "--length-penalty must be"),
         (["translate", "--model", str(run), "x", "--checkpoint", "9"], b"", "has no checkpoint '9'"),
-        (["loss", "--model", str(run), __file__], b"", "a Transformer, which translates and is no GPT"),
-        (["evaluate", "text", "--model", str(run), "--file", __file__], b"", "which translates and is no GPT"),
-        (["generate", "--model", str(run), "x"], b"", "a Transformer, which translates and is no GPT"),
-        (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is no GPT"),
+        (["loss", "--model", str(run), __file__], b"", "a Transformer, which translates and is not a GPT"),
+        (["evaluate", "text", "--model", str(run), "--file", __file__], b"", "which translates and is not a GPT"),
+        (["generate", "--model", str(run), "x"], b"", "a Transformer, which translates and is not a GPT"),
+        (["train", "--data", "x", "--out", str(tmp_path / "r"), "--init", str(run)], b"", "is not a GPT"),
     ]:
         stdin = SimpleNamespace(buffer=io.BytesIO(stdin), isatty=lambda: False)
         monkeypatch.setattr(sys, "stdin", stdin)

@@ -259,5 +259,5 @@ def test_mistakes(arguments, message):
 
 
 def test_rules_of_drawing_are_none_of_its():
-    with pytest.raises(TypeError, match="'temperature' is not a rule of beam search; there are logit_bias"):
+    with pytest.raises(TypeError, match="'temperature' is not a rule of beam search; the rules are logit_bias"):
         numgpt.beam_search(make_model(1), [[1]], temperature=1)

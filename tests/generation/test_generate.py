@@ -275,7 +275,9 @@ def test_bad_settings_are_refused_at_the_call(model, setting, values):
 
 @pytest.mark.parametrize("function", [numgpt.generate, numgpt.stream])
 def test_an_unknown_keyword_is_named_and_those_that_there_are(model, function):
-    with pytest.raises(TypeError, match="^'temprature' is not a rule of generation; there are temperature, top_k, .*"):
+    with pytest.raises(
+        TypeError, match="^'temprature' is not a rule of generation; the rules are temperature, top_k, .*"
+    ):
         function(model, [[1, 2]], temprature=1)
     with pytest.raises(TypeError, match="'return_logprobs' is not"):
         numgpt.stream(model, [[1, 2]], return_logprobs=True)

@@ -46,8 +46,8 @@ WRONG = {
     "ints": (X.astype(int), "must be float32 or float64, not"),
     "halves": (X.astype(np.float16), "must be float32 or float64, not"),
     "masked": (np.ma.masked_array(X), "must be a plain array, not MaskedArray"),
-    "nothing": (X[:0], "must have an axis, and numbers along it, but has shape"),
-    "without an axis": (np.array(1.0), "must have an axis, and numbers along it, but has shape"),
+    "nothing": (X[:0], "must have at least one axis and one number, but has shape"),
+    "without an axis": (np.array(1.0), "must have at least one axis and one number, but has shape"),
 }
 
 

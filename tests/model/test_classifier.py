@@ -127,7 +127,7 @@ def test_the_file_has_the_names_of_pytorch(folder):
 
 
 def test_another_model_in_its_place(folder, tmp_path):
-    with pytest.raises(InputError, match="config.json: a Classifier, which labels texts and is no GPT: .numgpt classi"):
+    with pytest.raises(InputError, match="config.json: a Classifier, which labels texts and is not a GPT: .numgpt "):
         load(folder)
     with pytest.raises(InputError, match="holds a Classifier, which labels texts and does not translate: .numgpt clas"):
         load_transformer(folder)

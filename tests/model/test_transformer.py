@@ -38,7 +38,7 @@ def test_weights_that_are_not_the_models(golden):
     for changed, message in [
         (weights | {"encoder.norm.bias": np.ones(5)}, r"encoder.norm.bias has shape \(5,\), but should have \(12,\)"),
         ({name: w for name, w in weights.items() if name != "table"}, "there is no weight 'table'"),
-        (weights | {"more": np.ones(1)}, "'more' is no weight of this configuration"),
+        (weights | {"more": np.ones(1)}, "'more' is not a weight of this configuration"),
     ]:
         with pytest.raises(InputError, match=message):
             Transformer.from_pytorch(model.config, changed, "float64")

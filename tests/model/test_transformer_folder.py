@@ -50,7 +50,7 @@ def test_marks_come_first_and_are_no_text(folder):
 
 
 def test_a_gpt_in_its_place_and_the_reverse(folder, tmp_path):
-    with pytest.raises(InputError, match="config.json: a Transformer, which translates and is no GPT: .numgpt trans"):
+    with pytest.raises(InputError, match="config.json: a Transformer, which translates and is not a GPT: .numgpt "):
         load(folder)
     GPT(GPTConfig(50, 8, 8, 2, 1)).save(tmp_path / "gpt")
     with pytest.raises(InputError, match="gpt holds a GPT, which does not translate: .numgpt generate --model"):
@@ -63,7 +63,7 @@ def test_a_gpt_in_its_place_and_the_reverse(folder, tmp_path):
         ({"vocab": None}, "config.json: vocab must be a whole number"),
         ({"heads": 5}, "config.json: d_model .12. must be divisible by heads .5."),
         ({"layers": 10**7}, "has 6,402 numbers, but config.json makes a model of"),
-        ({"model_type": "bert"}, "config.json: model_type is 'bert', where this model of numgpt's has"),
+        ({"model_type": "bert"}, "config.json: model_type is 'bert', but should be"),
         ({"d_ff": 10, "vocab": 270, "final_norm": False}, "has 6,402 numbers"),
         ({"norm_first": "yes"}, "config.json: norm_first must be True or False"),
     ],
@@ -94,7 +94,7 @@ def test_a_tokenizer_without_marks(tmp_path):
     with pytest.raises(InputError, match="has no vocabulary files"):
         load_transformer(tmp_path)
     CharTokenizer.from_text("abcdef").save(tmp_path)
-    with pytest.raises(InputError, match="the tokenizer's ids 0, 1 and 2 must be marks"):
+    with pytest.raises(InputError, match="the tokenizer's ids 0, 1 and 2 must be padding, begin and end marks"):
         load_transformer(tmp_path)
 
 

@@ -112,7 +112,7 @@ def test_the_longest_special_token_wins(small):
 
 @pytest.mark.parametrize("allowed", [{"<|pad|>"}, "<|pad|>"])
 def test_an_unknown_special_token(small, allowed):
-    with pytest.raises(InputError, match=r"'<\|pad\|>' is no special token .* '<\|endoftext\|>'"):
+    with pytest.raises(InputError, match=r"'<\|pad\|>' is not a special token .* '<\|endoftext\|>'"):
         small.encode("x", allowed_special=allowed)
 
 

@@ -102,7 +102,7 @@ def test_latest_that_leads_nowhere(begin, quiet, stop_after):
     for name in "step-00000009", "../elsewhere", "", "\udcff":
         (begun.run / LATEST).write_bytes(name.encode("utf-8", "surrogateescape"))
         for opens in load, lambda run: session.resume(run, {}):
-            with pytest.raises(InputError, match="latest names no checkpoint"):
+            with pytest.raises(InputError, match="latest does not name a checkpoint"):
                 opens(begun.run)
 
 

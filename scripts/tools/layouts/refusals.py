@@ -90,6 +90,6 @@ for key, value, words in (
     ("num_key_value_heads", 1, "grouped-query"),
     ("num_local_experts", 8, "mixture of experts"),
     ("add_cross_attention", True, "an encoder"),
-    ("activation_function", "mish", "which numgpt has not"),
+    ("activation_function", "mish", "which numgpt lacks"),
 ):
     layout(f"`{key}: {json.dumps(value)}`", words)(foreign(key, value))
