@@ -149,7 +149,7 @@ def test_the_last_step_is_evaluated_and_saved(begin, quiet):
 
 def test_a_loss_that_is_no_number_ends_the_run(begin, quiet):
     begun = begin(lr=1e30, warmup=0, save_every=1, clip=0.0, dtype="float32")
-    with pytest.raises(InputError, match="diverged; .*step-0000000. is whole and from before: .* a smaller --lr"):
+    with pytest.raises(InputError, match="diverged; .*step-0000000. is intact: .* a smaller --lr"):
         train(begun, quiet)
     good = newest_checkpoint(begun.run)
     assert good is not None

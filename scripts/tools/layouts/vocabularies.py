@@ -22,7 +22,7 @@ def tokenized(write_files):
     return write
 
 
-@layout("vocab.json and merges.txt with byte order marks, Windows line ends and blank lines at the end")
+@layout("vocab.json and merges.txt with byte order marks, Windows line endings and blank lines at the end")
 def _(folder, source):
     source.write(folder, source.tensors())
     for name in "vocab.json", "merges.txt":
