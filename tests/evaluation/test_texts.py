@@ -118,11 +118,11 @@ def test_a_user_s_mistakes(model, tmp_path, capsys, content, words, reason):
 def test_what_is_missing_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for words, reason in [
-        (["wikitext-hf-1024"], "`scripts/fetch-texts wikitext-2-raw.test.txt` fetches it"),
+        (["wikitext-hf-1024"], "is missing: fetch it with `scripts/fetch-texts wikitext-2-raw.test.txt`"),
         (["text"], "give one with --file"),
         (["nothing"], "there is no task 'nothing'"),
         ([], "--list"),
-        (["wikitext-hf-512", "--stride", "3"], "has its protocol"),
+        (["wikitext-hf-512", "--stride", "3"], "fixes its protocol"),
     ]:
         assert main(["evaluate", *words]) == 2
         assert reason in capsys.readouterr().err

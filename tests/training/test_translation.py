@@ -82,7 +82,7 @@ def test_sources_of_another_file(tmp_path, tsv):
     (tmp_path / "val.tsv").write_text("1 and 1\tx\nnew\ty\n")
     found = read_pairs(tsv, tmp_path / "val.tsv")
     assert found.split(0.5)[1] == [("1 and 1", "x"), ("new", "y")]
-    assert "1 source of val.tsv in pairs.tsv too" in found.notices[-1]
+    assert "val.tsv shares 1 source with pairs.tsv" in found.notices[-1]
 
 
 def batches_of(seed=0, budget=40):
