@@ -3,16 +3,16 @@
 from numgpt.errors import InputError
 from numgpt.files import quoted
 
-ROTARY = "positions as rotations of queries and keys, where GPT-2 adds a learnt vector"
-GROUPED = "grouped-query attention: heads that share keys and values, where each of GPT-2's has its own"
-EXPERTS = "a mixture of experts, where GPT-2 has one feed-forward network in a block"
-CROSS = "attention to the states of an encoder, which GPT-2 has not"
-LOCAL = "attention to the nearest positions only, where GPT-2's sees all that came before"
-BESIDE = "attention and feed-forward network beside each other, where GPT-2 has one after the other"
-RMS = "RMSNorm, where GPT-2 has LayerNorm"
-ALIBI = "positions as a bias of the attention scores, where GPT-2 adds a learnt vector"
-BIDIRECTIONAL = "attention to what comes after as well, where GPT-2's sees only what came before"
-GATED = "a gated feed-forward network (SwiGLU and its kin), where GPT-2's has no gate"
+ROTARY = "positions as rotations of queries and keys, whereas GPT-2 adds a learnt vector"
+GROUPED = "grouped-query attention: heads that share keys and values, whereas each of GPT-2's has its own"
+EXPERTS = "a mixture of experts, whereas GPT-2 has one feed-forward network per block"
+CROSS = "attention to the states of an encoder, which GPT-2 does not have"
+LOCAL = "attention to the nearest positions only, whereas GPT-2's sees all that came before"
+BESIDE = "attention and feed-forward network beside each other, whereas GPT-2 has one after the other"
+RMS = "RMSNorm, whereas GPT-2 has LayerNorm"
+ALIBI = "positions as a bias of the attention scores, whereas GPT-2 adds a learnt vector"
+BIDIRECTIONAL = "attention to what comes after as well, whereas GPT-2's sees only what came before"
+GATED = "a gated feed-forward network (SwiGLU and its kin), whereas GPT-2's has no gate"
 PACKED = "weights packed into a few bits each, which numgpt does not unpack"
 
 TRANSFORMER = "numgpt-transformer"  # model_type of numgpt's own encoder and decoder, which is no GPT-2
@@ -50,17 +50,17 @@ def check_architecture(fields, path):
         raise InputError(f"{path}: {what} and is no GPT: `numgpt {command} --model` reads it")
     if kind != "gpt2":
         raise InputError(
-            f"{path}: model_type is {quoted(kind)}: another architecture; numgpt computes GPT-2 and what has its parts"
+            f"{path}: model_type is {quoted(kind)}: another architecture; numgpt runs GPT-2 and models of its parts"
         )
     heads = fields.get("n_head", fields.get("num_attention_heads", 12))
     for key, meaning in OTHER_KEYS.items():
         value = fields.get(key)
         same = (key in HEAD_KEYS and value == heads) or (key in EXPERT_KEYS and value == 1)
         if value not in (None, False) and not same:
-            raise InputError(f"{path}: {key} is {quoted(value)}: {meaning}; numgpt computes GPT-2")
+            raise InputError(f"{path}: {key} is {quoted(value)}: {meaning}; numgpt runs GPT-2")
     positions = fields.get("position_embedding_type")
     if positions not in LEARNT_POSITIONS:
         raise InputError(
-            f"{path}: position_embedding_type is {quoted(positions)}, where GPT-2 adds a learnt vector for each "
-            "position; numgpt computes GPT-2"
+            f"{path}: position_embedding_type is {quoted(positions)}, whereas GPT-2 adds a learnt vector for each "
+            "position; numgpt runs GPT-2"
         )

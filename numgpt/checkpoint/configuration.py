@@ -49,7 +49,8 @@ def read_config(path):
     fields["activation_function"] = SYNONYMS.get(activation, activation) if isinstance(activation, str) else activation
     if fields["activation_function"] not in ACTIVATIONS:
         raise InputError(
-            f"{path}: activation_function is {quoted(activation)}, which numgpt has not: {', '.join(ACTIVATIONS)}"
+            f"{path}: activation_function is {quoted(activation)}, which numgpt does not have; it has "
+            f"{', '.join(ACTIVATIONS)}"
         )
     config = _config(path, _names_in(fields), fields)
     return config, _different(dropouts, path)

@@ -156,5 +156,5 @@ def _check_tied(head, wte):
         if not np.array_equal(stored, part, equal_nan=True):
             raise InputError(
                 f"{head.path}: {head.name} differs from wte.weight, but config.json says that they are one matrix: "
-                "set tie_word_embeddings to false in it if the output head is another"
+                "if the output head is a separate matrix, set tie_word_embeddings to false"
             )

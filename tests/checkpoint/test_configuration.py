@@ -114,7 +114,7 @@ def test_dropouts_that_differ_are_told_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value", "meaning"),
     [
-        ("activation_function", "mish", "numgpt has not"),
+        ("activation_function", "mish", "numgpt does not have"),
         ("activation_function", None, ""),
         ("activation_function", ["gelu_new"], ""),
         ("scale_attn_weights", "no", ""),

@@ -206,7 +206,7 @@ def test_signals_that_ask_to_end():
         command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", n, "--signal", name]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "the very numbers of the undisturbed one" in done.stdout
+        assert "the same numbers as the undisturbed one" in done.stdout
 
 
 def test_killed_while_saving():
@@ -214,7 +214,7 @@ def test_killed_while_saving():
     command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the very numbers of the undisturbed one" in done.stdout
+    assert "the same numbers as the undisturbed one" in done.stdout
 
 
 def test_a_bar_on_a_terminal(command, monkeypatch, capsys):
