@@ -22,5 +22,5 @@ def text_field(row, key, where):
     """The text row[key]. Raises InputError if there is none."""
     value = row.get(key)
     if not isinstance(value, str):
-        raise InputError(f"{where}: {quoted(key)} must be a text, not {quoted(value)}: correct it, or fetch it again")
+        raise InputError(f"{where}: {quoted(key)} must be a string, not {quoted(value)}: correct it, or fetch it again")
     return value

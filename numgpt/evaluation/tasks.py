@@ -111,7 +111,7 @@ TASKS = {
 def text_task(protocol, stride):
     """The Task for any text: protocol "strided" with a stride, None being the context, or "rolling"."""
     if not isinstance(protocol, str) or protocol not in ("strided", "rolling"):
-        raise InputError(f"there is no protocol {quoted(protocol)} for a text: there are strided and rolling")
+        raise InputError(f"there is no protocol {quoted(protocol)} for a text: choose strided or rolling")
     if protocol == "rolling":
         if stride is not None:
             raise InputError("rolling windows have no stride: leave --stride out, or say --protocol strided")
@@ -130,7 +130,7 @@ def text_task(protocol, stride):
 def find_task(name, protocol=None, stride=None):
     """The Task of a name. Raises InputError for an unknown one, and for a protocol or stride that the task fixes."""
     if not isinstance(name, str) or name not in (*TASKS, "text"):
-        raise InputError(f"there is no task {quoted(name)}: there are {', '.join([*TASKS, 'text'])}")
+        raise InputError(f"there is no task {quoted(name)}: choose from {', '.join([*TASKS, 'text'])}")
     if name == "text":
         return text_task("strided" if protocol is None else protocol, stride)
     if protocol is not None or stride is not None:

@@ -24,7 +24,7 @@ def gather(
     """Everything about `subject`: dicts, lists and arrays, for `packing.pack` or `packing.unpack_to_lists`.
 
     name: the model's. checkpoints: (label, function that loads it) of each, for part 10; with fewer than two, `steps`
-    steps of SGD take their place. other: (name, model) to compare with. Raises InputError if its shape is another.
+    steps of SGD take their place. other: (name, model) to compare with. Raises InputError if that has another shape.
     """
     model, exact = subject.model, subject.exact
     found = trace(exact, *subject.batch)
@@ -70,7 +70,7 @@ def from_trace(
 
 
 def about(exact: GPT, model_dtype: str, name: str, prompt: str | None, T: int, layers: list[int]) -> dict[str, Any]:
-    """What the head of the page says."""
+    """What the header of the page says."""
     sizes = {field: getattr(exact.config, field) for field in ("n_layer", "n_head", "n_embd", "n_vocab", "n_ctx")}
     return sizes | {
         "version": numgpt.__version__,

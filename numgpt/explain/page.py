@@ -60,7 +60,7 @@ def in_a_tag(value: Any) -> str:
 def read_strings(language: str) -> dict[str, str]:
     """The table of strings of a language. Raises InputError for a language that has none."""
     if language not in LANGUAGES:
-        raise InputError(f"there is no page in the language {language!r}; there are {', '.join(LANGUAGES)}")
+        raise InputError(f"there is no page in the language {language!r}: choose from {', '.join(LANGUAGES)}")
     strings: dict[str, str] = json.loads(read(f"strings.{language}.json"))
     return strings
 

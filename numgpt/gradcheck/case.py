@@ -1,4 +1,4 @@
-"""A case of the proof: a definition with its backward, their arguments, and the sizes of these."""
+"""A case of the proof: a definition with its backward, and arguments of given sizes."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

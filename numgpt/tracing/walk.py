@@ -138,7 +138,7 @@ class Walk:
         return self.note(at, h + m)
 
     def attention(self, at: str, layer: Attention, n: Array) -> Array:
-        """`Attention.forward`. Scores and probabilities are computed only if asked for."""
+        """`Attention.forward`. Scores and probabilities are computed only if asked for or replaced."""
         qkv = heads(layer.c_attn.forward(n), 3 * layer.n_head)
         q, k, v = (self.note(f"{at}.{name}", part) for name, part in zip("qkv", thirds(qkv), strict=True))
         dropped, p_drop = layer.attn_drop.draw((*q.shape[:3], k.shape[2]), q), layer.attn_drop.p
@@ -214,14 +214,14 @@ def chosen(names: list[str], patterns: Iterable[str] | None, replace: Mapping[st
         raise InputError(f"replace must be a dict, {{name: array}}, not {quoted(replace)}")
     for name in replace:
         if name not in names:
-            raise InputError(f"replace: there is no value {quoted(name)}; there are {examples(names)}")
+            raise InputError(f"replace: there is no value {quoted(name)}; the values are {examples(names)}")
     if patterns is None:
         return set(names)
     found: set[str] = set()
     for pattern in texts(patterns, "names"):
         fitting = [name for name in names if fnmatchcase(name, pattern)]
         if not fitting:
-            raise InputError(f"names: {quoted(pattern)} matches no value; there are {examples(names)}")
+            raise InputError(f"names: {quoted(pattern)} matches no value; the values are {examples(names)}")
         found.update(fitting)
     return found
 
@@ -234,7 +234,7 @@ def texts(several: Any, what: str) -> list[str]:
         found = [several]
     for text in found:
         if not isinstance(text, str):
-            raise InputError(f"{what} must be texts, not {quoted(text)}")
+            raise InputError(f"{what} must be strings, not {quoted(text)}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The evaluation with the lowest loss so far, which decides what is kept and when patience ends."""
+"""The evaluation with the lowest loss so far, which decides what is kept and when patience runs out."""
 
 import math
 from dataclasses import asdict, dataclass

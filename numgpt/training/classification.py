@@ -45,7 +45,8 @@ def start(data, val_data, settings, device, progress):
 
 
 def labels_of(name, lines):
-    """The labels in (text, label) lines, sorted. Raises InputError for fewer than two, or more than half the lines."""
+    """The labels in (text, label) lines, sorted. Raises InputError for one alone, or for more than a label per two
+    lines."""
     labels = sorted({label for _, label in lines})
     if len(labels) < 2:
         raise InputError(f"{name} has only one label to train on, {quoted(labels[0])}: there is nothing to tell apart")

@@ -30,8 +30,10 @@ class Document(NamedTuple):
 
 
 class Found(NamedTuple):
-    """documents: a list of Document. sha256: of the file, or of a folder's names and files. left_out: a line on
-    others."""
+    """What `read_documents` finds. sha256: of the file, or of a folder's names and files.
+
+    left_out: a line for the user on what was left out, or None.
+    """
 
     documents: list[Document]
     sha256: str
@@ -151,7 +153,7 @@ def read_record(record, where):
 def check_string(value, name, where):
     """Raise InputError unless `value` is a str that UTF-8 can encode."""
     if not isinstance(value, str):
-        raise InputError(f"{where}: {name} must be a text, not {quoted(value)}")
+        raise InputError(f"{where}: {name} must be a string, not {quoted(value)}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -20,7 +20,7 @@ from numgpt.training.documents import STANDARD_INPUT, counted, decode_text
 class Pairs:
     """A list of (source, target); the name and the SHA-256 of the file that they come from.
 
-    notices: lines for the user. held_out: the Pairs held out; None if some of these are. columns: the names of the two.
+    notices: lines for the user. held_out: the Pairs held out; None if some of these are. columns: their names.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Pairs:
 
 
 def read_pairs(path, val_path=None, columns=("source", "target")):
-    """The Pairs in the TSV at `path`; val_path: the TSV of those held out. "-" is standard input. columns: their names.
+    """The Pairs in the TSV at `path`; val_path: the TSV of those held out. "-" is standard input. columns: as in Pairs.
 
     Raises InputError, naming the line, for a single column or an empty side, and for data that is not text; OSError if
     reading fails.

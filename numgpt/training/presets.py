@@ -212,5 +212,5 @@ def fit(preset, options, start):
 def named(name):
     """The Preset of that name. Raises InputError if there is none."""
     if name not in PRESETS:
-        raise InputError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
+        raise InputError(f"there is no preset {name!r}: choose from {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -38,7 +38,7 @@ def read_published(size):
     """The published numbers of the model `size` ("124M"): section -> list of entries. Raises InputError for others."""
     published = json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
     if size not in published["models"]:
-        raise InputError(f"nothing is published about a model {size!r}: there are {', '.join(published['models'])}")
+        raise InputError(f"nothing is published about a model {size!r}: choose from {', '.join(published['models'])}")
     sections = published["models"][size]
     for entry in sections.get("losses", []) + sections.get("training", []):
         if entry["ids"] == "tinyshakespeare":

@@ -100,7 +100,7 @@ def test_rows_are_joined_as_the_guide_has_them():
         (b"a", [], "has only 1 tokens"),
         (b"ab cd", ["--stride", "0"], "stride must be from 1"),
         (b"ab cd", ["--stride", "100000"], "stride must be from 1"),
-        (b"ab cd", ["--protocol", "x"], "there are strided and rolling"),
+        (b"ab cd", ["--protocol", "x"], "choose strided or rolling"),
         (b"ab cd", ["--protocol", "rolling", "--stride", "3"], "have no stride"),
         (b"ab cd", ["--limit", "0"], "the limit must be at least 1"),
         (b"ab cd", ["--batch-size", "0"], "the batch size must be at least 1"),
