@@ -45,8 +45,7 @@ def start(data, val_data, settings, device, progress):
 
 
 def labels_of(name, lines):
-    """The labels in (text, label) lines, sorted. Raises InputError for one alone, or for more than a label per two
-    lines."""
+    """The labels in (text, label) lines, sorted. Raises InputError for a single label, or for too many to learn."""
     labels = sorted({label for _, label in lines})
     if len(labels) < 2:
         raise InputError(f"{name} has only one label to train on, {quoted(labels[0])}: there is nothing to tell apart")

@@ -54,7 +54,7 @@ def test_the_paper_is_shown_and_not_compared(capsys):
     show({"word_perplexity": 37.3698, **found}, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("published            word_perplexity 37.3698 +- 0.01 for 124M: equal (workofart/")
-    assert lines[-1].startswith("paper                WikiText-2 perplexity 29.41: of GPT-2's paper, table 3; its")
+    assert lines[-1].startswith("paper                WikiText-2 perplexity 29.41: from GPT-2's paper, table 3; its")
     assert lines[-1].endswith("are not public, so nothing can be compared")
 
 
