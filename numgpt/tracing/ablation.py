@@ -37,8 +37,8 @@ def ablate(model: GPT, ids: Any, targets: Any, what: str | Iterable[str]) -> lis
     """An Ablation for each part in `what`, a name or several, on ids and targets, (B, T) each.
 
     "h.3" is block 3, "h.3.attn" its attention, "h.3.mlp" its feed-forward network, "h.3.attn.5" its head 5,
-    "h.3.mlp.77" its neuron 77. A part that is left out writes zeros; of a whole attention or feed-forward network, its
-    bias is left out too. The model's gradients are restored afterwards. Raises InputError as `trace` does, without
+    "h.3.mlp.77" its neuron 77. A part that is left out writes zeros, which for a whole attention or feed-forward
+    network includes its bias. The model's gradients are restored afterwards. Raises InputError as `trace` does, without
     targets, and for a part that the model does not have.
     """
     check_model(model)

@@ -85,7 +85,7 @@ class PairBatches:
 
     @staticmethod
     def count(_, tgt, __):
-        """(number of targets, number of tokens), both the targets."""
+        """(number of targets, number of tokens), which are the same."""
         n = int(np.count_nonzero(tgt[:, 1:] != PAD))
         return n, n
 
