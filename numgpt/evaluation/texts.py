@@ -35,7 +35,7 @@ def totals(text):
 
 
 def encode(text, tokenizer):
-    """The ids of a text. Raises InputError for a text without words, and for a single id, which leaves nothing to predict."""
+    """The ids of a text. Raises InputError if it has no words, or fewer than two ids, so that nothing is predicted."""
     ids = tokenizer.encode(text)
     if len(ids) < 2 or not text.strip():
         raise InputError(f"the text has only {len(ids)} tokens, and {len(text.split())} words: give a longer one")
