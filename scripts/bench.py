@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""How fast numgpt is, as ratios: it and a peer do the same work in turn, A B A B ..., in one run on one machine.
+"""How fast numgpt is, as ratios: numgpt and a peer do the same work in turn, A B A B ..., in one run on one machine.
 
     python scripts/bench.py [--quick] [--avx2] [--json FILE] [--vocabulary DIR] [--text FILE] [--seen FILE] [NAME ...]
 
-Absolute times depend on the machine and on what else it does; a ratio of medians measured side by side says more.
-A ratio above 1 means that numgpt is faster, or needs less memory. Where it says so, the matrix products of the work
-are measured in turn with it by themselves: what share of the time they would fill is how close it comes to what the
-machine can do. Peak memory is that of two steps in a process of its own for each side.
+Absolute times depend on the machine and its load; a ratio of medians measured side by side says more. A ratio above 1
+means that numgpt is faster, or needs less memory. For some of the work, its matrix products alone are measured too, in
+turn with it: the share of the time that they fill tells how close it comes to what the machine can do. Peak memory is
+that of two steps in a separate process for each side.
 
-The peers come with `pip install -e '.[bench]'`; where one is not installed, its line says so. The tokenizer is
-measured with GPT-2's vocabulary files in DIR, on texts of about a megabyte, of which FILE behind --seen is of the same
-kind as FILE behind --text.
+The peers come with `pip install -e '.[bench]'`; if one is not installed, its line says so. The tokenizer is measured
+with GPT-2's vocabulary files in DIR, on texts of about a megabyte: --text, and --seen, a text of the same kind.
 """
 
 import argparse
@@ -95,7 +94,7 @@ def main():
 
 
 def write(results, path):
-    """The results so far, after every row: a run that is broken off leaves what it has."""
+    """Write the results so far, after every row, so that an interrupted run leaves what it has."""
     if path:
         Path(path).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
@@ -107,8 +106,8 @@ def parse_arguments():
     parser.add_argument("--avx2", action="store_true", help="without AVX-512, both sides, on a processor that has it")
     parser.add_argument("--json", metavar="FILE", help="write the figures here as well")
     parser.add_argument("--vocabulary", metavar="DIR", help="a folder with GPT-2's encoder.json and vocab.bpe")
-    parser.add_argument("--text", metavar="FILE", help="a text for what works on texts")
-    parser.add_argument("--seen", metavar="FILE", help="a text of the same kind, which the tokenizer meets first")
+    parser.add_argument("--text", metavar="FILE", help="a text for the work that needs one")
+    parser.add_argument("--seen", metavar="FILE", help="a text of the same kind, which the tokenizer encodes first")
     parser.add_argument("--wikitext", metavar="FILE", help="WikiText-2's raw test text, as fetch-texts fetches it")
     parser.add_argument("--lambada", metavar="FILE", help="lambada_test.jsonl")
     parser.add_argument("--peak", choices=["numgpt", "peer"], help=argparse.SUPPRESS)
@@ -120,7 +119,7 @@ def parse_arguments():
 
 
 def why_not(bench, inputs):
-    """What is missing for a measurement; None when nothing is."""
+    """What is missing for a measurement; None if nothing is."""
     missing = [NEEDED[need] for need in getattr(bench, "needs", ()) if getattr(inputs, need) is None]
     if missing:
         return f"it needs {' '.join(missing)}"
@@ -129,13 +128,13 @@ def why_not(bench, inputs):
 
 
 def peak_mb(name, side):
-    """Peak resident memory of one side's two training steps in a process of its own."""
+    """The peak resident memory of two training steps of one side, in a separate process, in MB."""
     command = [sys.executable, __file__, name, "--peak", side]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
 def describe(name, peer, row):
-    """A row for people: the ratio in one line, and whatever else was measured below it."""
+    """A row for people to read: the ratio in one line, and whatever else was measured below it."""
     digits = 0 if row["unit"] == "MB" else 4
     medians = f"{row['peer_median']:10.{digits}f} {row['numgpt_median']:10.{digits}f} {row['unit']:2}"
     lines = [f"{name:24} {peer:22} {medians} {row['ratio']:6.2f}  {row['ratio_min']:.2f} - {row['ratio_max']:.2f}"]

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""What only a GPU can show: that numgpt is right on it, and how fast. One command, some minutes, one table.
+"""What only a GPU can show: that numgpt is right on it, and how fast. One command, a few minutes, one table.
 
     python scripts/gpu_check.py [--json FILE] [PART ...]
 
 Needs a GPU, CuPy and NumPy; the comparisons also torch and transformers, without which their lines say so. The parts
 are gradients (every gradient check, and every kernel against its definition), parity (the 124M shape against numgpt on
-the CPU, against its definitions on the GPU and against PyTorch), precision (the gradient in tf32 and bf16 beside the
-exact one), steps (ten training steps beside the CPU's), training, decoding and memory (beside PyTorch and transformers,
-in turn in one run). Speeds are ratios, the peer's time over numgpt's: above 1 numgpt is faster. Exit status 1 when
-something is wrong, 2 where there is no GPU; a ratio that misses its target is told and is no error. A part that fails
-leaves the others their figures.
+the CPU, against its definitions on the GPU and against PyTorch), precision (the gradient in tf32 and bf16 against the
+exact one), steps (ten training steps against the CPU's), training, decoding and memory (against PyTorch and
+transformers, in turn in one run). Speeds are ratios, the peer's time over numgpt's: above 1, numgpt is faster. The exit
+status is 1 if something is wrong, 2 if there is no GPU; a ratio that misses its target is reported, but is no error. If
+a part fails, the others still run.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from numgpt.training import clip_gradients  # noqa: E402
 SMALL = GPTConfig()  # the 124M shape
 DEVICE = "cuda"
 CHECKS = gradcheck.CHECKS
-PARITY_SHAPE = 3, 1024  # the fewest rows with which attention goes through two blocks of queries
+PARITY_SHAPE = 3, 1024  # the fewest rows for which attention takes two blocks of queries
 STEPS_SHAPE, TRAINING_SHAPE = (4, 64), (8, 1024)
 PROMPT, NEW_TOKENS = 32, 64
 PAIRS = 10
@@ -60,7 +60,7 @@ def batch(shape):
 
 
 def check_gradients(table):
-    """Every check of `numgpt gradcheck`, the error of each that is worst beside what is allowed."""
+    """Every check of `numgpt gradcheck`: the error of each that is largest relative to its tolerance."""
     for name in CHECKS:
         rows = list(gradcheck.check(name, device=DEVICE))
         worst = max(rows, key=lambda row: row.error / row.tolerance if row.error == row.error else np.inf)
@@ -68,7 +68,7 @@ def check_gradients(table):
 
 
 def check_parity(table):
-    """Logits, loss and every gradient, float32 exact, against the CPU's, the definitions' and PyTorch's."""
+    """Logits, loss and every gradient, in exact float32, against the CPU's, the definitions' and PyTorch's."""
     ids, targets = batch(PARITY_SHAPE)
     ours = GPT(SMALL, device=DEVICE)
     logits, loss, gradients = our_results(ours, ids, targets)
@@ -95,7 +95,7 @@ def our_results(model, ids, targets):
 
 
 def cpu_results(_, ids, targets):
-    """The same of the same model on the CPU."""
+    """The same for the same model on the CPU."""
     return our_results(GPT(SMALL), ids, targets)
 
 
@@ -106,7 +106,7 @@ def definitions_results(_, ids, targets):
 
 
 def check_precision(table):
-    """The gradient with products in tf32 and bf16 against the exact one: off by what rounding explains, and by some."""
+    """The gradient with products in tf32 and bf16 against the exact one: off by some, but no more than by rounding."""
     ids, targets = batch(PARITY_SHAPE)
     model = GPT(SMALL, device=DEVICE)
     gradients = {}
@@ -149,7 +149,7 @@ def our_step(model, shape):
 
 
 def seconds(function, device):
-    """How long it takes until the GPU is done with it."""
+    """How long a function takes until the GPU has finished."""
     synchronize(device)
     start = time.perf_counter()
     function()
@@ -158,7 +158,7 @@ def seconds(function, device):
 
 
 def compare_times(table, what, theirs, ours, target):
-    """Both in turn, after both have been warmed up; the median of the ratios."""
+    """Time both in turn, after a warm-up; add the median of the ratios."""
     for function in (theirs, ours) * 2:
         function()
     pairs = [(seconds(theirs, DEVICE), seconds(ours, DEVICE)) for _ in range(PAIRS)]
@@ -169,7 +169,7 @@ def compare_times(table, what, theirs, ours, target):
 
 
 def check_training(table):
-    """A training step of the 124M shape beside eager PyTorch's."""
+    """A training step of the 124M shape against eager PyTorch's."""
     for precision, peer, target in ("tf32", "tf32", 0.6), ("bf16", "autocast bf16", 0.5):
         what = f"training step, 124M, B=8 T=1024, {precision}: PyTorch {peer}"
         if table.lacks("torch", what):
@@ -186,7 +186,7 @@ def check_training(table):
 
 
 def check_memory(table):
-    """The most memory that is in use at once in a training step, float32."""
+    """The peak memory of a training step in float32."""
     what = "peak memory, training, 124M, B=8 T=1024: over PyTorch's"
     if table.lacks("torch", what):
         return
@@ -198,7 +198,7 @@ def check_memory(table):
 
 
 def our_peak(step):
-    """Bytes, counted as CuPy's pool hands them out and takes them back."""
+    """The peak memory of a step, in bytes, counted as CuPy's pool hands them out and takes them back."""
     import cupy
 
     class Peak(cupy.cuda.MemoryHook):
@@ -220,7 +220,7 @@ def our_peak(step):
 
 
 def free_memory():
-    """Give back what is no longer used, so that one side's leftovers do not stand in the other's way."""
+    """Free memory that is no longer used, so that one side's leftovers do not count against the other."""
     import cupy
 
     gc.collect()
@@ -230,7 +230,7 @@ def free_memory():
 
 
 def check_decoding(table):
-    """Greedy generation beside transformers', float32: 32 tokens read, 64 written."""
+    """Greedy generation against transformers', in float32: 32 tokens read, 64 written."""
     for B, target in (1, 1.0), (64, 0.7):
         what = f"decoding, 124M, batch {B}: transformers' generate"
         ids = np.random.default_rng(0).integers(0, SMALL.n_vocab, (B, PROMPT))
@@ -255,7 +255,7 @@ PARTS = {
 
 
 def run_part(name, table):
-    """Whatever happens in a part, the next finds exact products and free memory."""
+    """Run a part; whatever happens in it, the next finds exact products and free memory."""
     try:
         PARTS[name](table)
     except Exception as error:
@@ -265,7 +265,7 @@ def run_part(name, table):
 
 
 def machine():
-    """What the figures belong to."""
+    """The machine that the figures belong to."""
     versions = {"Python": platform.python_version(), "NumPy": np.__version__}
     for name in "torch", "transformers":
         if sys.modules.get(name):
@@ -285,7 +285,7 @@ def main():
         print(f"nothing can be measured here: {problem}", file=sys.stderr)
         return 2
     started = time.perf_counter()
-    to_device(np.zeros(1), DEVICE)  # so that the first part does not pay for waking the GPU
+    to_device(np.zeros(1), DEVICE)  # so that the first part's time does not include starting the GPU
     table = Table()
     for name in args.parts or PARTS:
         run_part(name, table)

@@ -14,7 +14,12 @@ EXERCISES = sorted(FOLDER.glob("*.py"))
 # the first of each is the bug that the exercise names.
 BUGS = {
     "01_linear": [
-        ("dweight +=", "dweight[...] =", "weight", "backward overwrites it instead of adding to it: write += for ="),
+        (
+            "dweight +=",
+            "dweight[...] =",
+            "weight",
+            "backward overwrites it instead of adding to it: write += instead of =",
+        ),
         ("dy_rows.sum(0)", "dy_rows[0]", "bias", "in no simple way"),
     ],
     "02_embedding": [("np.add.at(dweight, ids, dy)", "dweight[ids] += dy", "weight", "whose id occurs more than once")],
@@ -30,8 +35,8 @@ BUGS = {
     ],
     "04_gelu": [("1 - t * t", "(1 - t) ** 2", "input", "in no simple way")],
     "05_layernorm": [
-        ("g - g.mean(", "g - 2 * g.mean(", "input", "the mean is left out, or taken out twice"),
-        ("g - g.mean(-1, keepdims=True) -", "g -", "input", "the mean is left out, or taken out twice"),
+        ("g - g.mean(", "g - 2 * g.mean(", "input", "the mean is left out, or subtracted twice"),
+        ("g - g.mean(-1, keepdims=True) -", "g -", "input", "the mean is left out, or subtracted twice"),
         (" - xhat * (g * xhat).mean(-1, keepdims=True)", "", "input", "is xhat * mean(g * xhat) left out?"),
     ],
     "06_cross_entropy": [("/ len(counted)", "/ len(p)", "input", "it is 0.8 times what it should be")],

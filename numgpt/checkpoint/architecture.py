@@ -57,10 +57,10 @@ def check_architecture(fields, path):
         value = fields.get(key)
         same = (key in HEAD_KEYS and value == heads) or (key in EXPERT_KEYS and value == 1)
         if value not in (None, False) and not same:
-            raise InputError(f"{path}: {key} is {quoted(value)}: {meaning}; numgpt computes GPT-2")
+            raise InputError(f"{path}: {key} is {quoted(value)}: {meaning}; numgpt runs GPT-2")
     positions = fields.get("position_embedding_type")
     if positions not in LEARNT_POSITIONS:
         raise InputError(
-            f"{path}: position_embedding_type is {quoted(positions)}, where GPT-2 adds a learnt vector for each "
-            "position; numgpt computes GPT-2"
+            f"{path}: position_embedding_type is {quoted(positions)}, whereas GPT-2 adds a learnt vector for each "
+            "position; numgpt runs GPT-2"
         )

@@ -29,7 +29,7 @@ def add_model_arguments(parser):
 
 
 def add_processes_argument(parser, of=""):
-    """--processes, for work that is dealt out."""
+    """Add --processes, for work that several processes can share."""
     parser.add_argument(
         "--processes",
         metavar="N",

@@ -7,7 +7,7 @@ from numgpt.cli.translate import lines_of_input
 from numgpt.errors import InputError
 from numgpt.files import naming
 
-LINES = 256  # of standard input that are labelled together
+LINES = 256  # of standard input, labelled together
 MOST_TOKENS = 2048  # of a text: attention's memory grows with the square
 EPILOG = """examples:
   numgpt classify --model run "I would buy it again."

@@ -1,12 +1,12 @@
-"""Work that is dealt to several processes: those of --processes N, or those that mpiexec has started.
+"""Work that is dealt to several processes: those of --processes N, or those that mpiexec started.
 
     if follow_mpi(follow): return 0
     with leading_mpi(), dealing(args.processes, args.device) as deal:
         for result in deal(work, items): ...
 
-`deal` yields work(item) in the order of the items, as the built-in map does, which it is for one process. Every process
-gets `work` once, by pickle, with all that it holds: the very model of the first process, and not what may by now stand
-under the same name. The first process alone reads, prints and writes.
+`deal` yields work(item) in the order of the items, as the built-in map does; for one process it is that map. Every
+process gets `work` once, pickled with all that it holds: the first process's own model, not one that may have taken its
+name since. Only the first process reads, prints and writes.
 """
 
 import multiprocessing
@@ -23,21 +23,24 @@ from numgpt.kernels.cpu.threads import cut_for, n_available, n_cores
 from numgpt.training.parallel.processes import cores_of, end_with_the_first, keep_to
 from numgpt.training.parallel.start import mpi, read_number
 
-EXPECTED = InputError, OSError, MemoryError  # what rank 0 tells in a line; anything else is a bug, with its traceback
+EXPECTED = (
+    InputError,
+    OSError,
+    MemoryError,
+)  # what rank 0 reports in one line; anything else is a bug, with its traceback
 LOST = (
-    "a process is gone, perhaps as memory ran out: take fewer --processes; with --out, the same command continues "
+    "a process has died, perhaps because memory ran out: use fewer --processes; with --out, the same command continues "
     "where this one ended"
 )
 
 
 @contextmanager
 def dealing(processes, device):
-    """A function deal(work, *columns), as the built-in map; the processes that it started are gone in the end.
+    """A context with a function deal(work, *columns), like the built-in map; processes that it started end with it.
 
-    The results are the same but for rounding however many processes there are, as all cut their work as a single one
-    would; they have the same bits where each has one BLAS thread.
-    processes: the text of --processes, None being 1. Raises InputError for what is no number of them, for several on a
-    GPU, and where one of them is lost.
+    For any number of processes the results are the same but for rounding, as each cuts its work as a single one would;
+    they are the same to the bit if each has one BLAS thread. processes: the text of --processes; None: 1. Raises
+    InputError for anything but a number of processes, for several on a GPU, and if one of them dies.
     """
     n = read_processes(processes, device)
     try:
@@ -51,7 +54,7 @@ def dealing(processes, device):
 
 
 def read_processes(text, device):
-    """--processes as a number, of which None is 1. Raises InputError for several on a GPU."""
+    """--processes as a number; None: 1. Raises InputError for several on a GPU."""
     n = 1 if text is None else read_number(text)
     if device != "cpu" and (n > 1 or mpi()):
         raise InputError("several processes work on the CPU only: leave out --device, or --processes")
@@ -59,7 +62,7 @@ def read_processes(text, device):
 
 
 def deal_to_pool(stack, n, work, *columns):
-    """By n processes of this machine, each of which takes the next item when it is ready."""
+    """Deal to n processes of this machine, each of which takes the next item when it is ready."""
     context = multiprocessing.get_context("spawn")
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(n, context, begin, (work, n_cores(), context.Value("i", 0), cores_of(n)))
@@ -71,7 +74,7 @@ def deal_to_pool(stack, n, work, *columns):
                 child.kill()
         pool.shutdown(cancel_futures=True)
 
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the others inherit: Ctrl-C is for this process
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the others inherit it: Ctrl-C is for this process
     try:
         return pool.map(do, *columns)
     finally:
@@ -79,7 +82,7 @@ def deal_to_pool(stack, n, work, *columns):
 
 
 def begin(work, cut, n_begun, cores):
-    """In a process of the pool: take the share of the cores that is next, and `work`."""
+    """In a process of the pool: take the next share of the cores, and `work`."""
     global _work
     cut_for(cut)
     threading.Thread(target=end_with_the_first, daemon=True).start()
@@ -95,7 +98,7 @@ def do(*item):
 
 
 def deal_by_mpi(team, work, *columns):
-    """By the processes of mpiexec, in rounds: in each, rank r gets the item number r of those that are left."""
+    """Deal to the processes of mpiexec, in rounds: in each, rank r gets item r of those that are left."""
     cut = n_available(os.getppid())  # of mpiexec: it may have bound this process to one of its cores
     cut_for(cut)
     team.comm.bcast((work, cut), 0)
@@ -112,7 +115,7 @@ def deal_by_mpi(team, work, *columns):
 
 
 def follow(team, orders):
-    """At another rank than 0: its part of every round."""
+    """At every rank but 0: do its part of each round."""
     while orders is not None:
         work, cut = orders
         cut_for(cut)
@@ -122,13 +125,13 @@ def follow(team, orders):
 
 
 def play(comm, work, hand):
-    """The work on the items in one's hand; at rank 0, the results of all ranks in order."""
+    """Do the work on the items in `hand`; at rank 0, return the results of all ranks in order."""
     found = comm.gather([outcome(work, item) for item in hand], 0)
     return [result for part in found or [] for result in part]
 
 
 def outcome(work, item):
-    """What `work` gives, or the error that rank 0 is to tell."""
+    """The result of `work`, or the error that rank 0 is to report."""
     try:
         return work(*item)
     except EXPECTED as error:

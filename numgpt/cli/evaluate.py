@@ -1,4 +1,4 @@
-"""`numgpt evaluate`: a figure, with the name of the protocol that it was computed by."""
+"""`numgpt evaluate`: a figure, with the name of the protocol by which it was computed."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from numgpt.cli.progress import units_bar
 EPILOG = """examples:
   numgpt evaluate --list                                                all tasks
   numgpt evaluate wikitext-lm-eval --model 124M                         word perplexity 37.37, as published
-  numgpt evaluate lambada-lm-eval --model 124M --limit 200              a part of it, with the standard error
+  numgpt evaluate lambada-lm-eval --model 124M --limit 200              part of it, with the standard error
   numgpt evaluate hellaswag-llm.c --model 124M --out rows.jsonl         resumes if it was interrupted
   numgpt evaluate text --file book.txt --protocol strided --stride 256  any text
   numgpt evaluate text --file book.txt --protocol rolling
@@ -94,7 +94,7 @@ def lead(args):
             out=args.out,
             deal=deal,
         )
-    on_terminal = sys.stdout.isatty() and not mpi()  # mpiexec has a terminal of its own between, whoever reads
+    on_terminal = sys.stdout.isatty() and not mpi()  # under mpiexec, stdout is a terminal of mpiexec's own
     show({"model": args.model, **result}, as_json=args.json or not on_terminal)
     return 0
 

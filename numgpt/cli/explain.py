@@ -104,7 +104,7 @@ def explain_translation(args, source, target):
     told |= {"--json": args.json, "--steps": args.steps != STEPS, "--language": args.language != "en"}
     for option, value in told.items():
         if value:
-            raise InputError(f"{option} is for a GPT, and {args.model} holds a Transformer: its page shows everything")
+            raise InputError(f"{option} is for a GPT, but {args.model} holds a Transformer: its page shows everything")
     model, tokenizer = load_transformer(args.model, args.dtype, args.device, args.checkpoint)
     ids = read(source, "the text", tokenizer)
     if not ids:

@@ -25,7 +25,7 @@ def continue_file(args, rules, stop):
 
 
 def continue_prompts(args, rules, stop, deal):
-    """Continue them where they go; `deal` is as the built-in map."""
+    """Continue the prompts and write the lines where they go; `deal` is like the built-in map."""
     prompts = read_prompts(args.prompts_file)
     if args.out is None:
         writer = Writer(args, rules, stop)

@@ -39,7 +39,7 @@ def check_own_layer(target, shapes, seed):
 
 
 def rows_of_check(module):
-    """The Rows of an exercise, by the definitions, whose forward keeps exactly what the book says."""
+    """The Rows of an exercise, computed with the definitions, whose forward keeps exactly what the book says."""
     with use_kernels("plain"):
         rows = module.check()
         return rows if isinstance(rows, Rows) else Rows(rows)

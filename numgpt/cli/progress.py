@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def learning_bar():
-    """A function progress(done, total) that draws a bar for the merges being learnt; None if stderr is no terminal."""
+    """A function progress(done, total) that draws a bar for the merges being learnt; None without a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -34,7 +34,7 @@ def units_bar():
         def progress(done, total, figures):
             name = figures["stderr_of"]
             bar.total = total
-            value = "beyond all numbers" if figures[name] is None else f"{figures[name]:.6g}"
+            value = "overflow" if figures[name] is None else f"{figures[name]:.6g}"
             bar.set_postfix_str(f"{name.replace('_', ' ')} {value}", refresh=False)
             bar.update(done - bar.n)
 

@@ -17,7 +17,7 @@ TO_OPEN = {
     errno.EACCES: "its permissions do not allow it: change them, or give another",
     errno.EPERM: "its permissions do not allow it: change them, or give another",
     errno.ENAMETOOLONG: "give a shorter name",
-    errno.ELOOP: "its links lead in a circle",
+    errno.ELOOP: "its links form a circle",
     errno.EIO: "the disk failed: back up what is on it, and try again",
     errno.EMFILE: "too many files are open in this shell (ulimit -n)",
 }

@@ -42,7 +42,7 @@ With --resume, a larger --max-steps may be given, and these options may change: 
 --sample-every, --keep, --patience, --bleu-sentences, --recompute, --device and --precision.
 """
 COMMANDS = {"text": "generate", "translate": "translate", "classify": "classify"}  # what reads a run of a task
-STATUS_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+STATUS_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 BUSY = "numgpt: another process is training in this folder; waiting for it to end"
 TAKEN = "another process is starting or training a run in {0}: give another folder, or continue that run later"

@@ -11,7 +11,7 @@ from numgpt.errors import InputError
 from numgpt.training import metrics
 
 LINE_SECONDS = 30
-WAIT_SECONDS = 1  # from one look at the clock to the next
+WAIT_SECONDS = 1  # between two looks at the clock
 
 
 class Report:

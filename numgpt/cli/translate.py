@@ -7,7 +7,7 @@ from numgpt.cli.arguments import DEFAULT_TRANSLATOR, add_checkpoint_argument, de
 from numgpt.errors import InputError
 from numgpt.files import atomic_write, decode_utf8, naming, read_standard_input
 
-LINES = 256  # of standard input that are translated together
+LINES = 256  # of standard input, translated together
 MOST_TOKENS = 512  # of a text: longer texts than in training are translated worse, and memory grows
 EPILOG = """examples:
   numgpt translate "I love you."

@@ -1,4 +1,4 @@
-"""Numbers with the names of the protocols that made them, and what others published for them."""
+"""Evaluation by named protocols, and the comparison with published figures."""
 
 from numgpt.evaluation.run import evaluate
 from numgpt.evaluation.tasks import TASKS

@@ -1,13 +1,14 @@
-"""From the records of a run's units to the figures that are printed: the reducers."""
+"""The reducers: from the records of a run's units to the figures that are printed."""
 
 import math
 import sys
 
 
 def of_text(records, totals):
-    """Of log-probabilities of a text: per token, per word and per byte.
+    """The figures of a text from its log-probabilities: per token, per word and per byte.
 
-    totals: {"words", "bytes"} of the whole text, or {} where only a part of it was scored, which has neither figure.
+    totals: {"words", "bytes"} of the whole text, or {} if only part of it was scored, which has no figure per word or
+    byte.
     """
     nats = sum(record["nats"] for record in records)
     tokens = sum(record["tokens"] for record in records)
@@ -39,22 +40,22 @@ def stderr_of_mean(values):
 
 
 def accuracy(name, right):
-    """The share of what is right, a list of bool, under `name`, and its standard error."""
+    """The share of True in `right`, a list of bool, as `name`, and its standard error."""
     return {name: sum(map(bool, right)) / len(right), f"{name}_stderr": stderr_of_mean(right)}
 
 
 def cuts(records):
-    """In how many records a context was too long for the model and was cut on the left."""
+    """The number of records whose context was too long for the model and was cut on the left."""
     return {"contexts_cut": sum(record["cut"] > 0 for record in records)}
 
 
 def exp(nats):
-    """e^nats; None where that is beyond all floating-point numbers, since Infinity is not JSON."""
+    """e^nats; None if that overflows, since Infinity is not JSON."""
     return math.exp(nats) if nats < math.log(sys.float_info.max) else None
 
 
 def exp_stderr(nats, stderr):
-    """The standard error of e^nats, to first order; None where either is unknown, or it is beyond all numbers."""
+    """The standard error of e^nats, to first order; None if either is unknown, or it overflows."""
     value = exp(nats)
     found = None if value is None or stderr is None else value * stderr
     return None if found == math.inf else found

@@ -3,8 +3,8 @@
     lm-eval     "Roof shingle removal: A man is sitting on a roof. He"    + " starts pulling up roofing on a roof."
     llm.c       "A man is sitting on a roof. he"                          + " starts pulling up roofing on a roof."
 
-Both take the ending with the largest log-probability (`accuracy`), and with the largest one divided by its length
-(`accuracy_norm`), which is in characters for the first and in tokens for the second.
+Both choose the ending with the largest log-probability (`accuracy`), and the one for which this is largest after
+division by the ending's length (`accuracy_norm`), in characters for the first and in tokens for the second.
 """
 
 import re
@@ -21,7 +21,7 @@ BRACKETS = re.compile(r"\[.*?\]")  # WikiHow's marks: [header], [step], [substep
 
 
 def clean(text):
-    """A text without the marks of the WikiHow part, as the lm-evaluation-harness takes them out.
+    """A text without the marks of the WikiHow part, removed as in the lm-evaluation-harness.
 
     >>> clean("How to sew [title] Thread it. [step] Take  a needle")
     'How to sew. Thread it. Take a needle'
@@ -46,7 +46,7 @@ def harness_units(text, name, tokenizer, n_ctx):
 
 
 def llm_c_units(text, name, tokenizer, n_ctx):
-    """(Units, {}): llm.c's prompts, context and ending encoded apart, and the lengths in tokens."""
+    """(Units, {}): llm.c's prompts, context and ending encoded separately, and the lengths in tokens."""
     units = []
     for where, row in json_lines(text, name):
         endings, label = read_endings(row, where)
@@ -57,7 +57,7 @@ def llm_c_units(text, name, tokenizer, n_ctx):
 
 
 def read_endings(row, where):
-    """(endings, which one is right) of a row. Raises InputError where they are not as HellaSwag has them."""
+    """(endings, index of the right one) of a row. Raises InputError if they are not in HellaSwag's form."""
     endings, label = row.get("endings"), row.get("label")
     if not isinstance(endings, list) or len(endings) < 2 or not all(isinstance(text, str) for text in endings):
         raise InputError(f"{where}: 'endings' must be a list of two texts or more, not {quoted(endings)}")
@@ -71,7 +71,7 @@ def read_endings(row, where):
 
 
 def record(unit, scores):
-    """What is kept of a row: the endings' log-probabilities, and all that it takes to choose among them."""
+    """The record of a row: the endings' log-probabilities, and everything needed to choose among them."""
     return {"nats": [score.nats for score in scores], "tokens": [len(score.logprobs) for score in scores], **unit.about}
 
 
@@ -91,6 +91,6 @@ def reduce(records, totals):
 
 
 def per_length(record):
-    """Each ending's nats over its length; one that the harness's rules left without characters is the worst."""
+    """Each ending's nats divided by its length; one that the harness's rules left without characters ranks last."""
     pairs = zip(record["nats"], record["lengths"], strict=True)
     return [nats / length if length else -np.inf for nats, length in pairs]

@@ -1,12 +1,12 @@
-"""A run's records in a file, a line each, so that an interrupted run resumes where it was.
+"""A run's records in a file, one per line, so that an interrupted run resumes where it stopped.
 
     {"task": "lambada-lm-eval", "model_sha256": ...}    what the records were made from, and how
     {"unit": 0, "nats": -17.4, ...}
     {"unit": 1, ...}
     {"figures": {...}}                                  once all are there
 
-A process that is killed leaves the beginning of this, the last line perhaps cut off. Numbers are written to the last
-bit, and units are read in the same batches again, so that the end is the same however often a run was broken off.
+A process that is killed leaves the beginning of this, its last line perhaps cut off. Numbers are written to the last
+bit, and a resumed run reads units in the same batches, so the result is the same however often a run is interrupted.
 """
 
 import json
@@ -20,16 +20,16 @@ from numgpt.files import check_path, naming, parse_json, quoted
 
 @contextmanager
 def open_journal(path, head):
-    """A Journal at `path`, which is made where it is missing; in memory alone where `path` is None.
+    """A context with the Journal at `path`, which is created if missing; in memory only if `path` is None.
 
-    head: what the records are made from, a dict for JSON. Raises InputError where the file has those of another head,
-    or something else, and where another process writes to it; OSError as the disk does.
+    head: what the records are made from, a dict for JSON. Raises InputError if the file has another head, or is
+    something else, and if another process is writing to it; OSError if reading or writing fails.
     """
     if path is None:
         yield Journal(None, [])
         return
     path = check_path(path, "the file for the results")
-    busy = f"{path} is being written by another run: wait for its end"
+    busy = f"{path} is being written by another run: wait for it to end"
     mode = "r+b" if path.exists() else "x+b"
     with naming(path), exclusive(f"{path}.lock", busy, wait=False), open(path, mode) as file:
         records = read(file, path, line_of(head))
@@ -37,20 +37,20 @@ def open_journal(path, head):
 
 
 class Journal:
-    """The records so far, and the file that they and those to come stand in; None for no file."""
+    """The records so far, and the file that holds them; None for no file."""
 
     def __init__(self, file, records):
         self.file, self.records = file, records
 
     def append(self, records):
-        """Add records and flush them to the disk."""
+        """Add records and flush them to disk."""
         for record in records:
             self.write({"unit": len(self.records), **record})
             self.records.append(record)
         self.flush()
 
     def finish(self, figures):
-        """Add the last line, where there was room left for it."""
+        """Add the last line, the figures."""
         self.write({"figures": figures})
         self.flush()
 
@@ -70,14 +70,16 @@ def line_of(fields):
 
 
 def read(file, path, head):
-    """The records in an open file. It is left at their end, and what stands behind them, a line cut off or the last
-    one, is taken away; a file without a whole line gets the head."""
+    """The records in an open file, which is left at their end.
+
+    Anything after them, a line cut off or the figures, is removed; a file without a complete line gets the head.
+    """
     data = file.read()
     whole, end, _ = data.rpartition(b"\n")
     first, *lines = whole.split(b"\n")
     if not end:
         if not head.startswith(data):
-            raise InputError(f"{path} is there and is not of `numgpt evaluate`: name another file")
+            raise InputError(f"{path} exists, but was not written by `numgpt evaluate`: name another file")
         file.seek(0)
         file.truncate()
         file.write(head)
@@ -99,12 +101,12 @@ def read(file, path, head):
 
 
 def check_head(found, head, path):
-    """Raise InputError, which says what differs, unless the first line of the file is the head."""
+    """Raise InputError, saying what differs, unless the first line of the file is the head."""
     if found == head:
         return
     theirs, mine = parse_json(found, path, 1), json.loads(head)
     if "task" not in theirs:
-        raise InputError(f"{path} is there and is not of `numgpt evaluate`: name another file")
+        raise InputError(f"{path} exists, but was not written by `numgpt evaluate`: name another file")
     key = next((key for key in mine if theirs.get(key) != mine[key]), "version")
     what = {"model_sha256": "another model", "file_sha256": "another text"}.get(key)
     what = what or f"a run whose {key} is {quoted(theirs.get(key))}, where this one's is {quoted(mine.get(key))}"

@@ -1,8 +1,8 @@
-"""LAMBADA (Paperno et al. 2016): the last word of a passage, which needs the whole passage to be guessed.
+"""LAMBADA (Paperno et al. 2016): the last word of a passage, which can only be guessed from the whole passage.
 
     {"text": "... He'd never seen such a big dog"}
 
-OpenAI's file has a passage a line. Two protocols are in use: all tokens of the last word, after the words before it
+OpenAI's file has one passage per line. Two protocols are in use: all tokens of the last word, after the words before it
 (the lm-evaluation-harness), or the last token alone, which may be only the end of a word and is guessed more often.
 """
 
@@ -18,12 +18,12 @@ def passages(text, name):
     for where, row in json_lines(text, name):
         passage = text_field(row, "text", where)
         if len(passage.split()) < 2:
-            raise InputError(f"{where}: a passage needs a last word and one before it, and has only {quoted(passage)}")
+            raise InputError(f"{where}: a passage needs a last word and one before it, but this is {quoted(passage)}")
         yield where, passage
 
 
 def last_word_units(text, name, tokenizer, n_ctx):
-    """(Units, {}): the last word is all that follows the last space, with that space."""
+    """(Units, {}): the last word is everything after the last space, and that space."""
     units = []
     for where, passage in passages(text, name):
         context, _, word = passage.rpartition(" ")
@@ -44,13 +44,13 @@ def last_token_units(text, name, tokenizer, n_ctx):
 
 
 def record(unit, scores):
-    """What is kept of a passage; greedy says whether each scored token is the likeliest."""
+    """The record of a passage; greedy: whether each scored token is the likeliest."""
     [score] = scores
     return {"nats": score.nats, "tokens": len(score.logprobs), "greedy": bool(score.greedy.all()), **unit.about}
 
 
 def reduce(records, totals):
-    """Per word: e to the mean nats of a passage's whole last word, as the harness has it, and not per token."""
+    """The figures, per word as in the harness, not per token: e to the mean -log p of a whole last word."""
     n, nats = len(records), sum(record["nats"] for record in records)
     stderr = figures.stderr_of_mean([record["nats"] for record in records])
     return {
@@ -65,7 +65,7 @@ def reduce(records, totals):
 
 
 def reduce_last_token(records, totals):
-    """Per token, of which each passage has one."""
+    """The figures, per token, of which each passage has one."""
     n, nats = len(records), sum(record["nats"] for record in records)
     accuracy = figures.accuracy("accuracy", [record["greedy"] for record in records])
     return {

@@ -9,7 +9,7 @@ def split_ids(context, continuation, tokenizer):
     """(ids of the context, ids of the continuation), as the lm-evaluation-harness splits a text.
 
     Whitespace at the end of the context belongs to the continuation, as GPT-2's tokens begin with their spaces. The
-    continuation's ids are what the two texts together have beyond the context's.
+    continuation's ids are those of the joined text beyond the context's.
     """
     stripped = context.rstrip()
     whole = tokenizer.encode(context + continuation)
@@ -20,8 +20,9 @@ def split_ids(context, continuation, tokenizer):
 def unit_of_endings(context, endings, n_ctx, where, **about):
     """The Unit of one context, a list of ids, and the lists of ids that may follow it.
 
-    Where a context is too long it is cut on the left, and about["cut"] says how many ids the longest cut took. Raises
-    InputError, which begins with `where`, for an ending that is longer than the model's context or empty.
+    A context that is too long is cut on the left, and about["cut"] is the number of ids cut, at most. Raises
+    InputError, which begins with `where`, for an empty context, and for an ending that is empty or longer than the
+    model's context.
     """
     if not context:
         raise InputError(f"{where}: there is no context before what is to be predicted")

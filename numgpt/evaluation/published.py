@@ -1,8 +1,7 @@
-"""What others published for a task, and how far from it a result is.
+"""What others published for a task, and how far a result is from it.
 
-`published.json` has for each task which text the figures are of, and for each size of GPT-2 the figures, each with its
-source and how far from it is still equal: what its digits and the arithmetic of those who made it leave open. The
-paper's figures are only shown.
+For each task, `published.json` names the text and has the figures for each size of GPT-2, each with its source and a
+tolerance: what its digits and its authors' arithmetic leave open. The paper's figures are only shown.
 """
 
 import json
@@ -20,9 +19,9 @@ def read_published():
 
 
 def compare(result, config):
-    """{"published": comparisons, "paper": figures of the paper's} of a result of `evaluate`, for a model of `config`.
+    """{"published": comparisons, "paper": the paper's figures} for a result of `evaluate` and a model of `config`.
 
-    Empty for a part of the text, for another text, and for a model of another shape than the published ones.
+    Empty for part of the text, for another text, and for a model of a shape that nobody published.
     """
     task = read_published()["tasks"].get(result["task"])
     size = size_of(config)
@@ -34,17 +33,17 @@ def compare(result, config):
 
 
 def compare_figure(result, entry, size):
-    """An entry of published.json beside the figure that was computed."""
+    """An entry of published.json with the verdict on the computed figure."""
     computed = result[entry["figure"]]
     if computed is None:
-        return {"model": size, **entry, "verdict": "differs: the figure is beyond all numbers"}
+        return {"model": size, **entry, "verdict": "differs: the figure overflows"}
     difference = computed - entry["value"]
     equal = abs(difference) <= entry["tolerance"]
     return {"model": size, **entry, "verdict": "equal" if equal else f"differs by {difference:+.6g}"}
 
 
 def is_text(result, task):
-    """Whether a result is of the text that the published figures are of; HellaSwag's is known by its lines."""
+    """Whether a result is for the text of the published figures; HellaSwag's is recognised by its number of lines."""
     if "sha256" in task:
         return result["file_sha256"] == task["sha256"]
     return result["units"] == task["units"]

@@ -1,4 +1,4 @@
-"""Run a task: read the text, score its units chunk by chunk, reduce, compare with what is published."""
+"""Run a task: read the text, score its units chunk by chunk, reduce, compare with published figures."""
 
 import hashlib
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from numgpt.kernels import kernels_in_use
 from numgpt.model.gpt import check_model
 from numgpt.numbers import check_number
 
-BATCHES = 4  # in a chunk, so that windows of like length find each other
+BATCHES = 4  # in a chunk, so that windows of similar length can be read together
 
 
 def evaluate(
@@ -32,15 +32,16 @@ def evaluate(
     out=None,
     deal=map,
 ):
-    """The figures of one task, a dict with what made them beside them, and with what is published for them.
+    """The figures of one task, a dict, with how they were computed and what is published for them.
 
     task: a name (`numgpt evaluate --list` has them), or "text" with protocol="strided" and a stride, or "rolling".
-    file: the text; a task that has one of its own looks for it in the current folder. limit: score only the first so
-    many units (windows, pages, lines); what then needs the whole text is left out, and nothing is compared. batch_size:
-    windows that are read together. progress: called as progress(done, total, figures so far) after every few units.
-    out: a file for each unit's record, from which an interrupted run resumes. deal: as the built-in map; it may have
-    several processes do the work. Raises InputError for a wrong argument, a text that does not fit the task, a model
-    that cannot do it, and records of another run in `out`; OSError as the disk does.
+    file: the text; a task that has one of its own looks for it in the current folder. limit: score only the first
+    `limit` units (windows, pages, lines); figures that need the whole text are then left out, and nothing is compared.
+    batch_size: windows that are read together. progress: called as progress(done, total, figures so far) after every
+    few units. out: a file for each unit's record, from which an interrupted run resumes. deal: a function like the
+    built-in map, which may spread the work over processes. Raises InputError for a wrong argument, a text that does not
+    fit the task, a model that is not suited to it, and records of another run in `out`; OSError if reading or writing
+    fails.
     """
     check_model(model)
     chosen = find_task(task, protocol, stride)
@@ -84,7 +85,7 @@ def evaluate(
 
 @contextmanager
 def without_dropout(model):
-    """The model in eval mode, and then in the mode it was in."""
+    """A context in which the model is in eval mode; its mode is then restored."""
     training = model.training
     model.eval()
     try:
@@ -94,19 +95,19 @@ def without_dropout(model):
 
 
 def figures_of(task, records, totals, path):
-    """What a task makes of its records. Raises InputError where those of the file `path` are not what it writes."""
+    """The task's figures for its records. Raises InputError if those of the file `path` are not what it writes."""
     try:
         return task.reduce(records, totals)
     except (KeyError, TypeError, ValueError) as error:
         if path is None:
             raise
         raise InputError(
-            f"{path} was changed, its records lack something ({error}): remove it and start again"
+            f"{path} was changed: its records lack something ({error}); remove it and start again"
         ) from None
 
 
 def how_computed(model, batch_size):
-    """What else decides the records, to their last bits."""
+    """What else the records depend on, to their last bits."""
     return {
         "model_sha256": hashlib.sha256(to_host(model.values).data).hexdigest(),
         "dtype": model.dtype.name,
@@ -136,12 +137,12 @@ def find_text(name, task, file):
     path = task.file if file is None else file
     check_path(path, "the file")
     if path != "-" and not Path(path).exists() and task.file is not None:
-        raise InputError(f"{path} is not there: `scripts/fetch-texts {task.file}` fetches it, or name it with --file")
+        raise InputError(f"{path} is missing: fetch it with `scripts/fetch-texts {task.file}`, or name it with --file")
     return path
 
 
 def chunks(units, n_windows):
-    """The Units in lists of at least n_windows windows; where they are cut depends on nothing else."""
+    """The Units in lists of at least n_windows windows; the cuts depend on nothing else."""
     chunk, size = [], 0
     for unit in units:
         chunk.append(unit)

@@ -1,4 +1,4 @@
-"""What a model makes of windows: the log-probability of each id that is scored, and whether it was the likeliest."""
+"""A model's scores for windows: the log-probability of each scored id, and whether it was the likeliest."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from numgpt.backend import array_module, to_host
 from numgpt.layers.base import inferring
 
 ROWS = 512  # positions whose logits are held at once: at 50257 tokens 100 MB in float32
-CHUNK = 2**18  # logits that are worked on at once on the CPU, so that they stay in its cache
+CHUNK = 2**18  # logits processed at once on the CPU, so that they stay in its cache
 
 
 class Score(NamedTuple):
-    """Of one window's scored ids: log-probabilities in nats, (n_scored,), and which were the likeliest, bool."""
+    """Of one window's scored ids, (n_scored,) each: log-probabilities in nats, and whether each was the likeliest."""
 
     logprobs: np.ndarray
     greedy: np.ndarray
@@ -24,7 +24,7 @@ class Score(NamedTuple):
 
 
 def score_windows(model, windows, batch_size):
-    """One Score for each of `windows`, in their order; at most batch_size are read at once, those of like length.
+    """A Score for each of `windows`, in order; at most batch_size, of similar lengths, are read at once.
 
     Raises InputError for a window that is longer than the context or has ids outside the vocabulary.
     """
@@ -38,7 +38,7 @@ def score_windows(model, windows, batch_size):
 
 
 def score_batch(model, windows):
-    """A Score for each Window, read together. What pads the shorter ones comes after them, where none of them looks."""
+    """A Score for each Window, read together. Padding comes after the shorter ones, where no id attends to it."""
     ids = padded([window.ids[:-1] for window in windows])
     with inferring():
         states = model.final_states(model.check_ids(ids))
@@ -46,7 +46,7 @@ def score_batch(model, windows):
 
 
 def padded(rows):
-    """Lists of ids as one array, (B, longest), with zeros behind the shorter ones."""
+    """Lists of ids as one array, (B, longest), with zeros after the shorter ones."""
     ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
     for place, row in zip(ids, rows, strict=True):
         place[: len(row)] = row
@@ -54,7 +54,7 @@ def padded(rows):
 
 
 def score_states(model, states, windows, pasts):
-    """A Score for each Window from the final states, (B, T, C), of its ids from number pasts[b] on."""
+    """A Score for each Window from the final states, (B, T, C), of its ids from index pasts[b] on."""
     ends = [len(window.ids) - 1 - past for window, past in zip(windows, pasts, strict=True)]
     needed = [x[end - w.n_scored : end] for x, w, end in zip(states, windows, ends, strict=True)]
     rows = array_module(states).concatenate(needed)
@@ -66,19 +66,19 @@ def score_states(model, states, windows, pasts):
 
 
 def score_rows(model, states, targets):
-    """(log-probabilities in nats, whether it is the likeliest) of each target after its state, (N, C)."""
+    """(log-probabilities in nats, whether each is the likeliest) of the targets, each after its state, (N, C)."""
     with inferring():
         logits = model.head.forward(states)
     step = max(1, CHUNK // logits.shape[-1]) if isinstance(logits, np.ndarray) else len(logits)
-    with np.errstate(over="ignore", invalid="ignore"):  # damaged weights: who asked looks at the scores
+    with np.errstate(over="ignore", invalid="ignore"):  # damaged weights: the caller checks the scores
         pieces = [score_logits(logits[i : i + step], targets[i : i + step]) for i in range(0, len(logits), step)]
     return tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))
 
 
 def score_logits(logits, targets):
-    """(log softmax(logits)[n, targets[n]], float64 on the host, whether no earlier id or other has a logit as large).
+    """(log softmax(logits)[n, targets[n]], float64 on the host; whether logits[n].argmax() is targets[n]).
 
-    Writes over the logits, (N, V).
+    Overwrites the logits, (N, V).
     """
     xp = array_module(logits)
     here = np.arange(len(targets))

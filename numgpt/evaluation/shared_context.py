@@ -1,4 +1,4 @@
-"""Endings that share a context: it is read once, and each of them continues from the cache that it left."""
+"""Endings that share a context: the context is read once, and each ending continues from its cache."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from numgpt.model import KVCache
 
 
 def score_units(model, units, batch_size):
-    """A list of Scores for each Unit, one a window.
+    """A list of Scores for each Unit, one per window.
 
-    At most batch_size windows are read at once; a Unit whose windows share their context is read with all of them.
-    Raises InputError as `score_windows` does, and for a model whose log-probabilities are not finite numbers.
+    At most batch_size windows are read at once; a Unit whose windows share their context is read in one piece. Raises
+    InputError as `score_windows` does, and for a model whose log-probabilities are not finite numbers.
     """
     scores = [None] * len(units)
     alone = [i for i, unit in enumerate(units) if not unit.shared]
@@ -29,7 +29,7 @@ def score_units(model, units, batch_size):
 
 
 def batches(units, batch_size, n_ctx):
-    """Numbers of the Units that share contexts, in lists of like length that fit the model's context side by side."""
+    """Indices of the Units with a shared context, in batches of similar lengths that fit the model's context."""
     batch, n_windows, tail = [], 0, 0
     sharing = [i for i, unit in enumerate(units) if unit.shared]
     for i in sorted(sharing, key=lambda i: units[i].shared):  # the longest shared part of a batch comes last
@@ -60,7 +60,7 @@ def score_sharing(model, units):
 
 
 def read_contexts(model, contexts):
-    """The KVCache after lists of ids, which are padded on the left to the longest of them."""
+    """The KVCache after reading lists of ids, padded on the left to the longest."""
     lengths = [len(ids) for ids in contexts]
     cache = KVCache(model, len(contexts), lengths)
     ids = padded([[0] * (max(lengths) - len(ids)) + ids for ids in contexts])

@@ -1,8 +1,7 @@
-"""LAMBADA by word and with a filter: the model writes three tokens, none of them a stop word, and the first word of
-what it wrote is compared with the passage's last word.
+"""LAMBADA by word, with a filter: the model writes three tokens, no stop words, whose first word must be the right one.
 
-The protocol is that of cybertronai/bflm (eval_lambada_slow.py), which looked for that of GPT-2's paper. Words end at
-whitespace and at punctuation marks, each of which is a word by itself; case and accents do not count.
+The protocol is that of cybertronai/bflm (eval_lambada_slow.py), which tries to match that of GPT-2's paper. Words end
+at whitespace and at punctuation marks, each of which is a word by itself; case and accents are ignored.
 """
 
 import unicodedata
@@ -17,8 +16,8 @@ from numgpt.evaluation.windows import Window
 from numgpt.files import quoted
 from numgpt.generation import generate
 
-N_TOKENS = 3  # that are written
-NEVER = -1e9  # nats: what is added to a stop word's logit
+N_TOKENS = 3  # to write
+NEVER = -1e9  # nats: added to a stop word's logit
 STOP_WORDS = """
 a about above after again against all am an and any are as at be because been before being below between both but by
 can did do does doing don down during each few for from further had has have having he her here hers herself him
@@ -30,21 +29,21 @@ with you your yours yourself yourselves
 
 
 def passages(text, name):
-    """(where, passage) of every line: OpenAI's JSON, or the original LAMBADA, which has a plain passage a line."""
+    """(where, passage) of every line: OpenAI's JSON, or the original LAMBADA's plain text, one passage per line."""
     if text.lstrip().startswith("{"):
         return lambada.passages(text, name)
     return ((f"{name}, line {number}", line) for number, line in numbered_lines(text))
 
 
 def units(text, name, tokenizer, n_ctx):
-    """(Units, {}): the ids of the passage without its last word, which is about["word"]; so many that all fit."""
+    """(Units, {}): the ids of the passage without its last word, which is about["word"], cut on the left to fit."""
     found, room = [], n_ctx - N_TOKENS + 1
     if room < 1:
         raise InputError(f"a context of {n_ctx} tokens leaves no room to write {N_TOKENS}")
     for where, passage in passages(text, name):
         context, word = without_last_word(passage)
         if not context:
-            raise InputError(f"{where}: a passage needs a last word and one before it, and has only {quoted(passage)}")
+            raise InputError(f"{where}: a passage needs a last word and one before it, but this is {quoted(passage)}")
         ids = list(tokenizer.encode(context))
         found.append(Unit([Window(ids[-room:], 0)], {"word": plain(word), "cut": max(0, len(ids) - room)}))
     return found, {}
@@ -58,7 +57,7 @@ def without_last_word(passage):
 
 
 def first_word(text):
-    """The first word of a text: a punctuation mark, or all up to the next mark or whitespace."""
+    """The first word of a text: a punctuation mark, or everything up to the next mark or whitespace."""
     text = text.lstrip()
     return text[:1] if is_mark(text[:1]) else "".join(takewhile(lambda c: not c.isspace() and not is_mark(c), text))
 
@@ -92,13 +91,13 @@ def score(model, tokenizer, units, batch_size):
 
 @lru_cache(maxsize=1)
 def stop_tokens(tokenizer):
-    """{id of a token that is a stop word: NEVER}."""
+    """{id: NEVER} for each token that is a stop word."""
     words = set(STOP_WORDS.split())
     texts = enumerate(tokenizer.decode([token]) for token in range(tokenizer.n_vocab))
     return {token: NEVER for token, text in texts if text.strip() in words}
 
 
 def reduce(records, totals):
-    """The share of passages whose last word was written."""
+    """The share of passages whose last word the model wrote."""
     found = figures.accuracy("accuracy", [record["right"] for record in records])
     return {**found, "stderr": found["accuracy_stderr"], "stderr_of": "accuracy", **figures.cuts(records)}

@@ -1,4 +1,4 @@
-"""The tasks by name. To read what one does, follow its functions: prepare, score, reduce."""
+"""The tasks by name. To see what one does, follow its functions: prepare, score, reduce."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Task:
     """A protocol.
 
     prepare(text, name of the file, tokenizer, n_ctx) -> (Units, totals); score(model, tokenizer, Units, batch_size) ->
-    a dict for JSON, a record, for each Unit; reduce(records, totals) -> figures, totals being {} where only some of the
-    Units were scored. protocol: one line for the reader. file: the usual name of the text, None where the user brings
-    one. n_ctx: the context that the protocol asks for; None is the model's own.
+    a record, a dict for JSON, for each Unit; reduce(records, totals) -> figures, totals being {} if only some of the
+    Units were scored. protocol: one line for the reader. file: the usual name of the text, None if the user names one.
+    n_ctx: the context that the protocol asks for; None: the model's own.
     """
 
     protocol: str
@@ -34,8 +34,8 @@ class Task:
 
 
 def by_windows(record):
-    """The `score` of a Task whose Units' windows are scored, and record(unit, scores) says what is kept of them."""
-    return partial(score_by_windows, record)  # which, unlike a function within, can be sent to another process
+    """The `score` of a Task that scores its Units' windows; record(unit, scores) makes each record."""
+    return partial(score_by_windows, record)  # unlike a nested function, it can be sent to another process
 
 
 def score_by_windows(record, model, tokenizer, units, batch_size):
@@ -45,7 +45,7 @@ def score_by_windows(record, model, tokenizer, units, batch_size):
 
 
 def hf(stride):
-    """WikiText as in Hugging Face's guide; stride None is the context, so that windows do not overlap."""
+    """WikiText as in Hugging Face's guide; stride None: the context, so that windows do not overlap."""
     if stride is not None:
         stride = check_number(stride, "the stride", whole=True)
 
@@ -111,7 +111,7 @@ TASKS = {
 def text_task(protocol, stride):
     """The Task for any text: protocol "strided" with a stride, None being the context, or "rolling"."""
     if not isinstance(protocol, str) or protocol not in ("strided", "rolling"):
-        raise InputError(f"there is no protocol {quoted(protocol)} for a text: there are strided and rolling")
+        raise InputError(f"there is no protocol {quoted(protocol)} for a text: choose strided or rolling")
     if protocol == "rolling":
         if stride is not None:
             raise InputError("rolling windows have no stride: leave --stride out, or say --protocol strided")
@@ -128,11 +128,11 @@ def text_task(protocol, stride):
 
 
 def find_task(name, protocol=None, stride=None):
-    """The Task of a name. Raises InputError for an unknown one, and for a choice that it does not leave."""
+    """The Task of a name. Raises InputError for an unknown one, and for a protocol or stride that the task fixes."""
     if not isinstance(name, str) or name not in (*TASKS, "text"):
-        raise InputError(f"there is no task {quoted(name)}: there are {', '.join([*TASKS, 'text'])}")
+        raise InputError(f"there is no task {quoted(name)}: choose from {', '.join([*TASKS, 'text'])}")
     if name == "text":
         return text_task("strided" if protocol is None else protocol, stride)
     if protocol is not None or stride is not None:
-        raise InputError(f"{name} has its protocol: --protocol and --stride are for the task text")
+        raise InputError(f"{name} fixes its protocol: --protocol and --stride are only for the task text")
     return TASKS[name]

@@ -1,4 +1,4 @@
-"""What is scored, written down and, with --limit, counted as one."""
+"""What is scored, recorded and, with --limit, counted as one."""
 
 from dataclasses import dataclass, field
 
@@ -7,10 +7,10 @@ from numgpt.evaluation.windows import Window
 
 @dataclass(frozen=True)
 class Unit:
-    """Windows that belong together, a passage or a page say, and what the protocol knows of them besides.
+    """Windows that belong together, such as those of a page. about: what else the protocol has to record.
 
-    shared: how many ids all the windows begin with, when these are to be read once for all of them; at least one id
-    that is not scored comes after them.
+    shared: the number of ids at the beginning of all the windows that are to be read only once; at least one id that is
+    not scored comes after them.
     """
 
     windows: list[Window]

@@ -1,5 +1,5 @@
-r"""WikiText by pages, as the lm-evaluation-harness has it: a model reads prose, and the sum is divided by the words and
-bytes of the page as it is published, so that models with different vocabularies compare.
+r"""WikiText by pages, as in the lm-evaluation-harness: the model reads prose, and the sum is divided by the words and
+bytes of the page as it is published, so that models with different vocabularies can be compared.
 
     " = Kiss You = \n \n It reached 1 @,@ 500 ( or \" more \" ) . \n"     a page as it is published
     " = Kiss You =\n\nIt reached 1,500 (or \"more\").\n"                  as it is read
@@ -14,13 +14,13 @@ from numgpt.evaluation.windows import rolling
 
 
 def inside(left, right):
-    """The rule that takes whitespace away just inside a pair of marks."""
+    """The rule that removes whitespace just inside a pair of marks."""
     left_, right_ = re.escape(left), re.escape(right)
     return re.compile(rf"{left_}\s*([^{right_}]*?)\s*{right_}"), rf"{left}\1{right}"
 
 
-# (what, by what it is replaced), in this order, as the harness does. The second rule has another tool's slashes around
-# its pattern and brackets in its replacement, so that it seldom finds anything: the published numbers are made with it.
+# (what, its replacement), in this order, as in the harness. The second rule has another tool's slashes around its
+# pattern and brackets in its replacement, so that it rarely matches; the published numbers were made with it.
 RULES = [
     *[("s '", "s'"), (re.compile("/' [0-9]/"), "/'[0-9]/")],
     *[(f" @{mark}@ ", mark) for mark in "-,."],
@@ -39,7 +39,7 @@ def detokenise(page):
 
 
 def pages(text):
-    """WikiText's file cut before each heading of the first level, " = Title = "; what is blank is no page."""
+    """WikiText's file cut before each first-level heading, " = Title = ", without blank pages."""
     pages, lines = [], []
     for line in text.split("\n"):
         if is_title(line):
@@ -51,13 +51,13 @@ def pages(text):
 
 
 def is_title(line):
-    """Whether a line is a heading of the first level; those of deeper ones, " = = Title = = ", have more marks."""
+    """Whether a line is a first-level heading; deeper ones, " = = Title = = ", have more marks."""
     line = line.replace("= = =", "===").replace("= =", "==").strip()
     return line.startswith("= ") and line.endswith(" =")
 
 
 def page_units(text, name, tokenizer, n_ctx):
-    """(Units, {}): a Unit a page, with the words and bytes of the page as it is published."""
+    """(Units, {}): one Unit per page, with the words and bytes of the page as it is published."""
     first, units = first_token(tokenizer), []
     for page in pages(text):
         ids = list(tokenizer.encode(detokenise(page)))
@@ -67,13 +67,13 @@ def page_units(text, name, tokenizer, n_ctx):
 
 
 def record(unit, scores):
-    """What is kept of a page."""
+    """The record of a page."""
     nats, tokens = sum(score.nats for score in scores), sum(len(score.logprobs) for score in scores)
     return {"nats": nats, "tokens": tokens, **unit.about}
 
 
 def reduce(records, totals):
-    """The figures. Every page has its own words and bytes, so that some pages have all of them too."""
+    """The figures. Every page records its own words and bytes, so a part of the text has all figures too."""
     found = figures.of_text(records, {key: sum(record[key] for record in records) for key in ("words", "bytes")})
     nats, words = found["sum_logprob_nats"], sum(record["words"] for record in records)
     stderr = figures.stderr_of_ratio([(record["nats"], record["words"]) for record in records])

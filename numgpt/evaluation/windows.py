@@ -1,6 +1,7 @@
-"""A long sequence of ids cut into windows that a model can read, each with how many of its last ids are scored.
+"""A long sequence of ids cut into windows that a model can read, each with the number of its last ids that are scored.
 
-The two ways in use differ in what a token sees before it, which is why one model has several perplexities of one text.
+The two methods in use differ in what a token sees before it, which is why one model has several perplexities on one
+text.
 """
 
 from typing import NamedTuple
@@ -21,10 +22,10 @@ class Window(NamedTuple):
 
 
 def strided(ids, n_ctx, stride):
-    """Windows of n_ctx ids that begin `stride` apart; in each, what an earlier one had is read and not scored again.
+    """Windows of n_ctx ids that begin `stride` apart; ids that an earlier one had are only read again.
 
-    As Hugging Face's guide does it: a window's very first id has nothing before it and is never scored, so that
-    stride = n_ctx leaves out one id of every window.
+    As in Hugging Face's guide, a window's very first id has nothing before it and is never scored, so stride = n_ctx
+    leaves out one id of every window.
     """
     windows, scored_to = [], 0
     for begin in range(0, len(ids), stride):
@@ -37,11 +38,10 @@ def strided(ids, n_ctx, stride):
 
 
 def rolling(ids, n_ctx, first):
-    """Windows that score every id once: `first`, <|endoftext|> say, comes before them all, and then before each window
-    the last id of the one before it.
+    """Windows that score every id once; `first`, such as <|endoftext|>, begins the first one.
 
-    The last window, which may have fewer ids to score, reads as many before them as fit: the lm-evaluation-harness does
-    so ("rolling", with one token of context).
+    Every other window begins with the last id of the one before. The last, which may have fewer ids to score, reads as
+    many before them as fit, as in the lm-evaluation-harness ("rolling", with one token of context).
     """
     ids = [first, *ids]
     windows = []
@@ -54,7 +54,7 @@ def rolling(ids, n_ctx, first):
 def ending(context, continuation, n_ctx):
     """(Window of a continuation after its context, how many ids of the context did not fit and were cut off).
 
-    Cut off is what is farthest back, so that n_ctx ids are read. A continuation longer than that loses its beginning.
+    The oldest ids are cut off, so that n_ctx ids are read. A continuation longer than that loses its own beginning.
     """
     ids = [*context, *continuation]
     window = ids[-(n_ctx + 1) :]

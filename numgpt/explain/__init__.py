@@ -1,4 +1,4 @@
-"""A prompt's way through a model and back: its numbers, one offline page of them, and the same as plain text."""
+"""A prompt's way through a model and back: the numbers, an offline page that shows them, and the same as plain text."""
 
 from numgpt.explain.gather import gather
 from numgpt.explain.page import LANGUAGES, page

@@ -12,8 +12,8 @@ from numgpt.tracing import Trace, trace
 from numgpt.tracing.ablation import estimate, losses_without, without_change
 from numgpt.tracing.result import largest
 
-TOP = 8  # logits of each position
-CELLS = 24  # of a picture of a weight gradient
+TOP = 8  # logits per position
+CELLS = 24  # at most, along a side of a picture of a weight gradient
 
 
 def loss_part(found: Trace, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def loss_part(found: Trace, vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def shares_part(found: Trace) -> dict[str, Any]:
-    """Of dL/dx below each block: how much came past it, through its mlp and through its attention, (L, T, 3) each.
+    """How much of dL/dx below each block came past it, through its mlp and through its attention, (L, T, 3) each.
 
-    shares are (part . dx) / (dx . dx), which sum to 1; norms are the parts' own.
+    shares are (part . dx) / (dx . dx), which sum to 1; norms are those of the parts.
     """
     shares, norms = [], []
     for i in range(len(found.model.h)):
@@ -58,7 +58,7 @@ def shares_part(found: Trace) -> dict[str, Any]:
 
 
 def weights_part(model: GPT, layers: list[int]) -> list[dict[str, Any]]:
-    """Of every parameter the norms of value and gradient; of the matrices of `layers` a picture of the gradient."""
+    """The norms of every parameter and its gradient; for the matrices of `layers` also a picture of the gradient."""
     rows = []
     for name, value, gradient in model.named_parameters():
         row: dict[str, Any] = {
@@ -74,7 +74,7 @@ def weights_part(model: GPT, layers: list[int]) -> list[dict[str, Any]]:
 
 
 def root_mean_squares(matrix: np.ndarray) -> np.ndarray:
-    """A matrix in CELLS x CELLS cells or fewer: of each the root mean square."""
+    """A matrix reduced to CELLS x CELLS cells or fewer: the root mean square of each."""
     edges = [np.arange(min(n, CELLS)) * n // min(n, CELLS) for n in matrix.shape]
     sizes = np.outer(*(np.diff(edge, append=n) for edge, n in zip(edges, matrix.shape, strict=True)))
     sums = np.add.reduceat(np.add.reduceat(matrix * matrix, edges[0], axis=0), edges[1], axis=1)
@@ -82,7 +82,7 @@ def root_mean_squares(matrix: np.ndarray) -> np.ndarray:
 
 
 def heads_part(subject: Subject, found: Trace) -> dict[str, Any]:
-    """Of every head of the chosen layers, (layers, H): how the loss changes without it, and what was estimated."""
+    """For every head of the chosen layers, (layers, H): how the loss changes without it, measured and estimated."""
     H = subject.model.config.n_head
     names = [[f"h.{i}.attn.{head}" for head in range(H)] for i in subject.layers]
     whole = trace(subject.model, subject.batch[0], None, ["embed"])

@@ -14,12 +14,14 @@ from numgpt.tracing import trace
 from numgpt.tracing.result import largest
 
 NAMED = 400  # likeliest tokens whose texts the page has
-NEW = 8  # tokens that are generated
-RULES = Rules(temperature=0.8, top_k=40, top_p=1.0, min_p=0.0, repetition_penalty=1.0, seed=0)  # those of `generate`
+NEW = 8  # tokens to generate
+RULES = Rules(
+    temperature=0.8, top_k=40, top_p=1.0, min_p=0.0, repetition_penalty=1.0, seed=0
+)  # the defaults of `generate`
 
 
 def choosing_part(model: GPT, prompt_ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
-    """The logits after the prompt, exactly, and the number that `numgpt generate --seed 0` draws first."""
+    """The exact logits after the prompt, and the number that `numgpt generate --seed 0` draws first."""
     logits = to_host(model.forward(prompt_ids[None]))[0, -1]
     vocabulary.mention(largest(logits[None], min(NAMED, len(logits)))[0])
     (rng,) = RULES.generators(1)
@@ -33,10 +35,10 @@ def choosing_part(model: GPT, prompt_ids: np.ndarray, vocabulary: Vocabulary) ->
 
 
 def generation_part(subject: Subject, opened: tuple[int, int], vocabulary: Vocabulary) -> dict[str, Any]:
-    """The next tokens, the likeliest each time: what is read from the cache, what is new, and that it is the same.
+    """The next tokens, the likeliest each time: what each step reads from the cache, and what is new.
 
-    opened: (layer, head) whose attention of each new token over the cache is shown. difference: between the keys that
-    the cache holds in the end and those of reading the whole text at once, the largest.
+    opened: the (layer, head) whose attention over the cache is shown for each new token. difference: the largest
+    between the keys in the cache at the end and those from reading the whole text at once.
     """
     model, prompt = subject.model, subject.ids[: subject.n_prompt]
     room = model.config.n_ctx - len(prompt)

@@ -1,4 +1,4 @@
-"""Parts 2 to 5: what a forward pass computes, from the embedding to what every layer would say."""
+"""Parts 2 to 5: what a forward pass computes, from the embedding to the logit lens."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from numgpt.explain.tokens import Vocabulary
 from numgpt.tracing import Trace
 from numgpt.tracing.result import largest
 
-CHANNELS = 6  # of C whose numbers are in the page
-NEURONS = 5  # of each position and block, by either measure
+CHANNELS = 6  # of the C channels, those whose numbers the page has
+NEURONS = 5  # per position and block, by each of two measures
 LENS = 6  # tokens per layer and position
-CELLS = 32  # of a thumbnail's side, at most
+CELLS = 32  # at most, along a thumbnail's side
 
 
 def chosen_channels(found: Trace) -> np.ndarray:
-    """The channels with the largest |x dL/dx| at the embedding, all positions together, largest first, (K,)."""
+    """The channels with the largest |sum of x dL/dx over positions| at the embedding, largest first, (K,)."""
     x = found.values["embed"][0]
     return np.argsort(-np.abs(x * found.gradients["embed"][0]).sum(0), kind="stable")[:CHANNELS]
 
@@ -29,7 +29,7 @@ def stream_names(found: Trace) -> list[str]:
 
 
 def embedding_part(found: Trace, channels: np.ndarray) -> dict[str, Any]:
-    """The rows of both tables, their sum, and the first LayerNorm of it."""
+    """The rows of both tables, their sum, and its first LayerNorm."""
     model, ids = found.model, found.ids[0]
     token, position = to_host(model.wte.weight)[ids], to_host(model.wpe.weight)[: len(ids)]
     x, norm = found.values["embed"][0], model.h[0].ln_1
@@ -50,7 +50,7 @@ def embedding_part(found: Trace, channels: np.ndarray) -> dict[str, Any]:
 
 
 def stream_part(found: Trace, channels: np.ndarray) -> dict[str, Any]:
-    """Values and gradients of the chosen channels all along the residual stream, and the norms of all of it."""
+    """Values and gradients of the chosen channels along the residual stream, and the norms over all channels."""
     names = stream_names(found)
     rows = to_host(found.model.lm_head.weight)[np.maximum(np.asarray(found.targets)[0], 0)]
     return {
@@ -69,7 +69,7 @@ def stream_part(found: Trace, channels: np.ndarray) -> dict[str, Any]:
 def attention_part(
     found: Trace, layers: list[int], opened: list[tuple[int, int]], channels: np.ndarray
 ) -> dict[str, Any]:
-    """Thumbnails of all heads of `layers`, and the vectors of the opened, from which the page computes the rest."""
+    """Thumbnails of all heads of `layers`, and the vectors of opened ones, from which the page computes the rest."""
     return {
         "layers": layers,
         "thumbnails": [Picture(triangle(found.values[f"h.{i}.attn.p"][0])) for i in layers],
@@ -79,7 +79,7 @@ def attention_part(
 
 
 def triangle(p: np.ndarray) -> np.ndarray:
-    """(H, T, T) -> (H, n (n+1) / 2): what is not masked, row by row; of more than CELLS, the largest of each cell."""
+    """(H, T, T) -> (H, n (n+1) / 2): what is not masked, row by row; for T > CELLS, the largest of each cell."""
     T = p.shape[-1]
     n = min(T, CELLS)
     edges = np.arange(n) * T // n
@@ -89,7 +89,7 @@ def triangle(p: np.ndarray) -> np.ndarray:
 
 
 def opened_head(found: Trace, layer: int, head: int, channels: np.ndarray) -> dict[str, Any]:
-    """q, k, v and do of a head, (T, D), its own bit of W_q, and what it writes into the chosen channels."""
+    """q, k, v and do of a head, (T, D), its part of W_q, and what it writes into the chosen channels."""
     at, block = f"h.{layer}.attn", found.model.h[layer]
     D = found.values[f"{at}.q"].shape[-1]
     weight = to_host(block.attn.c_attn.weight)[channels, head * D : (head + 1) * D]
@@ -106,7 +106,7 @@ def opened_head(found: Trace, layer: int, head: int, channels: np.ndarray) -> di
 
 
 def mlp_part(found: Trace, layers: list[int]) -> dict[str, Any]:
-    """Of every position the neurons that fire most and those with the largest |activation x gradient|; the function."""
+    """For every position the neurons that fire most, and those with the largest |activation x gradient|."""
     act = found.model.h[0].mlp.act
     grid = np.linspace(-4, 4, 81)
     y = act.forward(grid)
@@ -120,7 +120,7 @@ def mlp_part(found: Trace, layers: list[int]) -> dict[str, Any]:
 
 
 def neurons(found, layer):
-    """ids (T, 2 NEURONS), the first half by activation; their values before and after it, the gradient after it."""
+    """ids (T, 2 NEURONS), the first half by activation; their values before and after `act`, their gradients after."""
     at = f"h.{layer}.mlp"
     before, after = found.values[f"{at}.c_fc"][0], found.values[f"{at}.act"][0]
     gradient = found.gradients[f"{at}.act"][0]
@@ -132,7 +132,7 @@ def neurons(found, layer):
 
 
 def lens_part(found: Trace, vocabulary: Vocabulary) -> dict[str, Any]:
-    """What each layer would say; the rank and the probability of what came."""
+    """What each layer would predict; the rank and the probability of each target."""
     lens = found.lens(min(LENS, found.model.config.n_vocab))
     return {
         "names": lens.names,

@@ -1,4 +1,4 @@
-"""All numbers of a page, in one dict: the ten parts, and what each of them begins with."""
+"""All numbers of a page, in one dict: its ten parts, and the number that it follows."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ def gather(
 ) -> dict[str, Any]:
     """Everything about `subject`: dicts, lists and arrays, for `packing.pack` or `packing.unpack_to_lists`.
 
-    name: what the model is called. steps: of SGD in part 10, where there are fewer than two checkpoints, (label,
-    function that loads one). other: (name, model) to compare with.
+    name: the model's. checkpoints: (label, function that loads it) of each, for part 10; with fewer than two, `steps`
+    steps of SGD take their place. other: (name, model) to compare with. Raises InputError if that has another shape.
     """
     model, exact = subject.model, subject.exact
     found = trace(exact, *subject.batch)
@@ -54,7 +54,7 @@ def gather(
 def from_trace(
     found: Trace, layers: list[int], opened: list[tuple[int, int]], vocabulary: Vocabulary
 ) -> dict[str, Any]:
-    """The parts that a trace of one text, with all names and with targets, has in itself."""
+    """The parts that need nothing but a trace of one text, with all names and with targets."""
     channels = forward.chosen_channels(found)
     return {
         "sources": sources(),
@@ -70,7 +70,7 @@ def from_trace(
 
 
 def about(exact: GPT, model_dtype: str, name: str, prompt: str | None, T: int, layers: list[int]) -> dict[str, Any]:
-    """What the head of the page says."""
+    """What the header of the page says."""
     sizes = {field: getattr(exact.config, field) for field in ("n_layer", "n_head", "n_embd", "n_vocab", "n_ctx")}
     return sizes | {
         "version": numgpt.__version__,
@@ -85,7 +85,7 @@ def about(exact: GPT, model_dtype: str, name: str, prompt: str | None, T: int, l
 
 
 def most_effective(heads: dict[str, Any]) -> list[tuple[int, int]]:
-    """Of each layer the head without which the loss changes most; first the layer where that is most of all."""
+    """For each layer the head without which the loss changes most, as (layer, head); the largest change first."""
     change = np.abs(heads["change"])
     best = [(float(row.max()), layer, int(row.argmax())) for layer, row in zip(heads["layers"], change, strict=True)]
     return [(layer, head) for _, layer, head in sorted(best, key=lambda found: -found[0])]
@@ -94,13 +94,13 @@ def most_effective(heads: dict[str, Any]) -> list[tuple[int, int]]:
 def focus_of(found: Trace, opened: tuple[int, int], channel: int) -> dict[str, int]:
     """The number that the page follows: position t, key u, channel, and in the head (layer, head) the component d.
 
-    t is the position with the largest dL/ds of the head, u its key, d the largest |q dL/dq| there, neuron the largest
-    |activation x gradient|.
+    t and u are where the head's |dL/ds| is largest, d where |q dL/dq| is largest at t, neuron where |activation x
+    gradient| is.
     """
     layer, head = opened
     at, mlp = f"h.{layer}.attn", f"h.{layer}.mlp.act"
     size = np.abs(found.gradients[f"{at}.s"][0, head])
-    size = np.where(np.asarray(found.targets)[0][:, None] >= 0, size, -1)  # a number on the way to a loss of its own
+    size = np.where(np.asarray(found.targets)[0][:, None] >= 0, size, -1)  # only where there is a target
     t, u = (int(i) for i in np.unravel_index(size.argmax(), size.shape))
     q = found.values[f"{at}.q"][0, head, t] * found.gradients[f"{at}.q"][0, head, t]
     act = found.values[mlp][0, t] * found.gradients[mlp][0, t]
@@ -109,7 +109,7 @@ def focus_of(found: Trace, opened: tuple[int, int], channel: int) -> dict[str, i
 
 
 def compare(subject: Subject, name: str, other: GPT, vocabulary: Vocabulary) -> dict[str, Any]:
-    """The same text in another model: its losses, and what it would say next."""
+    """The same text in another model: its losses, and its likeliest next tokens."""
     learning.check_same_shape(subject.model, other, name)
     logits = trace(other, subject.batch[0], None, ["logits"]).values["logits"][0]
     return {"model": name, **learning.says(logits, subject, vocabulary)}

@@ -1,4 +1,4 @@
-"""Part 10: the same text through a run's checkpoints, or through a few steps of SGD on this very text."""
+"""Part 10: the same text through a run's checkpoints, or through a few steps of SGD on the text itself."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ FRAMES = 12  # of a film at most
 
 
 def checkpoints_of(name_or_folder: str) -> list[Path]:
-    """The checkpoints of a run's folder, oldest first, FRAMES of them at most, evenly spread; [] for other models."""
+    """The checkpoints of a run's folder, oldest first, at most FRAMES, evenly spread; [] for other models."""
     folder = Path(name_or_folder)
     if not folder.is_dir():
         return []
@@ -36,7 +36,7 @@ def checkpoints_of(name_or_folder: str) -> list[Path]:
 
 
 def copy_traced(subject: Subject, opened: tuple[int, int]) -> Trace:
-    """A trace of a copy of the model, for steps to be taken with; its gradients are those of the text."""
+    """A trace of a copy of the model, on which steps can be taken; its gradients are those for the text."""
     model = GPT(subject.model.config, seed=None, dtype=subject.model.dtype.name)
     model.values[...] = to_host(subject.model.values)
     return trace(model, *subject.batch, names_of_frame(opened))
@@ -50,10 +50,10 @@ def names_of_frame(opened: tuple[int, int]) -> list[str]:
 def learning_part(
     subject: Subject, copy: Trace, opened: tuple[int, int], vocabulary: Vocabulary, models: Models, steps: int
 ) -> dict[str, Any]:
-    """Frames: of each the losses, what would come next, and the opened head's attention.
+    """Frames, each with the losses, the likeliest next tokens, and the opened head's attention.
 
     models: (label, function that loads) of a run's checkpoints. With fewer than two, the copy that `copy_traced` made
-    takes `steps` steps of SGD on this text; lr is such that the first promises to take away a tenth of the loss.
+    takes `steps` steps of SGD on the text; lr is such that the first promises to lower the loss by a tenth.
     """
     names, frames, lr = names_of_frame(opened), [], None
     if len(models) > 1:
@@ -99,4 +99,6 @@ def check_same_shape(model: GPT, other: GPT, name: str) -> None:
     for field in ("n_vocab", "n_layer", "n_head"):
         ours, theirs = (getattr(each.config, field) for each in (model, other))
         if ours != theirs:
-            raise InputError(f"{name} has {field} {theirs}, and the explained model {ours}: they cannot be compared")
+            raise InputError(
+                f"{name} has {field} {theirs}, but the explained model has {ours}: they cannot be compared"
+            )

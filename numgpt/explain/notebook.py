@@ -1,4 +1,4 @@
-"""A trace in a notebook: the page's parts that the trace holds by itself."""
+"""A trace in a notebook: the parts of the page that need nothing but the trace."""
 
 import html
 from typing import Any
@@ -16,10 +16,10 @@ HEIGHT = 640  # pixels
 
 
 def notebook(found: Trace) -> str:
-    """HTML with a frame that holds a page of the text; a line where the trace has too little for it, or too much.
+    """HTML with a frame that holds the page of a trace, or a line that says why there is none.
 
-    Without a tokenizer tokens are numbers; generation, proof, ablation and the film need the model to run again, which
-    `numgpt explain` does.
+    Without a tokenizer, tokens are shown as numbers; generation, proof, ablation and the film need the model to run
+    again, which `numgpt explain` does.
     """
     why = obstacle(found)
     if why:
@@ -41,10 +41,10 @@ def obstacle(found: Trace) -> str | None:
     """Why a trace cannot be shown as a page; None if it can."""
     B, T = found.ids.shape
     if B > 1:
-        return f"it is of {B} texts; trace one"
+        return f"it has {B} texts; trace one"
     if T > LONGEST:
-        return f"{T} tokens are too many to be drawn; at most {LONGEST}"
+        return f"{T} tokens are too many to draw; at most {LONGEST}"
     if found.targets is None:
         return "without targets there are no gradients"
     missing = [name for name in names_of(found.model) if name not in found.values]
-    return f"it does not hold {missing[0]}; trace without names= holds all" if missing else None
+    return f"it lacks {missing[0]}; trace without names= to keep all" if missing else None

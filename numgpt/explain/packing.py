@@ -1,4 +1,4 @@
-"""Arrays on their way into the page: float32 where a formula is computed with them, a byte where they are looked at."""
+"""Arrays for the page: float32 if formulas are computed with them, a byte per number if they are only looked at."""
 
 import base64
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ def pack(value: Any) -> Any:
 
 
 def unpack_to_lists(value: Any) -> Any:
-    """`value` with every array in it as nested lists of Python numbers, of six significant digits."""
+    """`value` with every array in it as nested lists of Python numbers with six significant digits."""
     if isinstance(value, Picture):
         value = value.values
     if isinstance(value, np.ndarray):
@@ -42,7 +42,7 @@ def packed(kind, array):
 
 
 def walk(value, function):
-    """`function` of everything inside a dict or a list; other values as they are, NumPy's numbers as Python's."""
+    """`function` of every item of a dict or a list; other values unchanged, NumPy's numbers as Python's."""
     if isinstance(value, dict):
         return {key: function(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -51,7 +51,7 @@ def walk(value, function):
 
 
 def short(number):
-    """A float, or nested lists of them, to six significant digits; what is not finite is None, which JSON can say."""
+    """A float, or nested lists of them, to six significant digits; None if not finite, which JSON cannot express."""
     if isinstance(number, list):
         return [short(item) for item in number]
     return float(f"{number:.6g}") if np.isfinite(number) else None
@@ -69,5 +69,5 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def losses_of(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """-log p of each target, (T,), of logits (T, V); nan where a target is -1."""
+    """-log p of each target, (T,), from logits (T, V); nan where a target is -1."""
     return np.array([-np.log(softmax(z)[v]) if v >= 0 else np.nan for z, v in zip(logits, targets, strict=True)])

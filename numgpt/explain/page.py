@@ -1,4 +1,4 @@
-"""The page: one HTML file with its style, its script and its numbers, that asks the network for nothing."""
+"""The page: one HTML file with its style, its script and its numbers, which makes no network request."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ def page(data: dict[str, Any], language: str = "en") -> str:
     """The HTML of what `gather` returns.
 
     The policy in its head forbids every request. It allows the page's one style and one script by their hashes, so that
-    even markup that got in could not run. Raises InputError for a language that there is none of.
+    even injected markup could run no script. Raises InputError for a language that has no page.
     """
     strings = read_strings(language)
     style = read("base.css") + read("style.css")
@@ -42,25 +42,25 @@ def page(data: dict[str, Any], language: str = "en") -> str:
         "script": script,
     }
     whole, rest = "", read("page.html")
-    for name, text in parts.items():  # in the template's order, so that nothing inside a text is taken for a place
+    for name, text in parts.items():  # in the template's order, so that nothing in a text is taken for a placeholder
         before, _, rest = rest.partition("{" + name + "}")
         whole += before + text
     return whole + rest
 
 
 def in_a_tag(value: Any) -> str:
-    """JSON that no HTML parser takes for the end of its tag, whatever the strings in it: no <, > or & is in it.
+    """JSON without <, > and &, so that no string in it can end the tag that holds it.
 
-    json.dumps writes what is not ASCII, U+2028 and U+2029 among it, as escapes too.
+    json.dumps also escapes everything that is not ASCII, U+2028 and U+2029 included.
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def read_strings(language: str) -> dict[str, str]:
-    """The table of strings of a language. Raises InputError for one that there is none of."""
+    """The table of strings of a language. Raises InputError for a language that has none."""
     if language not in LANGUAGES:
-        raise InputError(f"there is no page in the language {language!r}; there are {', '.join(LANGUAGES)}")
+        raise InputError(f"there is no page in the language {language!r}: choose from {', '.join(LANGUAGES)}")
     strings: dict[str, str] = json.loads(read(f"strings.{language}.json"))
     return strings
 

@@ -10,11 +10,11 @@ from numgpt.tracing import Trace
 from numgpt.tracing.rerun import losses_with
 
 STEPS = {"float64": 1e-4, "float32": 3e-2}  # h of (loss(x + h) - loss(x - h)) / 2h
-STREAM = 3  # blocks, evenly spread, at whose output the stream is tried
+STREAM = 3  # blocks, evenly spread, at whose output the stream is checked
 
 
 def places(found: Trace, focus: dict[str, int]) -> Iterator[tuple[str, int, tuple[int, ...]]]:
-    """(name, block to start from, index) of what is proven: on the way of the number that is in focus."""
+    """(name, block to start from, index) of the numbers to check, along the way of the number in focus."""
     L = len(found.model.h)
     t, u, c, d = focus["t"], focus["u"], focus["channel"], focus["d"]
     i, head, neuron = focus["layer"], focus["head"], focus["neuron"]
@@ -77,7 +77,7 @@ def parameters(found, focus):
 
 
 def of_parameter(found, name, index, h):
-    """The row of one weight, which is as it was afterwards."""
+    """The row of one weight, whose value is then restored."""
     value, gradient = next(found_ for path, *found_ in found.model.named_parameters() if path == name)
     before = value[index].item()
     losses = []

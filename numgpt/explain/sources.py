@@ -1,4 +1,4 @@
-"""Where each formula stands: file and line of the statement that computes it, found in the functions themselves."""
+"""Where each formula is computed: file and line of the statement, found in the functions themselves."""
 
 import inspect
 from pathlib import Path
@@ -73,7 +73,7 @@ FORMULAS: dict[str, tuple[str, Any, str]] = {
 
 
 def sources() -> dict[str, dict[str, str]]:
-    """key -> formula, where ("numgpt/layers/attention.py:52") and code, the statement that stands there.
+    """key -> formula, where ("numgpt/layers/attention.py:52") and code, the statement there.
 
     Raises LookupError when a statement is not where FORMULAS says.
     """

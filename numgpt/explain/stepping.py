@@ -1,4 +1,4 @@
-"""Part 9, a step of the optimizer: what the gradient promises of it, and what it does."""
+"""Part 9, a step of the optimizer: what the gradient promises, and what the step does."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from numgpt.model import GPT
 from numgpt.tracing import Trace
 from numgpt.training.optimizer import adamw_update
 
-PROMISED = 0.1, 0.01  # shares of the loss that a step of SGD promises to take away
+PROMISED = 0.1, 0.01  # shares by which a step of SGD promises to lower the loss
 ADAMW_LR = 1e-5
-CHUNK = 1 << 18  # parameters at once, for there is no third array of their size
+CHUNK = 1 << 18  # parameters at once, so that no third array of their size is needed
 
 
 def step_part(found: Trace, start: np.ndarray) -> list[dict[str, Any]]:
-    """One step of each kind from the same place: what the gradient promised, and what the loss did.
+    """One step of each kind from the same parameters: the promised and the actual change of the loss.
 
-    start: the values of the parameters, which the traced model has again afterwards.
+    start: the values of the parameters, which are restored afterwards.
     """
     model, loss = found.model, loss_now(found)
     rows = []
@@ -33,7 +33,7 @@ def step_part(found: Trace, start: np.ndarray) -> list[dict[str, Any]]:
 
 
 def loss_now(found):
-    """The loss of the same text, the model as it is now."""
+    """The loss on the same text with the model's present parameters."""
     with inferring():
         return found.model.loss(found.ids, found.targets)
 

@@ -1,4 +1,4 @@
-"""What is to be explained: a text, as a model reads it, and how much of what happens inside is to be shown."""
+"""What to explain: a text, as a model reads it, and how much of what happens inside to show."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +9,9 @@ from numgpt.backend import to_host
 from numgpt.errors import InputError
 from numgpt.model import GPT
 
-WHOLE = 64  # tokens of which everything is shown
-LONGEST = 256  # tokens of which chosen layers can be
-DOUBLE = 250_000_000  # parameters at most of a model that is copied to float64: with gradients, 4 GB
+WHOLE = 64  # tokens up to which everything is shown
+LONGEST = 256  # tokens up to which chosen layers can be shown
+DOUBLE = 250_000_000  # parameters up to which a model is copied to float64: with gradients, 4 GB
 
 
 @dataclass
@@ -19,8 +19,8 @@ class Subject:
     """ids and targets, (T,), -1 where a target does not count; n_prompt of the ids are the prompt's.
 
     exact: a copy of the model on the host, float64 unless the model is too large, which is traced and stepped; `model`
-    itself is never changed. layers: the blocks that are shown. asked: (layer, head) that are to be opened, or None.
-    own_target: nothing comes after a prompt of one token, so the likeliest token stands for what came.
+    itself is never changed. layers: the blocks to show. asked: the (layer, head) pairs to open, or None. own_target:
+    whether the model's likeliest token is the target, as nothing comes after a prompt of one token.
     """
 
     model: GPT
@@ -48,10 +48,10 @@ def read_subject(
     layers: str | None = None,
     heads: str | None = None,
 ) -> Subject:
-    """The Subject of `prompt`. target: what is to come after it; without, the prompt's own next tokens are the targets.
+    """The Subject of `prompt`. target: what is to come after it; None: the prompt's own next tokens are the targets.
 
-    layers: numbers, "0,5". heads: "0.3,5.1", layer and head. Raises InputError for an empty text, one that is too long,
-    and for layers and heads that are not there.
+    layers: numbers, "0,5". heads: "0.3,5.1", layer and head. Raises InputError for an empty text, for one that is too
+    long, and for layers and heads that do not exist.
     """
     prompt_ids = encode(tokenizer, prompt, "the prompt")
     target_ids = [] if target is None else encode(tokenizer, target, "the target")
@@ -72,7 +72,7 @@ def read_subject(
 
 
 def encode(tokenizer, text, name):
-    """The ids of a text. Raises InputError where there are none."""
+    """The ids of a text. Raises InputError if there are none."""
     ids = tokenizer.encode(text)
     if not ids:
         raise InputError(f"{name} is empty: give some text to explain")
@@ -92,7 +92,7 @@ def with_targets(model, prompt, target):
 
 
 def check_length(model, T, layers):
-    """Raise InputError for a text of T tokens that cannot be shown, or not whole."""
+    """Raise InputError for a text of T tokens that cannot be shown, or only in chosen layers."""
     if model.config.n_ctx < T:
         raise InputError(f"the text has {T} tokens, but the model reads {model.config.n_ctx} (n_ctx): shorten it")
     if T > LONGEST:
@@ -105,14 +105,14 @@ def check_length(model, T, layers):
 
 
 def read_layers(text, n_layer):
-    """The numbers in "0,5"; all where text is None."""
+    """The numbers in "0,5"; all if text is None."""
     if text is None:
         return list(range(n_layer))
     return sorted({read_number(part, "--layers", "layer", n_layer) for part in text.split(",")})
 
 
 def read_heads(text, config):
-    """The (layer, head) pairs in "0.3,5.1"; None where text is None."""
+    """The (layer, head) pairs in "0.3,5.1"; None if text is None."""
     if text is None:
         return None
     found = []

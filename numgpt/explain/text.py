@@ -13,7 +13,7 @@ HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]
 
 
 def text(data: dict[str, Any], language: str = "en") -> str:
-    """What `gather` returns, as lines of text. Raises InputError for a language that there is none of."""
+    """What `gather` returns, as lines of text. Raises InputError for a language that has no strings."""
     return "\n".join(Writer(data, read_strings(language)).lines()) + "\n"
 
 
@@ -27,7 +27,7 @@ class Writer:
         self.head = next(one for one in data["attention"]["opened"] if (one["layer"], one["head"]) == wanted)
 
     def lines(self) -> Iterator[str]:
-        """All of it."""
+        """All lines."""
         yield self.word("title")
         yield ""
         parameters = f"{self.data['about']['parameters']:,}"
@@ -43,16 +43,16 @@ class Writer:
             yield from part()
 
     def word(self, key: str, **values: Any) -> str:
-        """A string of the language, without the marks for code and stress."""
+        """A string of the language, without the marks for code and emphasis."""
         return re.sub("[*`]", "", self.strings[key].format(**values))
 
     def formula(self, key: str) -> str:
-        """A formula and where it stands."""
+        """A formula and where it is computed."""
         source = self.data["sources"][key]
         return f"  {source['formula']}   [{source['where']}]"
 
     def spell(self, token: int) -> str:
-        """A token as one can see it."""
+        """A token in visible characters."""
         found = self.data["vocabulary"].get(str(token), f"#{token}")
         if isinstance(found, list):
             return f"<{bytes(found).hex(' ')}>"
@@ -271,12 +271,12 @@ def scores(head: dict[str, Any], t: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def number(x: Any) -> str:
-    """A whole number as it is, another to four significant digits."""
+    """A whole number as it is, any other to four significant digits."""
     return str(x) if isinstance(x, int | np.integer) else f"{float(x):.4g}"
 
 
 def table(headings: list[tuple[str, ...]], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
-    """Lines of a table; columns of numbers stand to the right."""
+    """Lines of a table; columns of numbers are aligned to the right."""
     found = list(rows)
     cells = [*headings, *([cell if isinstance(cell, str) else number(cell) for cell in row] for row in found)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]

@@ -8,7 +8,7 @@ from numgpt.tokenizer.bpe import find_pieces, next_merge
 
 
 class Vocabulary:
-    """The tokens that a page speaks of: id -> its text, or its bytes where they are no text by themselves."""
+    """The tokens that a page mentions: id -> its text, or its bytes if they are not a text by themselves."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -36,7 +36,7 @@ class Vocabulary:
 
 
 def token_part(subject: Subject, vocabulary: Vocabulary) -> dict[str, Any]:
-    """ids, targets, their bytes; and of a BPE tokenizer the pieces of the prompt, with every merge."""
+    """ids, targets, their bytes; and for a BPE tokenizer the pieces of the prompt, with every merge."""
     vocabulary.mention(subject.ids)
     vocabulary.mention(subject.targets)
     tokenizer = subject.tokenizer
@@ -54,7 +54,7 @@ def token_part(subject: Subject, vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def pieces(tokenizer: BPETokenizer, text: str, vocabulary: Vocabulary) -> list[dict[str, Any]]:
-    """Of each piece of the text: the ids of its bytes, its steps (place, new id, rank of the merge), its ids."""
+    """For each piece of the text: the ids of its bytes, its steps (place, new id, rank of the merge), its final ids."""
     byte_ids, rank, made = tokenizer.algorithm
     found = []
     for piece in find_pieces(text):

@@ -13,9 +13,9 @@ from numgpt.explain.page import read, sha256
 from numgpt.layers import cross_attention
 from numgpt.tracing.translation import TranslationTrace
 
-TOP = 5  # tokens shown of what could come
+TOP = 5  # of the likeliest tokens to show
 SHADES = 20  # of a cell's colour
-STRONGEST = 42  # percent of that colour at most, so that ink on it can be read
+STRONGEST = 42  # percent of that colour at most, so that text on it can be read
 DEFINITIONS = (cross_attention.cross_attention, cross_attention.cross_attention_backward)
 
 
@@ -53,12 +53,12 @@ def tokens(source: Sequence[str], written: Sequence[str]) -> str:
         f"<tr><th scope=row>{what}</th>{''.join(f'<td>{html.escape(token)}</td>' for token in text)}</tr>"
         for what, text in rows
     )
-    return f'<p>Both texts use one table of tokens.</p><div class="grid" tabindex="0"><table>{lines}</table></div>'
+    return f'<p>Both texts share one table of tokens.</p><div class="grid" tabindex="0"><table>{lines}</table></div>'
 
 
 def encoder(found: TranslationTrace, source: Sequence[str]) -> str:
     return (
-        "<p>Every position gathers from every other, before and after it. A row says where its position looks, and "
+        "<p>Every position gathers from every other, before and after it. A row shows where its position looks, and "
         f"sums to 1.</p>{layers(found.reading, source, source)}"
     )
 
@@ -74,7 +74,7 @@ def crossing(found: TranslationTrace, source: Sequence[str], written: Sequence[s
 def decoder(found: TranslationTrace, before: Sequence[str], written: Sequence[str]) -> str:
     return (
         "<p>A position sees itself and those before it, never what is still to be written. A row is labelled with the "
-        f"token that is written there, a column with the token that stands there.</p>"
+        f"token that is written there, a column with the token that is read there.</p>"
         f"{layers(found.writing, before, written)}"
     )
 
@@ -87,7 +87,7 @@ def choosing(found: TranslationTrace, written: Sequence[str], name_of: Callable[
         rows.append((html.escape(token), f"{np.exp(-nll):.3f}", f"{nll:.3f}", others))
     head = ("written", "p", "-log p, nats", f"the {TOP} likeliest")
     return (
-        f"<p>The loss is the mean of -log p over what is written: {found.loss:.4f} nats a token, end mark included, "
+        f"<p>The loss is the mean of -log p over what is written: {found.loss:.4f} nats per token, end mark included, "
         f"without label smoothing.</p>{table(head, rows)}"
     )
 
@@ -96,11 +96,11 @@ def backward(found: TranslationTrace, source: Sequence[str], before: Sequence[st
     lengths = [(f"block {i}", *(f"{x:.4f}" for x in row)) for i, row in enumerate(found.dmemory)]
     return (
         "<p>For each token that is written (rows), the gradient of its log p times the vector of each token (columns): "
-        "blue where a little more of that token would have made it likelier, red where less.</p>"
+        "blue where a longer vector would have made it likelier, red where a shorter one.</p>"
         + grid(found.needs, source, written, "tokens that are read", signed=True)
         + grid(found.follows, before, written, "tokens that were written before", signed=True)
         + "<p>The encoder learns only through cross-attention: dk and dv of every block lead to the memory and add up "
-        "there. The length of that gradient at each position of the memory, block by block:</p>"
+        "there. The norm of that gradient at each position of the memory, block by block:</p>"
         + table(("", *map(html.escape, source)), lengths)
     )
 
@@ -126,7 +126,7 @@ def proof() -> str:
 
 
 def layers(p: Any, columns: Sequence[str], rows: Sequence[str]) -> str:
-    """The heads of every block, each block behind a line that opens it."""
+    """The heads of every block, each block under a line that opens it."""
     parts = []
     for i, heads in enumerate(p):
         grids = "".join(grid(one, columns, rows, f"head {h}", numbers=False) for h, one in enumerate(heads))
@@ -139,7 +139,7 @@ def layers(p: Any, columns: Sequence[str], rows: Sequence[str]) -> str:
 def grid(
     p: Any, columns: Sequence[str], rows: Sequence[str], caption: str, signed: bool = False, numbers: bool = True
 ) -> str:
-    """A table whose cells are the darker the larger a number is beside the largest; signed: of two colours."""
+    """A table whose cells are darker the larger their number; signed: relative to the largest, in two colours."""
     largest = np.abs(p).max() or 1.0 if signed else 1.0
     head = "".join(f"<th scope=col>{html.escape(token)}</th>" for token in columns)
     lines = []
@@ -157,7 +157,7 @@ def grid(
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table of texts that are HTML already."""
+    """A table of cells that are HTML already."""
     titles = "".join(f"<th scope=col>{text}</th>" if text else "<td></td>" for text in head)
     lines = "".join(f"<tr>{''.join(f'<td>{text}</td>' for text in row)}</tr>" for row in rows)
     whole = f"<table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
@@ -165,7 +165,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def shades() -> str:
-    """The classes of cells: p0, p1, ... for what is positive, m0, m1, ... for what is negative."""
+    """The classes of cells: p0, p1, ... for positive numbers, m0, m1, ... for negative ones."""
     return "".join(
         f".{kind}{i}{{background:color-mix(in srgb,var(--{name}) {STRONGEST * i // SHADES}%,transparent)}}"
         for kind, name in (("p", "plus"), ("m", "minus"))

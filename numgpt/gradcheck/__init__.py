@@ -1,8 +1,8 @@
 """The proof of the gradients, and of the kernels that stand in for the formulas.
 
-Every definition's backward is compared with derivatives of its forward, computed without it (`derivatives`); so are
-the layers made of several, and a whole model. Every kernel is compared with its definition. `check_layer` does the
-first for a layer of your own.
+Every definition's backward is compared with derivatives of its forward, computed without it (`derivatives`); so are the
+layers made of several, and whole models. Every kernel is compared with its definition. `check_layer` checks the
+gradients of a layer of your own.
 """
 
 import difflib
@@ -41,9 +41,9 @@ CHECKS = (*CASES, "dropout-draw", *WHOLES, "adamw")
 
 
 def check(name: str, seed: int = 0, device: str = "cpu") -> Iterator[Row]:
-    """The rows of one check of CHECKS; definitions are proven on the CPU, kernels are held to them on `device`.
+    """The rows of one check of CHECKS; definitions are proven on the CPU, kernels are compared with them on `device`.
 
-    Raises InputError for a name that is not in CHECKS and a device that cannot be used.
+    Raises InputError for a name that is not in CHECKS, a seed out of range and a device that cannot be used.
     """
     seed = check_number(seed, "seed", whole=True, low=0, below=LARGEST_SEED)
     if not isinstance(name, str) or name not in CHECKS:

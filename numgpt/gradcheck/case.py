@@ -1,4 +1,4 @@
-"""What a case of the proof is: a definition with its backward, arguments, and their sizes."""
+"""A case of the proof: a definition with its backward, and arguments of given sizes."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ class Case(NamedTuple):
 
     definitions: the functions themselves. arrays: name -> array that the output depends on. forward(arrays) -> output
     and what it keeps. backward(dy, kept, arrays, added) -> name -> gradient that is returned; gradients of the other
-    arrays are added to added[name]. A loss has an output that is a number, and dy is 1.
+    arrays are added to added[name]. A loss's output is a number, and its dy is 1.
     """
 
     definitions: tuple[Callable[..., Any], ...]

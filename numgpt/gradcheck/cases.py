@@ -1,6 +1,6 @@
-"""What each definition is proven on: arguments of order one, all sizes distinct, and how its forward and backward go.
+"""The case on which each definition is proven: arguments of order one, and calls of its forward and backward.
 
-A transposed or swapped axis cannot go unnoticed where B, T, H, D and V all differ.
+B, T, H, D and V all differ, so that a transposed or swapped axis cannot go unnoticed.
 """
 
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def layernorm_near_eps_case(rng, n):
 
 
 def gelu_case(rng, n):
-    """Both that compute y, one beside the other: inference has the one, training the other."""
+    """Both functions that compute y: the one that inference uses, and the one that training uses."""
 
     def forward(arrays):
         y, slope = gelu_and_slope(arrays["x"])
@@ -112,7 +112,7 @@ def swish_case(rng, n):
 
 
 def relu_case(rng, n):
-    """Away from the corner at 0, over which a difference must not reach."""
+    """x stays away from the corner at 0, which a difference must not cross."""
     x = normal(rng, n.B, n.T, 4 * n.H * n.D)
     arrays = {"x": x + 0.1 * np.sign(x)}
     return Case(
@@ -141,7 +141,7 @@ def dropout_case(rng, n):
 
 
 def attention_case(rng, n, p_drop=0.0):
-    """q, k and v lie side by side as the layer makes them."""
+    """q, k and v lie side by side in memory, as the layer makes them."""
     B, T, H, D, _ = n
     names = ["q", "k", "v"]
     qkv = heads(normal(rng, B, T, 3 * H * D), 3 * H)
@@ -171,7 +171,7 @@ def attention_one_head_case(rng, n):
 
 
 def cross_attention_case(rng, n, p_drop=0.0):
-    """The memory is longer than the text; of the first row some is padding, of the last row all."""
+    """The memory is longer than the text; part of its first row is padding, and all of its last row."""
     B, T, H, D, _ = n
     S = T + 1
     arrays = {name: normal(rng, B, H, size, D) for name, size in (("q", T), ("k", S), ("v", S))}
@@ -194,7 +194,7 @@ def cross_attention_dropout_case(rng, n):
 
 
 def masked_mean_case(rng, n):
-    """Of the first row some is padding, of the last row all."""
+    """Part of the first row is padding, and all of the last row."""
     x = normal(rng, n.B, n.T, n.H * n.D)
     padding = np.arange(n.T) >= np.linspace(n.T - 1, 0, n.B).astype(int)[:, None]
     return Case(

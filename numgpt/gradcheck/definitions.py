@@ -42,7 +42,7 @@ def prove(make: Any, seed: int, sizes: Sizes = SMALL) -> Iterator[Row]:
 def hold(make: Any, seed: int, device: str = "cpu", sizes: Sizes = LARGE) -> Iterator[Row]:
     """A row for every result of the case's kernels, in float64 and float32, against the definition in float64.
 
-    None where the device has no kernel for it.
+    There are none if the device has no kernel for it.
     """
     case = make(np.random.default_rng(seed), sizes)
     if not any(kernel_of(function, device) for function in case.definitions):
@@ -69,7 +69,8 @@ def results(case: Case, arrays: Arrays, seed: int) -> Arrays:
 def gradients_of(case: Case, arrays: Arrays, dy: Any, rng: np.random.Generator) -> Arrays:
     """name -> gradient on the host, for every array.
 
-    What is added to starts from random values, so that a backward that overwrites instead of adding is caught.
+    Gradients that are added to start from random values, so that a backward that overwrites instead of adding is
+    caught.
     """
     like = next(iter(arrays.values()))
     before = {name: beside(like, rng.standard_normal(array.shape)) for name, array in arrays.items()}
@@ -80,7 +81,7 @@ def gradients_of(case: Case, arrays: Arrays, dy: Any, rng: np.random.Generator) 
 
 
 class EveryWord:
-    """In the place of a random generator, draws each of the 65536 words of two bytes once, in order."""
+    """A stand-in for a random generator, which draws each of the 65536 two-byte words once, in order."""
 
     def integers(self, low, high, size, dtype, endpoint):
         words = np.arange(65536, dtype=np.uint16).view(np.uint64)
@@ -107,7 +108,7 @@ def host(x: Any) -> np.ndarray:
 
 
 def hold_optimizer(seed: int, device: str = "cpu") -> Iterator[Row]:
-    """Rows of the optimizer's kernels, which have no gradient, against their definitions."""
+    """Rows for the optimizer's kernels, which have no gradient, against their definitions."""
     rng = np.random.default_rng(seed)
     w, g, m = rng.standard_normal((3, 70_000))
     start = {"w": w, "g": g, "m": m, "v": rng.random(w.size)}

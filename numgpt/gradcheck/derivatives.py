@@ -1,11 +1,11 @@
-"""Two ways to a gradient that know nothing of the backward pass.
+"""Two ways to compute a gradient without the backward pass.
 
 The complex step (Squire and Trapp 1998): for a loss L that is analytic, computed in complex numbers,
 
     L(v + i h e_j) = L(v) + i h dL/dv_j + O(h^2)          dL/dv_j = Im L(v + i h e_j) / h
 
-Nothing is subtracted, so h can be 1e-30 and the result is exact to rounding. A function that bends at a corner, like
-ReLU, or drops the imaginary part, needs differences:
+Nothing is subtracted, so h can be 1e-30 and the result is exact to rounding. A function with a corner, like ReLU, or
+one that drops the imaginary part, needs differences:
 
     n(h) = (L(v + h e_j) - L(v - h e_j)) / 2h
 
@@ -23,9 +23,9 @@ TINY = 1e-30
 
 
 def complex_step(loss: Callable[[], complex], values: np.ndarray) -> np.ndarray:
-    """The gradient of `loss()` at the complex array `values`, which is varied element by element and put back.
+    """The gradient of `loss()` at the complex array `values`, which is varied element by element and restored.
 
-    An operation that would drop the imaginary part unsaid is an error.
+    An operation that would silently drop the imaginary part is an error.
     """
     gradient = np.empty(values.shape)
     with warnings.catch_warnings():
@@ -39,9 +39,10 @@ def complex_step(loss: Callable[[], complex], values: np.ndarray) -> np.ndarray:
 
 
 def differences(loss: Callable[[], float], values: np.ndarray, step: float = 1e-3) -> np.ndarray:
-    """The gradient of `loss()` at the real array `values`, which is varied element by element and put back.
+    """The gradient of `loss()` at the real array `values`, which is varied element by element and restored.
 
-    `step` is a share of the values' size, so that a function that bends on a small scale is seen on that scale.
+    `step` is relative to the root mean square of the values, so that a function of small values is varied on their
+    scale.
     """
     gradient = np.empty(values.shape)
     h = step * (math.sqrt(float(np.square(values).mean())) or 1.0)

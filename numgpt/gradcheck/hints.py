@@ -13,10 +13,10 @@ from numgpt.gradcheck.rows import relative_error
 class Wrong(NamedTuple):
     """A gradient that is wrong, and what a guess needs.
 
-    found, expected: the gradient, of which `found` can be None or have any shape. overwritten: what the array of a
-    parameter's gradient holds after backward, which started from other values; None for an input's. dy: the gradient
-    at the output. x: the input that it belongs to; None for a parameter. sizes: letter or name -> size. part:
-    (axis, index) -> the gradient that only this slice of dy gives. tolerance: the error allowed. repeated: the ids
+    found, expected: the gradient as it is, which can be None or have any shape, and as it should be. overwritten: what
+    the array of a parameter's gradient holds after backward, having held other values before; None for an input. dy:
+    the gradient at the output. x: the input whose gradient it is; None for a parameter. sizes: letter or name -> size.
+    part: (axis, index) -> the gradient from this slice of dy alone. tolerance: the error allowed. repeated: the ids
     that occur more than once among the inputs.
     """
 
@@ -31,11 +31,11 @@ class Wrong(NamedTuple):
     repeated: frozenset[int] = frozenset()
 
     def right(self, corrected: np.ndarray) -> bool:
-        """Whether `corrected` is the gradient. A nearly right one is met with a tenfold tolerance."""
+        """Whether `corrected` is the right gradient, to within ten times the tolerance."""
         return corrected.shape == self.expected.shape and self.same(corrected, self.expected)
 
     def same(self, a: np.ndarray, b: np.ndarray) -> bool:
-        """Whether a and b are equal within the tolerance."""
+        """Whether a and b are equal to within ten times the tolerance."""
         return relative_error(a, b) <= 10 * self.tolerance
 
 
@@ -75,7 +75,7 @@ def not_finite(found):
     """nan or inf, and where first."""
     places = np.argwhere(~np.isfinite(found))
     first = at(places[0])
-    return f"it is not a number in {len(places)} of {found.size} places, first at {first}: {found[tuple(places[0])]}"
+    return f"it is not finite in {len(places)} of {found.size} places, first at {first}: {found[tuple(places[0])]}"
 
 
 def nothing(wrong):
@@ -88,7 +88,7 @@ def nothing(wrong):
 def overwriting(wrong):
     """`=` for `+=`."""
     if wrong.overwritten is not None and wrong.right(wrong.overwritten):
-        return "backward overwrites it instead of adding to it: write += for ="
+        return "backward overwrites it instead of adding to it: write += instead of ="
     return None
 
 
@@ -101,7 +101,7 @@ def transposed(wrong):
 
 
 def factor(wrong):
-    """A constant factor, which is named where it can be told from the sizes; its sign."""
+    """A constant factor, named if the sizes explain it; or the sign."""
     ratio = ratio_of(wrong, wrong.found, wrong.expected)
     if ratio is None:
         return None
@@ -140,14 +140,14 @@ def bracketed(name):
 
 
 def dy_left_out(wrong):
-    """The gradient at the output, left out or put in once too often: by a residual, or as a factor."""
+    """dy left out or used once too often: as the term of a residual, or as a factor."""
     found, dy = wrong.found, wrong.dy
     if dy.shape != wrong.expected.shape:
         return None
     if wrong.right(found + dy):
         return "dy itself is missing: add it, as for a residual y = x + f(x)"
     if wrong.right(found - dy):
-        return "dy itself is in it once too often: subtract it, or do not add it"
+        return "dy itself is added once too often: leave it out"
     if wrong.right(found * dy):
         return "it is not multiplied by dy"
     if wrong.same(found, wrong.expected * dy):
@@ -156,7 +156,7 @@ def dy_left_out(wrong):
 
 
 def mean_left_out(wrong):
-    """A mean to be taken out, or a multiple of the input, as where the layer normalises."""
+    """A mean that was not subtracted, or a multiple of the input, as in a layer that normalises."""
     found, expected, x = wrong.found, wrong.expected, wrong.x
     if found.ndim == 0 or found.shape[-1] < 3:
         return None
@@ -166,9 +166,9 @@ def mean_left_out(wrong):
     if not (np.abs(off) > allowed).any(-1).all():
         return None  # whole rows are right: nothing is left out of the formula
     if wrong.right(found - found.mean(-1, keepdims=True)):
-        return "its mean over the last axis should be 0: in g - mean(g), the mean is left out, or taken out twice"
+        return "its mean over the last axis should be 0: in g - mean(g), the mean is left out, or subtracted twice"
     if np.linalg.norm(off - off.mean(-1, keepdims=True)) <= allowed:
-        return "it is off by one number for all of the last axis: is a mean over it left out?"
+        return "it is off by a constant along the last axis: is a mean over it left out?"
     if x is not None and x.shape == off.shape:
         centred = x - x.mean(-1, keepdims=True)
         if min(np.linalg.norm(without(off, x)), np.linalg.norm(without(off, centred))) <= allowed:
@@ -179,7 +179,7 @@ def mean_left_out(wrong):
 
 
 def without(off, x):
-    """What of `off` is no multiple of x along the last axis."""
+    """The part of `off` that is not a multiple of x along the last axis."""
     return off - x * ((off * x).sum(-1, keepdims=True) / (x * x).sum(-1, keepdims=True))
 
 
@@ -200,7 +200,7 @@ def sum_cut_short(wrong):
 
 
 def at_some_places(wrong):
-    """Right but for some indices of one axis, and how it is wrong there."""
+    """Right except at some indices of one axis, and how it is wrong there."""
     found, expected = wrong.found, wrong.expected
     allowed = 10 * wrong.tolerance * max(np.abs(expected).max(), np.abs(found).max())
     off = np.abs(found - expected) > allowed
@@ -209,7 +209,7 @@ def at_some_places(wrong):
         if not 0 < len(wrong_here) < found.shape[axis]:
             continue
         if axis == 0 and set(wrong_here.tolist()) == wrong.repeated:
-            return "it is wrong only in rows whose id occurs more than once in the input: add what each place gives"
+            return "it is wrong only in rows whose id occurs more than once in the input: add up what each place gives"
         here = (slice(None),) * axis + (wrong_here,)
         ratio = ratio_of(wrong, found[here], expected[here]) if found[here].size > 1 else None
         how = f"it is {ratio:.6g} times what it should be" if ratio else ""
@@ -222,7 +222,7 @@ def in_no_simple_way(wrong):
     """Where it is worst."""
     index = np.unravel_index(np.abs(wrong.found - wrong.expected).argmax(), wrong.expected.shape)
     found, expected = float(wrong.found[index]), float(wrong.expected[index])
-    where = f", the largest error is at {at(index)}:" if wrong.expected.ndim else ":"
+    where = f"; the largest error is at {at(index)}:" if wrong.expected.ndim else ":"
     digits = 6 if f"{found:.6g}" != f"{expected:.6g}" else 17
     return f"it is wrong in no simple way{where} {found:.{digits}g} where it should be {expected:.{digits}g}"
 
@@ -248,7 +248,7 @@ def slice_in_words(axis, index, size):
 
 
 def indices_in_words(indices, axis, size):
-    """Indices along an axis, the last one called so."""
+    """Indices along an axis, the first and the last by these names."""
     first, last = int(indices[0]), int(indices[-1])
     if first == last:
         name = {0: "the first", size - 1: "the last"}.get(first, "one")

@@ -19,13 +19,13 @@ GRADIENT_IN_FLOAT32 = 1e-5  # the error allowed where backward alone computes in
 
 
 class Rows(list[Row]):
-    """What `check_layer` found; printed as a table. unchecked: arrays that have no gradient, so no row."""
+    """What `check_layer` found; printed as a table. unchecked: arrays that have no gradient, and so no row."""
 
     unchecked: list[str] = []
 
     @property
     def ok(self) -> bool:
-        """Whether every row is."""
+        """Whether every row is ok."""
         return all(row.ok for row in self)
 
     def __repr__(self) -> str:
@@ -40,7 +40,7 @@ class Rows(list[Row]):
     def note(self) -> str:
         """What was not checked, if anything."""
         named = ", ".join(self.unchecked)
-        return f"not checked, for there is no gradient called d...: {named}" if named else ""
+        return f"not checked, as there is no gradient called d...: {named}" if named else ""
 
 
 def cells(row):
@@ -55,23 +55,24 @@ def verdict(row):
 
 
 def check_layer(layer: Any, *inputs: Any, seed: int = 0) -> Rows:
-    """Compare what `layer.backward` gives with the derivatives of `layer.forward(*inputs)`; print the rows to see them.
+    """Compare what `layer.backward` returns with derivatives of `layer.forward(*inputs)`; print the rows to see them.
 
         x = np.random.default_rng(0).standard_normal((2, 3, 8))
         print(numgpt.check_layer(MyLayer(8), x))
 
-    layer: any object with forward(*inputs), which gives an array, and backward(dy), which gives the gradient of the
-    input, or a tuple of those of all inputs (None for integers, which have none). A loss, whose forward gives a number,
-    has backward(). Parameters are all pairs of attributes X and dX that are float arrays, of the object and of all that
-    it holds, and the (name, value, gradient) of `named_parameters()`. The check works in float64, with parameters
-    shifted at random, as starting values like 0 and 1 would hide mistakes. It leaves the layer as it was.
+    layer: any object with forward(*inputs), which returns an array, and backward(dy), which returns the gradient of the
+    input, or a tuple of the gradients of all inputs (None for integers, which have none). A loss, whose forward returns
+    a number, has backward(). Parameters are all pairs of float arrays X and dX among the attributes of the object and
+    of everything that it holds, and the (name, value, gradient) of `named_parameters()`. The check works in float64,
+    with parameters shifted at random, as initial values like 0 and 1 would hide mistakes. The layer is restored
+    afterwards.
 
-    Gives a row of kind "layer" for every input and parameter; a wrong one's `hint` says how it is wrong. Further rows,
-    all wrong, where forward or backward write to their arguments, change a parameter, or give other results when called
-    again. A row's `method` says what the derivatives come from: the complex step where forward takes complex numbers,
-    else differences, in larger steps where forward computes in float32.
+    Returns a row of kind "layer" for every input and parameter; a wrong one's `hint` says how it is wrong. There are
+    further rows, all wrong, if forward or backward writes to its arguments, changes a parameter, or gives other results
+    when called again. A row's `method` says how the derivatives were computed: by the complex step if forward accepts
+    complex numbers, otherwise by differences, with larger steps if forward computes in float32.
 
-    Raises InputError for what cannot be checked. What forward and backward raise is passed on.
+    Raises InputError for a layer or inputs that cannot be checked. Exceptions of forward and backward are passed on.
     """
     check_methods(layer)
     check_inputs(layer, inputs)
@@ -85,9 +86,9 @@ def check_layer(layer: Any, *inputs: Any, seed: int = 0) -> Rows:
 
 
 def check_methods(layer):
-    """Raise InputError unless there are forward and backward."""
+    """Raise InputError unless `layer` has forward and backward."""
     if isinstance(layer, type):
-        raise InputError(f"{layer.__name__} is a class: check a layer made from it, {layer.__name__}(...)")
+        raise InputError(f"{layer.__name__} is a class: check an instance of it, {layer.__name__}(...)")
     for name in ("forward", "backward"):
         if not callable(getattr(layer, name, None)):
             raise InputError(f"{kind_of(layer)} has no method {name}: a layer needs forward(x) and backward(dy)")
@@ -125,7 +126,7 @@ def check_output(y, layer):
 
 
 def check_varied(varied, layer):
-    """Raise InputError where there is nothing to vary, or too much."""
+    """Raise InputError if there is nothing to vary, or too much."""
     size = sum(array.size for array in varied.values())
     if not 0 < size <= MOST_ELEMENTS:
         raise InputError(
@@ -149,7 +150,7 @@ def rows_of(trial):
     if not np.array_equal(y, trial.forward()):
         yield fault(
             "forward gives another result when called again: let it draw from a np.random.Generator that is an "
-            "attribute, which the check can start anew, or switch randomness off for the check",
+            "attribute, which the check can reset, or switch randomness off for the check",
             y.shape,
         )
         return
@@ -169,7 +170,7 @@ def rows_of(trial):
 
 
 def fault(text, shape):
-    """The row of something that is wrong besides the gradients."""
+    """The row of a fault other than a wrong gradient."""
     return Row("calls", shape, math.inf, "layer", "calling it", 0.0, False, text)
 
 
@@ -198,7 +199,7 @@ def compared(trial, first: Pass, second: Pass, expected, way, y, dy):
 
 
 def part_of(trial, way, name, y, dy, axis, index):
-    """The gradient that one slice of dy alone gives."""
+    """The gradient from one slice of dy alone."""
     only = np.zeros_like(dy)
     here = (slice(None),) * axis + (index,)
     only[here] = dy[here]
@@ -213,7 +214,7 @@ def ids_that_occur_again(inputs):
 
 
 def sizes_of(layer, inputs):
-    """name -> size: the first input's axes, called as the layers do; integers that the layer holds; C over these."""
+    """name -> size: the first input's axes, named as in the layers; integers that the layer holds; C over these."""
     shape = next((np.shape(x) for x in inputs if np.ndim(x)), ())
     letters = {1: "C", 2: "BC", 3: "BTC", 4: "BHTD"}.get(len(shape)) or [f"axis {i}" for i in range(len(shape))]
     sizes = dict(zip(letters, shape, strict=True))

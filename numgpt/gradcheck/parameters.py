@@ -1,4 +1,4 @@
-"""What an object of any make can learn, found by name: a float array X with its gradient dX, in it or in its parts.
+"""The parameters of any object, found by name: a float array X with its gradient dX, in it or in its parts.
 
 class RMSNorm:
     def __init__(self, C):
@@ -18,9 +18,10 @@ CONTAINERS = (list, tuple, dict)
 
 
 class Parameter(NamedTuple):
-    """path: its name from the outside. places: (owner, name) wherever it is an attribute; its gradient is "d" + name.
+    """path: its name within the layer. places: (owner, name) wherever it is an attribute; its gradient is "d" + name.
 
-    fixed: both arrays are known only by `named_parameters()`, so that their values can change but not their dtype.
+    fixed: whether both arrays are known only through `named_parameters()`, so that their values can change but not
+    their dtype.
     """
 
     path: str
@@ -52,7 +53,7 @@ class Parameter(NamedTuple):
 
 
 def parameters_of(layer: Any) -> list[Parameter]:
-    """Each once, also where it is an attribute of several parts."""
+    """The parameters of `layer`, each once even if it is an attribute of several parts."""
     found: dict[Any, Parameter] = {}
     for path, thing, name, value in float_attributes(layer):
         if is_gradient(attribute(thing, "d" + name)):
@@ -73,7 +74,7 @@ def float_attributes(layer: Any) -> Iterator[tuple[str, Any, str, Any]]:
 
 
 def without_gradient(layer: Any) -> list[str]:
-    """The paths of float arrays X that have no dX, and are no dX themselves."""
+    """The paths of float arrays X that have no dX, and are not a dX themselves."""
     return [
         path
         for path, thing, name, value in float_attributes(layer)
@@ -109,12 +110,12 @@ def attributes_of(thing):
 
 
 def attribute(thing, name):
-    """The attribute of that name, or a word that is no gradient."""
+    """The attribute of that name, or a word, which is not a gradient."""
     return getattr(thing, "__dict__", {}).get(name, "missing")
 
 
 def is_part(value):
-    """Whether to look for parameters in it: an object with attributes, or what holds such."""
+    """Whether to look for parameters in a value: an object with attributes, or a container."""
     holds = isinstance(value, (*CONTAINERS, np.random.Generator)) or hasattr(value, "__dict__")
     return holds and not isinstance(value, type | ModuleType | FunctionType | MethodType | np.ndarray)
 
@@ -136,9 +137,9 @@ def join(path, name):
 
 @contextmanager
 def held(layer: Any) -> Iterator[Callable[[], None]]:
-    """Afterwards, `layer` and its parts hold what they held before; gives a function that resets their generators.
+    """A context that restores `layer` and its parts afterwards, with a function that resets their random generators.
 
-    Attributes are put back, and what lists, dicts and the arrays of parameters and gradients contain.
+    Restored are attributes, and the contents of lists, dicts and the arrays of parameters and gradients.
     """
     parts = [thing for _, thing in parts_of(layer)]
     generators = [(part, part.bit_generator.state) for part in parts if isinstance(part, np.random.Generator)]

@@ -1,4 +1,4 @@
-"""A result that is no gradient, held to the right one: what an exercise's check is made of."""
+"""A result other than a gradient, compared with the right one: what an exercise's check is made of."""
 
 import math
 from typing import Any
@@ -25,5 +25,5 @@ def held_to(name: str, found: Any, expected: Any) -> Row:
 
 
 def no_part(axis: int, index: int) -> np.ndarray:
-    """There is no gradient at an output of which a part could count."""
+    """A result has no dy of which only a part could count."""
     raise LookupError(f"a result has no part of dy, asked for at axis {axis}, index {index}")

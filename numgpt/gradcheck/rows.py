@@ -9,10 +9,10 @@ class Row(NamedTuple):
     """tensor: its name. shape: its shape. error: |a - n| / max(|a|, |n|) over Euclidean norms, a found and n expected.
 
     kind: what was proven: a "definition" or a "model" (its gradient is that of its forward), a "layer" (somebody's
-    own), a "kernel" (it equals its definition) or a "result" (somebody's own equals numgpt's). method: by what:
-    "complex step", "differences", "definition" or "numgpt"; for dropout's draw by "every word" that can be drawn.
-    tolerance: the error allowed; ok: whether it was kept. hint: what seems to be wrong with a gradient that is, in
-    words.
+    own), a "kernel" (it equals its definition) or a "result" (somebody's own equals numgpt's). method: what it was
+    compared with: "complex step", "differences", "definition" or "numgpt"; for dropout's draw "every word" that can be
+    drawn. tolerance: the error allowed; ok: whether the error is within it. hint: what seems to be wrong with a wrong
+    gradient, in words.
     """
 
     tensor: str
@@ -35,9 +35,9 @@ class Row(NamedTuple):
 def compare(
     tensor: str, found: Any, expected: Any, kind: str, method: str, tolerance: float, floor: float = 0.0
 ) -> Row:
-    """The row of `found` against `expected`. What is not a number, or has another shape, is wrong.
+    """The row of `found` against `expected`. Anything that is not finite, or of another shape, is wrong.
 
-    floor: norms below it count as this much, for a gradient that is zero but for rounding.
+    floor: the smallest norm to divide by, for a gradient that is zero but for rounding.
     """
     found, expected = np.asarray(found), np.asarray(expected)
     if found.shape != expected.shape:
@@ -48,7 +48,7 @@ def compare(
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray, floor: float = 0.0) -> float:
-    """|found - expected| / max(|found|, |expected|, floor) over Euclidean norms; 0 where both are zero."""
+    """|found - expected| / max(|found|, |expected|, floor) over Euclidean norms; 0 if both are zero."""
     with np.errstate(invalid="ignore", over="ignore"):
         largest = max(float(np.linalg.norm(found)), float(np.linalg.norm(expected)), floor)
         return float(np.linalg.norm(found - expected) / (largest or 1.0))

@@ -1,4 +1,4 @@
-"""A layer on trial: called with inputs in float64 or complex numbers, its parameters varied, what it spoils noticed."""
+"""A layer on trial: called with float64 or complex inputs, its parameters varied, its side effects noticed."""
 
 import inspect
 import math
@@ -17,7 +17,7 @@ SMALL = 1e-3  # a gradient this much smaller than the largest one may be nothing
 
 
 class Way(NamedTuple):
-    """A way to the derivatives, and the error allowed. derivative: (loss, values that are varied) -> gradient."""
+    """A way to the derivatives, and the error allowed. derivative: (loss, values to vary) -> gradient."""
 
     method: str
     tolerance: float
@@ -30,7 +30,7 @@ IN_FLOAT32 = Way("differences in float32", 1e-3, lambda loss, values: difference
 
 
 class Pass(NamedTuple):
-    """What one forward and backward gave: name -> gradient; what gradients of parameters hold at the end; faults."""
+    """One forward and backward: name -> gradient; what the parameters' gradients hold at the end; the faults found."""
 
     gradients: dict[str, Any]
     overwritten: dict[str, Any]
@@ -38,7 +38,7 @@ class Pass(NamedTuple):
 
 
 class Trial:
-    """The layer with its inputs. reset: has its random numbers start anew. rng: draws what the check needs."""
+    """The layer with its inputs. reset: restarts its random numbers. rng: draws what the check needs."""
 
     def __init__(self, layer: Any, inputs: Any, reset: Callable[[], None], rng: np.random.Generator) -> None:
         self.layer, self.reset, self.rng = layer, reset, rng
@@ -48,9 +48,10 @@ class Trial:
         self.parameters: list[Parameter] = []
 
     def find_parameters(self) -> None:
-        """Find them, and give each float64 values.
+        """Find the parameters, and give each float64 values.
 
-        Forward and backward are run once for it: what they set anew is no parameter, and some make dX only then.
+        Forward and backward are run once for this: an array that they replace is not a parameter, and some layers make
+        dX only then.
         """
         before = {path: value for path, _, _, value in float_attributes(self.layer)}
         self.backward(np.ones_like(self.forward()))
@@ -60,7 +61,7 @@ class Trial:
             p.set_value(shifted(np.asarray(p.value, float), self.rng))
 
     def varied(self) -> dict[str, np.ndarray]:
-        """name -> array of all that has a gradient."""
+        """name -> array, for everything that has a gradient."""
         inputs = {name: x for name, x in zip(self.names, self.inputs, strict=True) if name}
         return inputs | {p.path: p.value for p in self.parameters}
 
@@ -95,7 +96,7 @@ class Trial:
         return Pass(self.by_name(returned, before), {p.path: copied(p.gradient) for p in self.parameters}, faults)
 
     def written(self, given):
-        """The names of the inputs that are no longer what was given."""
+        """The names of the inputs that have been changed."""
         pairs = enumerate(zip(self.inputs, given, strict=True))
         return [self.names[i] or f"input {i}" for i, (x, now) in pairs if not same(x, now)]
 
@@ -111,7 +112,7 @@ class Trial:
         return found | {p.path: added(before[p.path], p.gradient) for p in self.parameters}
 
     def backward_again(self, dy: np.ndarray) -> dict[str, Any] | None:
-        """name -> gradient of another backward without a forward; None where the layer refuses, which is right."""
+        """name -> gradient of another backward without a forward; None if the layer refuses, which is right."""
         before = {p.path: np.array(p.gradient) for p in self.parameters}
         try:
             return self.by_name(self.backward(dy.copy()), before)
@@ -119,7 +120,7 @@ class Trial:
             return None
 
     def choose(self) -> Way:
-        """The complex step where forward takes it and agrees with a difference along one random direction."""
+        """The complex step if forward accepts it and it agrees with a difference along a random direction."""
         y, values = self.forward(), self.varied()
         start = {name: array.copy() for name, array in values.items()}
         directions = {name: self.rng.standard_normal(array.shape) * size_of(array) for name, array in start.items()}
@@ -131,7 +132,7 @@ class Trial:
 
         near, far, back = moved(1e-7), moved(2e-7), moved(-1e-7)
         moved(0)
-        if relative_error(2 * (near - y), far - y) > 1e-2:  # no straight line: rounded to float32
+        if relative_error(2 * (near - y), far - y) > 1e-2:  # not a straight line: rounded to float32
             return IN_FLOAT32
         try:
             with self.in_complex():
@@ -144,7 +145,7 @@ class Trial:
 
     @contextmanager
     def in_complex(self) -> Iterator[None]:
-        """While this lasts, inputs and parameters are complex numbers, and none may lose its imaginary part."""
+        """A context in which inputs and parameters are complex, and losing an imaginary part is an error."""
         inputs, values = self.inputs, [p.value for p in self.parameters]
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
@@ -171,7 +172,7 @@ class Trial:
 
 
 def names_of_inputs(layer, inputs):
-    """A name for each input that has a gradient, "" for the others: "input", or "input q" where there are several."""
+    """A name for each input that has a gradient, "" for the others: "input", or "input q" if there are several."""
     floats = [isinstance(x, np.ndarray) and x.dtype.kind == "f" for x in inputs]
     arguments = inspect.signature(layer.forward).bind(*inputs).arguments
     names = list(arguments) if len(arguments) == len(inputs) else list(range(len(inputs)))
@@ -180,7 +181,7 @@ def names_of_inputs(layer, inputs):
 
 
 def as_float64(x):
-    """An input of ours: float arrays are float64; what is no array stays as it is."""
+    """An input for the check: float arrays in float64; anything but an array as it is."""
     if not isinstance(x, np.ndarray | list):
         return x
     array = np.array(x)
@@ -188,7 +189,7 @@ def as_float64(x):
 
 
 def shifted(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """`value` shifted at random by up to half its size: starting values like 0 and 1 would hide mistakes."""
+    """`value` shifted at random by up to half its size: initial values like 0 and 1 would hide mistakes."""
     size = math.sqrt(float(np.square(value).mean()))
     if value.ndim > 1:
         size = max(size, 1 / math.sqrt(value.shape[0]))
@@ -213,7 +214,7 @@ def same(a, b):
 
 
 def added(before, after):
-    """What was added, in the dtype of `after`; where it is no longer an array of that shape, what is there."""
+    """after - before, in the dtype of `after`; or `after` itself if its shape has changed."""
     if np.shape(after) != before.shape:
         return after
     return (after - before).astype(np.asarray(after).dtype)

@@ -1,7 +1,7 @@
-"""The layers that are made of others, and whole models: their gradients by the complex step, and plain against fast.
+"""Layers made of others, and whole models: gradients against the complex step, and kernels against definitions.
 
-A layer and its twin in complex numbers have the same weights. The twin's loss, computed by the definitions, gives the
-derivatives; the layer's backward is run by the definitions and once more by the kernels.
+A layer and its complex twin have the same weights. The twin's loss, computed by the definitions, gives the derivatives;
+the layer's backward is run once by the definitions and once by the kernels.
 """
 
 import copy
@@ -53,9 +53,9 @@ def model_dropout(rng):
 
 
 def transformer(rng, **changes):
-    """Two texts, each longer in another row; two blocks, so that the memory has two readers.
+    """Source and target padded in different rows; two blocks, so that the memory has two readers.
 
-    Its layers are proven number by number; put together, along directions, as there are some 6,000 numbers.
+    Its layers are proven number by number; the whole, along random directions, as there are some 6,000 numbers.
     """
     config = TransformerConfig(V, C, H, d_ff=5, layers=2, dropout=0.2, **changes)
     src, tgt = rng.integers(3, V, (2, 4)), rng.integers(3, V, (2, 5))
@@ -110,7 +110,7 @@ def check_composite(layer, rng):
 
 
 def check_model(gpt, ids, targets, rng, device):
-    """Rows for each parameter of a whole GPT, the loss being its own."""
+    """Rows for each parameter of a whole GPT, with its own loss."""
     with_random_weights(gpt, rng).train()
 
     def backward(gpt, _):
@@ -147,7 +147,7 @@ def prove(layer, backward, loss, x, rng, device):
 
 
 def gradients(layer, backward, x, before):
-    """name -> gradient, on the host, of the input and all parameters; what is added to starts from `before`."""
+    """name -> gradient, on the host, of the input and all parameters; those that are added to start from `before`."""
     layer.grads[...] = np.asarray(before, like=layer.grads)
     returned = backward(layer, x)
     layer.grads -= np.asarray(before, like=layer.grads)
@@ -156,17 +156,17 @@ def gradients(layer, backward, x, before):
 
 
 def check_checkpoint(gpt: GPT, ids: np.ndarray, seed: int = 0, directions: int = 2) -> Iterator[Row]:
-    """A row for each parameter of a model that somebody trained: its gradient along random directions.
+    """A row for each parameter of a trained model: its gradient along random directions.
 
-    gpt: on the CPU, in float64. ids: (1, T + 1), of which the last T are the targets. The derivative along a
-    direction d is the complex step with v + i h d; its expected value is the dot product of gradient and d.
+    gpt: on the CPU, in float64. ids: (1, T + 1), of which the last T are the targets. The derivative along a direction
+    d comes from the complex step with v + i h d; the dot product of gradient and d must equal it.
     """
     rng = np.random.default_rng(seed)
     return along_directions(gpt, (ids[:, :-1], ids[:, 1:]), rng, directions, CHECKPOINT)
 
 
 def along_directions(model, texts, rng, directions, tolerance):
-    """Rows for each parameter of a model, its loss being that of `texts`: what `check_checkpoint` says."""
+    """Rows for each parameter of a model with its loss on `texts`, as in `check_checkpoint`."""
 
     def loss():
         reset_dropout(model)
@@ -192,7 +192,7 @@ def along_directions(model, texts, rng, directions, tolerance):
 
 
 def with_random_weights(layer: Any, rng: np.random.Generator) -> Any:
-    """`layer` in float64 with weights of order one, where no term of a gradient is too small to be seen."""
+    """`layer` in float64 with weights of order one, so that no term of a gradient is too small to be seen."""
     layer.allocate("float64")
     for name, value, _ in layer.named_parameters():
         value[...] = rng.standard_normal(value.shape) / math.sqrt(value.shape[0] if value.ndim == 2 else 1)
@@ -202,11 +202,11 @@ def with_random_weights(layer: Any, rng: np.random.Generator) -> Any:
 
 
 def reset_dropout(layer):
-    """Have the dropout inside `layer` draw what it drew after every other reset."""
+    """Make the dropout inside `layer` draw the same after every reset."""
     for part in dropouts(layer):
         part.rng.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 def dropouts(layer):
-    """The dropout layers inside that draw."""
+    """The dropout layers inside `layer` that drop anything."""
     return [part for _, part in layer.named_layers() if isinstance(part, Dropout) and part.p]

@@ -1,7 +1,7 @@
 """The textbook: the definitions put together into one file that runs with NumPy alone.
 
-The template beside this file is the book with an import in the place of every chapter. `textbook` puts there what the
-import means: the derivation of that module, as a comment, and the text of the functions.
+The template beside this file is the book with an import in place of every chapter. `textbook` replaces each import by
+the derivation of that module, as a comment, and the source of the functions.
 """
 
 import ast
@@ -13,15 +13,15 @@ from importlib.util import find_spec
 TEMPLATE = "numgpt.textbook.template"
 WIDTH = 120
 
-# What a docstring says that the book says once: in its beginning, of all functions.
+# What the book says once, at its beginning, and docstrings say of every function.
 CONVENTION = re.compile(r"\w+\.|\w+, and what `\w+` needs\.|dx; adds to .*\.")
 
-# Where a derivation turns to what the book leaves out: the paragraph that begins so, and all after it.
+# What the book leaves out of a derivation: the paragraph that begins so, and all after it.
 LEFT_OUT = {"numgpt.layers.attention": "With a cache", "numgpt.layers.loss": "In training, the output head"}
 
 
 def textbook() -> str:
-    """The text of gpt2.py. Raises LookupError when a name or a paragraph that it needs is not where it was."""
+    """The text of gpt2.py. Raises LookupError if a name or a paragraph that it needs is missing."""
     source, tree = read(TEMPLATE)
     lines = source.splitlines()
     parts, line = [], tree.body[0].lineno - 1
@@ -44,7 +44,7 @@ def read(module):
 
 
 def chapter(module, names):
-    """The derivation of `module`, and the definitions of `names` with what else of the module they use."""
+    """The derivation of `module`, and the definitions of `names` with everything else in the module that they use."""
     source, tree = read(module)
     lines = derivation(module, ast.get_docstring(tree))
     for i, node in enumerate(with_helpers(module, tree, names)):
@@ -54,7 +54,7 @@ def chapter(module, names):
 
 
 def derivation(module, docstring):
-    """A module's docstring as lines of comment: paragraphs filled anew, formulas as they are, no empty lines."""
+    """A module's docstring as comment lines: paragraphs rewrapped, formulas as they are, no empty lines."""
     paragraphs = docstring.split("\n\n")
     if module in LEFT_OUT:
         starts = [paragraph.startswith(LEFT_OUT[module]) for paragraph in paragraphs]
@@ -100,7 +100,7 @@ def text_of(node, source):
 
 
 def named_tuple(node):
-    """A class of nothing but fields, shorter."""
+    """A class that has only fields, as a namedtuple."""
     fields = " ".join(field.target.id for field in node.body if isinstance(field, ast.AnnAssign))
     line, comment = f'{node.name} = namedtuple("{node.name}", "{fields}")', f"# {ast.get_docstring(node)}"
     return [f"{line}  {comment}"] if len(line + comment) <= WIDTH - 2 else [comment, line]

@@ -1,7 +1,7 @@
 """A layer file read as a chapter: its derivation cut into prose and formulas, its definitions line by line.
 
-A line of a definition has beside it the formulas whose left side it computes: `xhat = (x - mu) * rstd` that of xhat,
-`return` that of what the docstring says is returned.
+Beside a line of a definition are the formulas whose left side it computes: beside `xhat = (x - mu) * rstd` that of
+xhat, beside `return` that of what the docstring says is returned.
 """
 
 import ast
@@ -13,12 +13,12 @@ from numgpt.textbook import read, with_helpers
 from numgpt.textbook.formulas import FormulaError, equation, is_remark
 from numgpt.textbook.glossary import entries
 
-COLUMNS = re.compile(r"\s{3,}(?!\s|\+?=)")  # spaces between two formulas, and not a formula from its =
+COLUMNS = re.compile(r"\s{3,}(?!\s|\+?=)")  # spaces between two formulas, not those before an =
 LEFT_SIDE = re.compile(r"([^=\[]*(?:\[[^=]*\])?[^=\[]*?)\s*\+?=\s")
 
 
 class Formula(NamedTuple):
-    """names: what it says how to compute. number: its place among the chapter's formulas, 0 in a sentence."""
+    """names: those that it defines. number: its place among the chapter's formulas, 0 in a sentence."""
 
     text: str
     names: tuple[str, ...]
@@ -26,14 +26,14 @@ class Formula(NamedTuple):
 
 
 class Paragraph(NamedTuple):
-    """One of both: a text, or lines of formulas and remarks."""
+    """Either a text, or lines of formulas and remarks."""
 
     text: str
     lines: list[list[Formula | str]]
 
 
 class Line(NamedTuple):
-    """A line of code. number: its place in the file."""
+    """A line of code. number: its number in the file."""
 
     number: int
     code: str
@@ -60,12 +60,12 @@ class Chapter(NamedTuple):
 
 
 def read_chapter(module: str, layer: str = "") -> Chapter:
-    """The chapter of a module, with forward and backward of a layer where one is named."""
+    """The chapter of a module, with forward and backward of a layer if one is named."""
     source, tree = read(module)
     key = module.rpartition(".")[2]
     node = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == layer), None)
     derivation = ast.get_docstring(tree) or ""
-    if node and "\n    " not in derivation:  # it stands in the layer
+    if node and "\n    " not in derivation:  # it is in the layer
         derivation = ast.get_docstring(node) or ""
     paragraphs = list(read_derivation(derivation, key))
     body = node.body if node else []
@@ -92,7 +92,7 @@ def shown_functions(module, tree, methods):
 
 
 def is_definition(function):
-    """Whether it is marked so."""
+    """Whether a function is marked @definition."""
     return any(isinstance(mark, ast.Name) and mark.id == "definition" for mark in function.decorator_list)
 
 
@@ -107,7 +107,7 @@ def first_paragraph(function):
 
 
 def read_derivation(derivation: str, key: str) -> Iterator[Paragraph]:
-    """Its paragraphs, the formulas numbered."""
+    """The paragraphs of a derivation, with numbered formulas."""
     number = 0
     for text in derivation.split("\n\n"):
         if not text.startswith(" "):
@@ -121,7 +121,7 @@ def read_derivation(derivation: str, key: str) -> Iterator[Paragraph]:
                     lines[-1].append(column)
                     continue
                 names = left_names(column)
-                if column.startswith(("=", "+=")):  # what stood before it, once more
+                if column.startswith(("=", "+=")):  # of what the formula before it defines
                     names = lines[-2][0].names if lines[-2:-1] and isinstance(lines[-2][0], Formula) else ()
                 else:
                     number += 1
@@ -130,13 +130,13 @@ def read_derivation(derivation: str, key: str) -> Iterator[Paragraph]:
 
 
 def left_names(formula: str) -> tuple[str, ...]:
-    """What a formula says how to compute: ("q", "k", "v"), ("dweight",), ("log_p",); nothing for a quotient."""
+    """The names that a formula defines: ("q", "k", "v"), ("dweight",), ("log_p",); none for a quotient."""
     left = re.sub(r"\[[^=]*?\]|\([a-z]\)", "", re.split(r"\s\+?=\s", formula, maxsplit=1)[0]).strip()
     return tuple(re.sub(r"\W+", "_", name.strip()) for name in left.split(",")) if "/" not in left else ()
 
 
 def sentences(text: str, key: str) -> Iterator[str | tuple[str, str]]:
-    """A text in pieces: what is no formula, and (formula, <math>) of each equation in it."""
+    """A text in pieces: prose, and (formula, <math>) for each equation in it."""
     known, start, at = entries(key), 0, 0
     while at < len(text):
         if at == 0 or text[at - 1] in " (":
@@ -154,7 +154,7 @@ def sentences(text: str, key: str) -> Iterator[str | tuple[str, str]]:
 
 
 class Matcher:
-    """Which formulas a function's lines compute: those of the paragraph that is next, else of one before."""
+    """Which formulas a function's lines compute: those of the next paragraph that has them, else of an earlier one."""
 
     def __init__(self, paragraphs: list[Paragraph], key: str) -> None:
         self.blocks = [[f for line in p.lines for f in line if isinstance(f, Formula)] for p in paragraphs if p.lines]
@@ -182,7 +182,7 @@ class Matcher:
         return found
 
     def block_with(self, name: str) -> int | None:
-        """The block that has a formula of that name: the first from the next one on, else the last before."""
+        """The block with a formula for that name: the first from the next one on, else the last one before."""
         having = [i for i, block in enumerate(self.blocks) if any(name in f.names for f in block)]
         return next((i for i in having if i >= self.next), having[-1] if having else None)
 
@@ -215,13 +215,13 @@ def computed(function: ast.FunctionDef) -> Iterator[tuple[int, set[str]]]:
 
 
 def targets(node: ast.Assign | ast.AugAssign) -> set[str]:
-    """The names that it assigns, those of which it changes a part among them."""
+    """The names that a statement assigns, including those that it changes in part."""
     found = node.targets if isinstance(node, ast.Assign) else [node.target]
     return {name.id for target in found for name in ast.walk(target) if isinstance(name, ast.Name)}
 
 
 def returned(function: ast.FunctionDef) -> set[str]:
-    """The names of what it returns: its own, and those that its docstring begins with."""
+    """The names of what a function returns: its own, and those that its docstring begins with."""
     says = first_paragraph(function)
     if not says:
         return {"dx" if function.name == "backward" else "y"}

@@ -2,14 +2,14 @@
 
     formula   a list, or several with = += > or < between                 q, k, v = heads(x @ W_attn + b_attn)
     term      products with * @ or / between; a / between spaces divides   xhat_i xhat_j / C
-              all that stands before it by all that stands behind it
+              everything before it by everything after it
     product   factors side by side                                         -1/N sum_n log p
     factor    a number, a name, (a formula), [a condition], ...            [v = targets[n]]
-              and behind it, without a space, an [index], an argument in
-              brackets, powers, or a divisor                               x[n,i]  exp(-z^2)  x^T  1/N
+              and after it, without a space, an [index], an argument in brackets, powers, or a divisor
+              x[n,i]  exp(-z^2)  x^T  1/N
 
-A name has to stand in the glossary; it may have a subscript behind a _. `sum over the places ... of` is a sum whose
-range is said in words, and from a word of WORDS on, so is the rest of a formula. What is not of this language raises
+A name must be in the glossary; it may have a subscript after a _. `sum over the places ... of` is a sum whose range is
+given in words; from a word of WORDS on, the rest of a formula is in words too. Anything outside this language raises
 FormulaError.
 """
 
@@ -34,11 +34,11 @@ Known = Callable[[str], str | None]  # name -> the anchor of its entry in the gl
 
 
 class FormulaError(ValueError):
-    """A formula that is not of this language, and where."""
+    """A formula that is outside this language, and where."""
 
 
 class Token(NamedTuple):
-    """blank: whether there is one before it. end: where it ends in the text."""
+    """blank: whether whitespace comes before it. end: where it ends in the text."""
 
     kind: str
     text: str
@@ -47,7 +47,7 @@ class Token(NamedTuple):
 
 
 class Part(NamedTuple):
-    """MathML; inner: what is inside, of a formula in round brackets."""
+    """MathML; inner: the inside of a formula in round brackets."""
 
     body: str
     inner: str | None = None
@@ -60,12 +60,12 @@ class Part(NamedTuple):
 
 
 def is_remark(text: str) -> bool:
-    """Whether it is no formula but words beside one."""
+    """Whether a text is not a formula but words beside one."""
     return text.split()[0] in WORDS
 
 
 def mathml(text: str, known: Known) -> tuple[str, str]:
-    """(the <math> element of a formula, the remark behind it). Raises FormulaError for what is none."""
+    """(the <math> element of a formula, the remark after it). Raises FormulaError for anything else."""
     parser = Parser(text, known)
     body = parser.formula()
     rest = text[parser.place() :].strip()
@@ -75,7 +75,7 @@ def mathml(text: str, known: Known) -> tuple[str, str]:
 
 
 def equation(text: str, known: Known) -> tuple[str, int]:
-    """(<math>, its length) of the equation that a sentence begins with. Raises FormulaError where there is none."""
+    """(<math>, its length) of the equation that a sentence begins with. Raises FormulaError if there is none."""
     parser = Parser(text, known)
     parser.tokens = list(takewhile(parser.may_stand, parser.tokens))
     body = parser.formula()
@@ -85,7 +85,7 @@ def equation(text: str, known: Known) -> tuple[str, int]:
 
 
 def symbol(text: str, known: Known) -> str:
-    """The <math> element of a letter with what belongs to it, without a link. Raises FormulaError for what is none."""
+    """The <math> element of a letter, perhaps with an index, without a link. Raises FormulaError for anything else."""
     math, remark = mathml(text, known)
     if remark:
         raise FormulaError(f"{text!r} is more than a symbol")
@@ -93,23 +93,23 @@ def symbol(text: str, known: Known) -> str:
 
 
 def whole(body: str, text: str, display: str = "") -> str:
-    """The element. It is a group, as what has the role of mathematics may hold no links; its name is the formula."""
+    """The element. Its role is group, as the role of mathematics allows no links; its name is the formula."""
     return f'<math{display} role="group" aria-label="{escape(" ".join(text.split()))}">{body}</math>'
 
 
 class Parser:
-    """By recursive descent; each method reads what it is called after, and gives its MathML."""
+    """By recursive descent; each method reads what it is named after, and returns its MathML."""
 
     def __init__(self, text: str, known: Known) -> None:
         self.text, self.known, self.n = text, known, 0
         self.tokens = list(read(text))
 
     def may_stand(self, token: Token) -> bool:
-        """Whether a token is no word of the sentence around an equation."""
+        """Whether a token can belong to an equation, not to the sentence around it."""
         return token.kind != "name" or token.text == "d" or self.entry(token.text)[0] is not None
 
     def place(self) -> int:
-        """Where in the text the last token that was taken ends."""
+        """Where in the text the last token taken ends."""
         return self.tokens[self.n - 1].end if self.n else 0
 
     def peek(self) -> Token:
@@ -122,7 +122,7 @@ class Parser:
         return token.kind == "sign" and token.text in signs and blank in (None, token.blank)
 
     def take(self) -> str:
-        """The text of the next token, which is behind us now."""
+        """Take the next token; return its text."""
         if self.n == len(self.tokens):
             raise self.missing("something")
         self.n += 1
@@ -135,7 +135,7 @@ class Parser:
         self.n += 1
 
     def missing(self, what: str) -> FormulaError:
-        """The error of something that is not there."""
+        """The error for something missing."""
         return FormulaError(f"{self.text!r}: {what} is missing before {self.text[self.place() :]!r}")
 
     def formula(self) -> str:
@@ -189,7 +189,7 @@ class Parser:
         return found
 
     def atom(self) -> Part:
-        """A number, a name with what belongs to it, or something in brackets."""
+        """A number, a name with its index or argument, or something in brackets."""
         token = self.peek()
         if token.kind == "range":
             words = self.take().removeprefix("sum over ").strip().removesuffix("of")
@@ -206,7 +206,7 @@ class Parser:
         return self.bracketed("[", "]") if self.at("[") else self.bracketed("(", ")")
 
     def name_with_argument(self, name: str) -> Part:
-        """A name; its index or argument in brackets right behind it."""
+        """A name, perhaps with an index or argument in brackets right after it."""
         found = self.name(name)
         if self.at("[", blank=False):
             found = f"<msub>{found}<mrow>{self.index()}</mrow></msub>"
@@ -225,7 +225,7 @@ class Parser:
         return Part(body, f"<mrow>{inner}</mrow>" if left == "(" else None)
 
     def index(self) -> str:
-        """What stands in [ ] behind a name: sums, : and ... with commas between."""
+        """The inside of [ ] after a name: sums, : and ... with commas between."""
         self.expect("[")
         found = ""
         while not self.at("]"):
@@ -254,7 +254,7 @@ class Parser:
 
 
 def read(text: str) -> Iterator[Token]:
-    """The tokens up to the first thing that is none, or to a word of WORDS."""
+    """The tokens up to anything that is not one, or to a word of WORDS."""
     end = 0
     while match := TOKEN.match(text, len(text) - len(text[end:].lstrip())):
         if match["name"] in WORDS:

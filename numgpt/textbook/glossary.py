@@ -9,21 +9,21 @@ EVERYWHERE = {
     "H": "heads",
     "D": "channels of a head, C/H",
     "V": "tokens of the vocabulary",
-    "S": "keys that a query may meet, those of a cached past among them",
+    "S": "keys that a query may attend to, cached ones included",
     "N": "targets that count",
     "n": "an index over positions, of all sequences together",
     "c": "an index over channels",
     "x": "the input of a layer; dx is the gradient of the loss at x, of x's shape, and likewise for every other letter",
-    "y": "the output of a layer; dy is the gradient of the loss at y, which the backward pass begins with",
+    "y": "the output of a layer; dy is the gradient of the loss at y, with which the backward pass begins",
     "weight": "a parameter that multiplies",
     "bias": "a parameter that is added",
-    "W": "the weight of a linear layer inside",
-    "b": "the bias of a linear layer inside",
+    "W": "the weight of an inner linear layer",
+    "b": "the bias of an inner linear layer",
     "ids": "tokens, as whole numbers",
     "logits": "the scores of all tokens",
-    "targets": "the tokens that came, as ids; -1 does not count",
+    "targets": "the tokens that come next, as ids; -1 does not count",
     "loss": "the mean surprise at the targets, in nats",
-    "sum": "the sum over the index below it; where none is given, over all positions",
+    "sum": "the sum over the index below it; if none is given, over all positions",
     "mean": "the mean over the axis or index below it",
     "softmax": "exp of each, divided by their sum over the index below it",
     "dropout": "0 with the probability of dropping, else divided by its complement: chapter Dropout",
@@ -44,7 +44,7 @@ ATTENTION = {
     "k": "keys, what each position answers to",
     "v": "values, what each position gives",
     "s": "scores, how well a query and a key agree",
-    "p": "probabilities, how much each position takes from each other",
+    "p": "probabilities, how much each position takes from every other",
     "o": "what a head has gathered",
     "t": "an index over queries",
     "u": "an index over keys",
@@ -69,7 +69,7 @@ OF_CHAPTERS = {
         "i": "an index over channels",
         "j": "another index over channels",
     },
-    "gelu": {"t": "tanh(u)", "u": "what tanh is taken of", "u'": "the slope of u", "slope": "dy/dx"},
+    "gelu": {"t": "tanh(u)", "u": "the argument of tanh", "u'": "the slope of u", "slope": "dy/dx"},
     "gelu_erf": {
         "Phi": "the probability that a draw from N(0, 1) is below",
         "phi": "the density of N(0, 1)",
@@ -83,7 +83,7 @@ OF_CHAPTERS = {
     "swish": {"g": "the gate, a sigmoid", "beta": "how steep the gate is"},
     "attention": ATTENTION | {"w": "another index over keys"},
     "feedforward": {
-        "act": "the activation, GELU unless another is given",
+        "act": "the activation function, GELU unless another is given",
         "fc": "the first linear layer; fc.backward leads from the gradient at its output to that at its input",
         "proj": "the second linear layer",
     },
@@ -98,19 +98,20 @@ OF_CHAPTERS = {
     },
     "cross_attention": ATTENTION
     | {
-        "memory": "the text that answers",
+        "memory": "the vectors of the text that is attended to",
         "padding": "where the memory's text has ended",
-        "b": "the bias of a linear layer inside; as an index, a text of the batch",
+        "b": "the bias of an inner linear layer; as an index, a text of the batch",
     },
     "sinusoids": {"place": "the vector of a position", "t": "a position", "i": "a pair of channels; of dweight, an id"},
     "masked_mean": {
-        "share": "how much of the mean a position has",
+        "share": "the share of the mean that a position has",
         "padding": "where the text has ended",
         "N": "positions of a text, padding left out",
         "b": "a text of the batch",
         "t": "a position",
     },
-    "smoothing": LOSS | {"q": "what is to be learnt in place of the target alone", "e": "the share that is spread"},
+    "smoothing": LOSS
+    | {"q": "the probabilities to learn, in place of the target alone", "e": "the share that is spread"},
     "optimizer": {
         "w": "a parameter",
         "g": "its gradient",
@@ -119,16 +120,16 @@ OF_CHAPTERS = {
         "mhat": "m without the pull towards 0",
         "vhat": "v without the pull towards 0",
         "t": "the number of the step",
-        "beta1": "how much of m stays at each step",
-        "beta2": "how much of v stays at each step",
+        "beta1": "the share of m that each step keeps",
+        "beta2": "the share of v that each step keeps",
         "lr": "the learning rate",
-        "weight_decay": "how much of w goes at each step, times lr",
+        "weight_decay": "the share of w that each step takes off, times lr",
     },
 }
 
 
 def entries(chapter: str) -> Callable[[str], str | None]:
-    """A function: name -> the anchor of its entry, as a chapter has it; None where there is none."""
+    """A function: name -> the anchor of its entry in a chapter; None if there is none."""
     own = OF_CHAPTERS.get(chapter, {})
 
     def known(name: str) -> str | None:

@@ -21,7 +21,7 @@ from numgpt.textbook.glossary import EVERYWHERE, OF_CHAPTERS, anchor, entries
 from numgpt.textbook.proofs import SEED, Proof, proofs_of
 from numgpt.textbook.prose import code, prose
 
-# In reading order: the module, and the layer whose forward and backward are a part of the mathematics.
+# In reading order: the module, and the layer whose forward and backward are part of the mathematics.
 PARTS: dict[str, list[tuple[str, str]]] = {
     "GPT-2": [
         ("numgpt.layers.linear", ""),
@@ -35,7 +35,7 @@ PARTS: dict[str, list[tuple[str, str]]] = {
         ("numgpt.layers.loss", ""),
         ("numgpt.training.optimizer", ""),
     ],
-    "Other activations": [
+    "Other activation functions": [
         ("numgpt.layers.gelu_erf", ""),
         ("numgpt.layers.swish", ""),
         ("numgpt.layers.relu", ""),
@@ -50,18 +50,18 @@ PARTS: dict[str, list[tuple[str, str]]] = {
 INTRODUCTION = """\
 Every formula of GPT-2, forward and backward: derived on the left, computed on the right. The right column is the code
 that numgpt runs, with the numbers of its lines; the left one, and the derivations, are the docstrings of the same
-files. So the page cannot say anything else than the code does.
+files. So the page cannot say anything but what the code does.
 
-A letter leads to its meaning. dx is the gradient of the loss at x, and has the shape of x. Side by side, letters are
+Each letter links to its meaning. dx is the gradient of the loss at x, and has the shape of x. Letters side by side are
 multiplied as matrices or numbers, with ⊙ element by element; ⊤ swaps the last two axes; [i = j] is 1 where i = j,
 else 0.
 
-Under each definition stands its proof. A formula computed in complex numbers gives its own derivative: dL/dv is the
-imaginary part of L(v + ih) over h, and as nothing is subtracted, h can be 1e-30. The error is the difference between
-that and the backward pass, over the larger of their norms. `numgpt gradcheck --layer attention` measures it again,
-with the name of a check for attention.
+Under each definition is its proof. A formula computed in complex numbers gives its own derivative: dL/dv is the
+imaginary part of L(v + ih) over h, and as nothing is subtracted, h can be 1e-30. The error is the norm of the
+difference between that and the backward pass, over the larger of their norms. `numgpt gradcheck --layer attention`
+measures it again; the name of any other check can take the place of attention.
 """
-WIDE = 34, 50, 65  # characters of a formula that a telephone may have no room for, and half a printed page
+WIDE = 34, 50, 65  # characters of a formula beyond which a telephone, and half a printed page, may have no room
 
 
 class Numbered(NamedTuple):
@@ -75,7 +75,7 @@ class Numbered(NamedTuple):
         return f"{self.chapter.key}-equation-{formula.number}"
 
     def math(self, formula: Formula) -> str:
-        """Its MathML, and what is said behind it."""
+        """Its MathML, and the remark after it."""
         math, remark = mathml(formula.text, entries(self.chapter.key))
         said = f'<span class="remark">{self.prose(remark)}</span>' if remark else ""
         width = sum(len(formula.text) > limit for limit in WIDE)
@@ -174,7 +174,7 @@ def chapter(one: Numbered) -> Iterator[str]:
 
 
 def proofs_for(definition: Definition) -> list[Proof]:
-    """Those of a definition and of a layer's methods; a helper that is no definition has none of its own."""
+    """Those of a definition and of a layer's methods; a helper that is not a definition has none of its own."""
     layer, _, method = definition.name.rpartition(".")
     return proofs_of(layer or method) if definition.marked or layer else []
 
@@ -218,7 +218,7 @@ def lines(definition: Definition, one: Numbered, path: str) -> Iterator[str]:
 
 
 def beside(formula: Formula, one: Numbered) -> str:
-    """A formula beside the line that computes it, with the way to where it is derived."""
+    """A formula beside the line that computes it, with a link to its derivation."""
     number = ""
     if formula.number and not formula.text.startswith("="):
         label = f"{one.n}.{formula.number}"

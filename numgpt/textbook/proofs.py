@@ -14,7 +14,7 @@ from numgpt.gradcheck.case import SMALL
 from numgpt.gradcheck.cases import CASES
 from numgpt.gradcheck.rows import Row
 
-# What no case is of: the checks that run it, and how the rows of theirs begin.
+# What no case is about: the check that runs it, and how the names of its rows begin.
 OTHERS = {
     "draw_dropped": ("dropout-draw", ""),
     "adamw_update": ("adamw", ""),
@@ -25,7 +25,7 @@ OTHERS = {
     "CrossAttention": ("transformer", "decoder.0.cross."),
     "PlacedEmbedding": ("transformer", "table.weight"),
 }
-KINDS = {"definition", "model"}  # of a kernel's rows there are more than a book wants
+KINDS = {"definition", "model"}  # a kernel has more rows than a book needs
 SEED = 0
 
 
@@ -37,7 +37,7 @@ class Proof(NamedTuple):
 
 
 def proofs_of(name: str) -> list[Proof]:
-    """All that prove a definition, or a layer made of several; a helper is proven with those that call it."""
+    """The proofs of a definition, or of a layer made of several; a helper is proven with those that call it."""
     if name in OTHERS:
         return [Proof(OTHERS[name][0], rows_of(*OTHERS[name]))]
     own = [check for check in CASES if name in defined(check)]
@@ -45,20 +45,20 @@ def proofs_of(name: str) -> list[Proof]:
 
 
 def rows_of(check: str, beginning: str = "") -> list[Row]:
-    """Its rows that begin so; of the optimizer, which has no gradient, those of its kernels."""
+    """The rows of a check that begin so; for the optimizer, which has no gradient, those of its kernels."""
     rows = [row for row in measured(check) if row.tensor.startswith(beginning)]
     return [row for row in rows if row.kind in KINDS] or [row for row in rows if row.tensor.endswith("float64")]
 
 
 @cache
 def measured(check: str) -> tuple[Row, ...]:
-    """All its rows, measured once."""
+    """All rows of a check, measured once."""
     return tuple(gradcheck.check(check, SEED))
 
 
 @cache
 def functions(check: str) -> list[Callable[..., Any]]:
-    """The definitions that a case is of."""
+    """The definitions that a case is about."""
     return [inspect.unwrap(function) for function in CASES[check](np.random.default_rng(SEED), SMALL).definitions]
 
 

@@ -6,12 +6,14 @@ from html import escape
 from numgpt.textbook.formulas import GREEK, FormulaError, Known, symbol
 
 KEYWORDS = re.compile(r"\b(def|return|for|in|if|else|is|not|None|with|lambda)\b")
-PLAIN = re.compile(r"^(d?)([A-Za-z])$")  # a letter, or its gradient; as text it keeps the comma behind it in its line
+PLAIN = re.compile(
+    r"^(d?)([A-Za-z])$"
+)  # a letter, or its gradient; as text, it stays on one line with a comma after it
 WORD = re.compile(r"(?<![\w'’.\-])[A-Za-z]\w*(?:'(?!\w))?(?:\[[^\]]*\]|\([a-z]\))?(?![\w’])")
 
 
 def prose(text: str, known: Known) -> str:
-    """A text in HTML: what stands in ` as code, letters and what has an index or a subscript as in formulas."""
+    """A text in HTML: text in ` as code; letters, and names with an index or a subscript, as in formulas."""
     pieces = re.split(r"`([^`]*)`", text)
     for i, piece in enumerate(pieces):
         pieces[i] = f"<code>{escape(piece, quote=False)}</code>" if i % 2 else typeset(piece, known)

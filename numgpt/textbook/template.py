@@ -1,19 +1,19 @@
-# The template of the textbook, in which `numgpt textbook` puts definitions in the place of imports: see __init__.py.
+# The template of the textbook, in which `numgpt textbook` replaces imports by definitions: see __init__.py.
 # ruff: noqa: E402, I001
 """GPT-2 in one file: every formula, forward and backward, in plain NumPy that runs.
 
-    python gpt2.py                          learn one line of text, then say it by heart (a few seconds)
-    python gpt2.py FOLDER 464 3290 318      20 ids more, by the model.safetensors and config.json in FOLDER
+    python gpt2.py                          learn one line of text, then recite it (a few seconds)
+    python gpt2.py FOLDER 464 3290 318      20 more ids, from the model.safetensors and config.json in FOLDER
 
 B sequences of T ids each become B x T vectors of C channels; attention has H heads of D = C/H channels each, which look
-at S keys, here the T positions themselves; V tokens are to choose from. dx is the gradient of the loss at x, of x's
+at S keys, here the T positions themselves; V tokens make up the vocabulary. dx is the gradient of the loss at x, of x's
 shape. x^T is x transposed, @ multiplies matrices and * element by element; [i = j] is 1 where i = j, else 0.
 
 A chapter is a layer: f(x, ...) returns y, or y and what f_backward needs; f_backward(dy, ...) returns dx, and adds to
-the gradients of parameters, dweight and dbias, that it is handed.
+the parameters' gradients, dweight and dbias, which it is given.
 
 Made by `numgpt textbook > gpt2.py` from the layers of numgpt, which run these very functions, on a GPU too (hence
-`like=`, and the "host", the side of the CPU): edit them there, not here.
+`like=`, and "host" for the CPU's side): edit them there, not here.
 """
 
 import json
@@ -39,7 +39,7 @@ GPTConfig = namedtuple("GPTConfig", "n_vocab n_ctx n_embd n_head n_layer dropout
 class GPT:
     """p: the parameters, g: their gradients, by GPT-2's published names. rng draws dropout's zeros; None: no dropout.
 
-    What forward puts on the pile `kept`, backward takes from its top, going through forward's lines from the last up.
+    Forward pushes onto the stack `kept` what backward pops from it, going through forward's lines in reverse.
     """
 
     def __init__(self, config, p, rng=None):
@@ -47,7 +47,7 @@ class GPT:
         self.g = {name: np.zeros_like(value) for name, value in p.items()}
 
     def loss(self, ids, targets):
-        """The mean surprise at targets (B, T), each the token that came after ids (B, T) up to its place."""
+        """The mean surprise at targets (B, T), each the token that comes after ids (B, T) up to its position."""
         loss, kept = cross_entropy(self.logits(ids), targets)
         self.kept.append(kept)
         return loss
@@ -64,7 +64,7 @@ class GPT:
         embedding_backward(dx, self.kept.pop(), self.g["wte.weight"])
 
     def logits(self, ids):
-        """The scores (B, T, V) of every token to come after ids (B, T) up to each place."""
+        """The scores (B, T, V) of every token as the next one after ids (B, T) up to each position."""
         x = embedding(self.p["wte.weight"], ids) + embedding(self.p["wpe.weight"], np.arange(ids.shape[1]))
         self.kept = [ids, self.draw(x.shape)]
         x = drop(x, self.kept[-1], self.config.dropout)
@@ -90,7 +90,7 @@ class GPT:
         return y, (dropped, x1, ln_1, attn, o, h1, ln_2, slope, a)
 
     def block_backward(self, dy, kept, name):
-        """A sum passes its gradient on unchanged to both terms; what comes back through the layers beside is added."""
+        """A sum passes its gradient on unchanged to both terms; what comes back through the layers is added."""
         (dropped, x1, ln_1, attn, o, h1, ln_2, slope, a), p_drop = kept, self.config.dropout
         da = linear_backward(drop(dy, dropped[2], p_drop), a, *self.back(name + "mlp.c_proj"))
         du = gelu_backward(da, slope)
@@ -106,16 +106,16 @@ class GPT:
         return self.p[name + ".weight"], self.p[name + ".bias"]
 
     def back(self, name):
-        """Its weight and its gradients, as backward takes them."""
+        """The weight of a layer and its gradients, as its backward takes them."""
         return self.p[name + ".weight"], self.g[name + ".weight"], self.g[name + ".bias"]
 
     def draw(self, shape):
-        """True where dropout is to put a zero."""
+        """True where dropout puts a zero."""
         return self.rng and self.rng.random(shape) < self.config.dropout
 
 
 def starting_weights(config, rng):
-    """p: matrices from N(0, 0.02^2), less where they end in the residual stream; biases 0, LayerNorm's weights 1."""
+    """p: matrices from N(0, 0.02^2), smaller where they end in the residual stream; biases 0, LayerNorm's weights 1."""
     C = config.n_embd
     block = {"ln_1": (C,), "attn.c_attn": (C, 3 * C), "attn.c_proj": (C, C)}
     block |= {"ln_2": (C,), "mlp.c_fc": (C, 4 * C), "mlp.c_proj": (4 * C, C)}
@@ -139,7 +139,7 @@ class AdamW:
         self.m, self.v = ({name: np.zeros_like(value) for name, value in model.p.items()} for _ in range(2))
 
     def step(self, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-        """Change every parameter, and set its gradient back to 0."""
+        """Update every parameter, and set its gradient back to 0."""
         self.t += 1
         for name in self.model.p:
             w, g, m, v = (arrays[name].reshape(-1) for arrays in (self.model.p, self.model.g, self.m, self.v))
@@ -149,7 +149,7 @@ class AdamW:
 
 
 def greedy(model, ids, n):
-    """ids, a list, and n more, each of them the token with the largest score."""
+    """ids, a list, and n more, each the token with the largest score."""
     for _ in range(n):
         ids = [*ids, int(model.logits(np.array([ids[-model.config.n_ctx :]]))[0, -1].argmax())]
     return ids
@@ -176,7 +176,7 @@ def load(folder, dtype="float32"):
 
 
 def main(text="To be, or not to be, that is the question: whether it is nobler in the mind to suffer"):
-    """Learn `text`, a character a token, and say it by heart."""
+    """Learn `text`, each character a token, and recite it."""
     tokens = sorted(set(text))
     ids = [tokens.index(character) for character in text]
     config = GPTConfig(n_vocab=len(tokens), n_ctx=len(ids), n_embd=24, n_head=3, n_layer=2)

@@ -1,4 +1,4 @@
-"""What happens inside a model: every value and every gradient by name, and what becomes of the loss without a part."""
+"""What happens inside a model: every value and every gradient by name, and how the loss changes without a part."""
 
 from numgpt.tracing.ablation import Ablation, ablate
 from numgpt.tracing.result import Lens, Trace

@@ -1,4 +1,4 @@
-"""What the loss would be without a part of the model: measured, beside what the gradients say to first order."""
+"""The loss without a part of the model: measured, and estimated to first order from the gradients."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -16,10 +16,10 @@ PART = re.compile(r"h\.(\d+)(?:\.(attn|mlp)(?:\.(\d+))?)?")
 
 
 class Ablation(NamedTuple):
-    """what: the part left out. loss: with all parts; without: without it. estimate: of the change, from the gradients.
+    """what: the part left out. loss: with all parts, in nats; without: without it. estimate: of the change.
 
-    The change itself is without - loss. The estimate is -sum(dLoss/dvalue * value) over what the part writes: what the
-    change would be if the loss were linear in it.
+    The change itself is without - loss. The estimate is -sum(dLoss/dvalue * value) over what the part writes: the
+    change if the loss were linear in it.
     """
 
     what: str
@@ -34,16 +34,16 @@ class Ablation(NamedTuple):
 
 
 def ablate(model: GPT, ids: Any, targets: Any, what: str | Iterable[str]) -> list[Ablation]:
-    """An Ablation for each part in `what`, a name or several.
+    """An Ablation for each part in `what`, a name or several, on ids and targets, (B, T) each.
 
     "h.3" is block 3, "h.3.attn" its attention, "h.3.mlp" its feed-forward network, "h.3.attn.5" its head 5,
-    "h.3.mlp.77" its neuron 77. A part that is left out writes zeros, its bias included, where a whole attention or
-    feed-forward network is meant. The model's gradients are as they were afterwards. Raises InputError for a part
-    that is not there.
+    "h.3.mlp.77" its neuron 77. A part that is left out writes zeros, which for a whole attention or feed-forward
+    network includes its bias. The model's gradients are restored afterwards. Raises InputError as `trace` does, without
+    targets, and for a part that the model does not have.
     """
     check_model(model)
     if targets is None:
-        raise InputError("targets are missing: it is their loss that changes")
+        raise InputError("targets are missing: without them there is no loss")
     parts = texts(what, "what")
     places = {part: places_of(model, part) for part in parts}
     gradients = model.grads.copy()
@@ -56,19 +56,19 @@ def ablate(model: GPT, ids: Any, targets: Any, what: str | Iterable[str]) -> lis
 
 
 def estimate(whole: Trace, part: str) -> float:
-    """The change of the loss without a part, to first order, from the values and gradients of what it writes."""
+    """The change of the loss without a part, to first order, from the values that it writes and their gradients."""
     places = places_of(whole.model, part)
     return -sum(float((whole.gradients[name][here] * whole.values[name][here]).sum()) for name, here in places)
 
 
 def without_change(whole: Trace) -> float:
-    """The loss with every part, summed as `losses_without` sums, so that rounding does not pass for a change."""
+    """The loss with every part, summed as in `losses_without`, so that rounding does not pass for a change."""
     (loss,) = losses_with(whole, len(whole.model.h), [{}])
     return loss
 
 
 def losses_without(whole: Trace, parts: Iterable[str]) -> dict[str, float]:
-    """The loss without each of the parts, one at a time; those of a block side by side, and from that block on."""
+    """The loss without each of the parts, one at a time; those of one block run side by side, from that block on."""
     by_block: dict[int, list[str]] = {}
     for part in parts:
         by_block.setdefault(int(part.split(".")[1]), []).append(part)
@@ -91,11 +91,11 @@ def zeroed(here: Any) -> Callable[[Any], Any]:
 
 
 def places_of(model: GPT, part: str) -> list[tuple[str, Any]]:
-    """(name of a value, index of the part in it) of what a part writes."""
+    """(name of a value, index of the part in it) for each value that a part writes."""
     match = PART.fullmatch(part)
     if not match:
         raise InputError(
-            f"{quoted(part)} is no part: they are called h.0, h.0.attn, h.0.mlp, h.0.attn.3 (head) and h.0.mlp.3"
+            f"{quoted(part)} is not a part: parts are called h.0, h.0.attn, h.0.mlp, h.0.attn.3 (head) and h.0.mlp.3"
         )
     block, branch, number = int(match[1]), match[2], match[3]
     if block >= len(model.h):

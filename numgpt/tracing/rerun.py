@@ -1,4 +1,4 @@
-"""The loss again, with something changed on the way: several runs side by side, from where they first differ."""
+"""The loss of a traced pass with some values changed: several runs side by side, from where they first differ."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,18 +9,18 @@ from numgpt.model import GPT
 from numgpt.tracing.result import Trace
 from numgpt.tracing.walk import Walk
 
-POSITIONS = 1024  # of all runs that are made at once
+POSITIONS = 1024  # of all runs made at once
 LOGITS = 1 << 24  # in memory at once
 
 Change = Callable[[Array], Array]
 
 
 def losses_with(whole: Trace, first: int, changes: Sequence[Mapping[str, Change]]) -> list[float]:
-    """The loss of each of several runs of what `whole` is a trace of, which must have targets.
+    """The loss of each of several reruns of the pass traced in `whole`, which must have targets.
 
-    changes: one mapping per run, from names of values to functions that return what is put in the place of a value of
-    shape (B, ...). Nothing below block `first` is run again, so only the stream that enters it (`embed` or h.first-1),
-    and values after it, can be changed.
+    changes: one mapping per run, from the name of a value to a function from that value, (B, ...), to its replacement.
+    Nothing below block `first` is run again, so only the stream that enters it (`embed` or h.first-1), and values after
+    it, can be changed.
     """
     B, T = whole.ids.shape
     at_once = max(1, POSITIONS // (B * T))

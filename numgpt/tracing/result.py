@@ -16,11 +16,11 @@ ROWS = 64  # positions whose logits are in memory at once
 
 
 class Lens(NamedTuple):
-    """What a model would say if it ended after each part of the residual stream.
+    """What a model would predict if it ended at each of several places of the residual stream.
 
-    names: of the L + 1 places, "embed", "h.0", ... tokens, (L+1, B, T, top): the likeliest ids, likeliest first, and
-    probabilities, the same shape, theirs. entropy, (L+1, B, T), in nats. rank, (L+1, B, T): how many ids are likelier
-    than the target, and target_probability; both None without targets.
+    names: of the L + 1 places, "embed", "h.0", ... tokens, (L+1, B, T, top): the likeliest ids, likeliest first;
+    probabilities, of the same shape: theirs. entropy, (L+1, B, T), in nats. rank, (L+1, B, T): how many ids are
+    likelier than the target; target_probability, of the same shape; both None without targets.
     """
 
     names: list[str]
@@ -34,9 +34,9 @@ class Lens(NamedTuple):
 class Trace:
     """Values and gradients by name, on the host; `numgpt.tracing.walk` says what each name means.
 
-    values[name]; gradients[name], dLoss/dvalue of the mean loss; through["h.i.attn"] and ["h.i.mlp"], (B, T, C), what
-    of the stream's gradient below a branch came through it, the rest having come past it. loss is None without
-    targets.
+    values[name]; gradients[name], dLoss/dvalue of the mean loss; through["h.i.attn"] and ["h.i.mlp"], (B, T, C), the
+    part of the stream's gradient below a branch that came through it; the rest came past it. loss: in nats; None
+    without targets.
     """
 
     def __init__(self, model: GPT, ids: np.ndarray) -> None:
@@ -52,7 +52,7 @@ class Trace:
     def nll(self) -> np.ndarray:
         """-log p of each target, (B, T), in nats; nan where a target does not count."""
         if self.targets is None:
-            raise InputError("nll: there are no targets; give some to trace()")
+            raise InputError("nll: there are no targets; pass some to trace()")
         nll = np.full(self.targets.shape, np.nan)
         for rows, log_p in self._log_probabilities(self.stream[-1]):
             target = self.targets.reshape(-1)[rows]
@@ -86,21 +86,21 @@ class Trace:
         )
 
     def attribution(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of each token, (B, T) each: its embedding times the gradient there, and the norm of that gradient.
+        """For each token: its embedding times the gradient there, and the norm of that gradient, (B, T) each.
 
-        The first is, to first order, by how much the loss would fall without the token's vector, with the sign turned.
+        The first is, to first order, how much the loss would fall if the token's embedding were zero.
         """
         value, gradient = self._named(self.values, "embed"), self._named(self.gradients, "embed")
         return (value * gradient).sum(-1), np.sqrt((gradient * gradient).sum(-1))
 
     def heads(self, block: int) -> np.ndarray:
-        """What each head of a block writes into the stream, (B, H, T, C); their sum and c_proj.bias are `h.i.attn`."""
+        """What each head of a block writes into the stream, (B, H, T, C); their sum plus c_proj.bias is `h.i.attn`."""
         o = self._named(self.values, f"h.{block}.attn.o")
         weight = to_host(self.model.h[block].attn.c_proj.weight)
         return o @ weight.reshape(1, o.shape[1], o.shape[3], -1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an .npz file: ids, targets, loss, "value/NAME", "gradient/NAME", "through/NAME". Raises OSError."""
+        """Write an .npz of ids, targets, loss, nll, "value/NAME", "gradient/NAME", "through/NAME". Raises OSError."""
         arrays: dict[str, Any] = {"ids": self.ids}
         if self.targets is not None:
             arrays |= {"targets": self.targets, "loss": np.array(self.loss), "nll": self.nll}
@@ -138,7 +138,7 @@ class Trace:
 
 
 def largest(rows: np.ndarray, n: int) -> np.ndarray:
-    """The places of the n largest of each row of (N, V), largest first; of equals those further left come first."""
+    """The indices of the n largest of each row of (N, V), largest first; among equals the leftmost first."""
     found = np.empty((len(rows), n), np.int64)
     for row, places in zip(rows, found, strict=True):
         candidates = np.flatnonzero(row >= np.partition(row, len(row) - n)[len(row) - n])

@@ -1,6 +1,6 @@
 """What happens inside a Transformer while it reads one text and writes another, forward and backward.
 
-The definitions run, and each attention keeps its p for its backward anyway: it is read there, not computed again.
+The definitions run; each attention keeps its p for backward anyway, so it is read there, not computed again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,14 +19,14 @@ Array = np.ndarray
 
 
 class TranslationTrace(NamedTuple):
-    """S tokens are read; T are written, the end mark the last; L blocks of H heads; float64.
+    """S tokens are read, T are written, the last being the end mark; L blocks of H heads; float64.
 
     reading (L, H, S, S), writing (L, H, T, T) and crossing (L, H, T, S): the probabilities p of the encoder's, the
-    decoder's own and the cross-attention; row t is of the position that writes token t. logp (T, V): log p of what
-    comes there. nll (T,): -log p of each written token, in nats. loss: their mean. dmemory (L, S): the length of the
-    gradient of `loss` that each block of the decoder sends to each position of the memory, by dk and dv. needs (T, S)
-    and follows (T, T): the gradient of log p of the written token t times the vector of each token that is read or was
-    written before, which tells how far that vector, made a little longer, would raise log p.
+    decoder's own and the cross-attention; row t is that of the position that writes token t. logp (T, V): log p of
+    every id there. nll (T,): -log p of each written token, in nats. loss: their mean. dmemory (L, S): the norm of the
+    gradient of `loss` that each block of the decoder sends to each position of the memory, through dk and dv. needs (T,
+    S) and follows (T, T): the gradient of log p of the written token t times the vector of each token that is read, or
+    was written before: to first order, what that vector contributes to log p.
     """
 
     source: list[int]
@@ -68,7 +68,7 @@ def trace_translation(model: Transformer, source: Sequence[int], written: Sequen
 
 
 def parts_of(model: Transformer, seen: dict[str, Any], src: Array, tgt: Array, t: int) -> tuple[Array, Array]:
-    """What each token's vector does for log p of the token written at t, (S,) and (T,): gradient times vector."""
+    """What each token's vector contributes to log p of the token written at t, (S,) and (T,): gradient times vector."""
     targets = np.full_like(tgt[:, 1:], IGNORE)
     targets[0, t] = tgt[0, t + 1]
     model.zero_grad()
@@ -83,7 +83,7 @@ def parts_of(model: Transformer, seen: dict[str, Any], src: Array, tgt: Array, t
 
 @contextmanager
 def watched(model: Transformer) -> Iterator[dict[str, Any]]:
-    """While this lasts, a dict of the gradients that arrive at both texts and, block by block, at the memory."""
+    """A context with a dict of the gradients that arrive at both texts and, block by block, at the memory."""
     seen: dict[str, Any] = {"memory": []}
     changed: list[Layer] = [model.read, model.write, *(block.cross for block in model.decoder)]
 

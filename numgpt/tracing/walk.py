@@ -1,10 +1,9 @@
-"""Once forward and once backward through a model, with every value and every gradient on the way written down.
+"""Once forward and once backward through a model, recording every value and every gradient on the way.
 
-`trace` goes the way that `GPT.loss` and `GPT.backward` go, layer by layer. Nothing in the layers knows of it: a model
-that is not traced does nothing more and keeps nothing more. F is the width inside the feed-forward network, S = T the
-number of keys.
+`trace` follows `GPT.loss` and `GPT.backward` layer by layer. The layers know nothing of it: a model that is not traced
+does no extra work and keeps nothing extra. F is the width inside the feed-forward network, S = T the number of keys.
 
-    embed                 (B, T, C)       token's row plus position's row: the residual stream at its beginning
+    embed                 (B, T, C)       the token's row plus the position's row: where the residual stream begins
     h.i.ln_1              (B, T, C)       what the attention of block i reads
     h.i.attn.q, .k, .v    (B, H, T, D)    queries, keys, values
     h.i.attn.s, .p        (B, H, T, S)    scores, -inf where masked, and probabilities
@@ -12,7 +11,7 @@ number of keys.
     h.i.attn              (B, T, C)       what attention adds to the stream
     h.i.mid               (B, T, C)       the stream between attention and feed-forward network
     h.i.ln_2              (B, T, C)       what the feed-forward network reads
-    h.i.mlp.c_fc, .act    (B, T, F)       its neurons before and after the activation
+    h.i.mlp.c_fc, .act    (B, T, F)       its neurons before and after the activation function
     h.i.mlp               (B, T, C)       what it adds to the stream
     h.i                   (B, T, C)       the stream after block i
     ln_f                  (B, T, C)       what the output head reads
@@ -47,14 +46,14 @@ def trace(
     names: Iterable[str] | None = None,
     replace: Mapping[str, Replacement] | None = None,
 ) -> Trace:
-    """Run `model` over ids, (B, T), and with targets, (B, T), back again; the `Trace` of what happened.
+    """Run `model` forward over ids, (B, T), and with targets, (B, T), also backward; return the `Trace`.
 
-    names: patterns of the names to keep, such as ["h.*.attn.p", "logits"]; None keeps all. What is not asked for is
-    not kept. replace: name -> an array to put in the place of that value, or a function of the value that returns
-    one; gradients pass through such a place as if nothing had been replaced. The gradients of the parameters are
-    added to the model's, as `GPT.backward` does.
+    names: patterns of the names to keep, such as ["h.*.attn.p", "logits"]; None keeps all. replace: name -> an array to
+    put in the place of that value, or a function from the value to one; gradients pass through as if nothing had been
+    replaced. The gradients of the parameters are added to the model's, as in `GPT.backward`.
 
-    Raises InputError as `GPT.loss` does, for a pattern or a name that fits nothing, and for an array of another shape.
+    Raises InputError as `GPT.loss` does, for a pattern or a name that matches nothing, and for an array of another
+    shape.
     """
     check_model(model)
     ids = model.check_ids(ids)
@@ -69,23 +68,23 @@ def trace(
 
 
 def names_of(model: GPT) -> list[str]:
-    """All names that a trace of `model` has, in the order in which they come."""
+    """All names in a trace of `model`, in the order of computation."""
     inside = ("ln_1", *(f"attn.{x}" for x in "qkvspo"), "attn", "mid", "ln_2", "mlp.c_fc", "mlp.act", "mlp")
     blocks = [name for i in range(len(model.h)) for name in (*(f"h.{i}.{part}" for part in inside), f"h.{i}")]
     return ["embed", *blocks, "ln_f", "logits"]
 
 
 class Walk:
-    """One way through a model and back."""
+    """One pass through a model and back."""
 
     def __init__(self, model: GPT, ids: np.ndarray, names: Iterable[str] | None, replace: Mapping[str, Replacement]):
         self.model, self.ids, self.replace = model, ids, replace
         self.wanted = chosen(names_of(model), names, replace)
         self.trace = Trace(model, ids)
-        self.attended: list[Any] = []  # of each block, what attention keeps for its backward
+        self.attended: list[Any] = []  # what attention keeps for its backward, block by block
 
     def note(self, name: str, value: Array) -> Array:
-        """Write a value down, if it is asked for; return it, or what replaces it."""
+        """Record a value, if it is asked for; return it, or its replacement."""
         if name in self.replace:
             value = replaced(name, value, self.replace[name])
         if name in self.wanted:
@@ -93,17 +92,17 @@ class Walk:
         return value
 
     def note_gradient(self, name: str, gradient: Array) -> Array:
-        """Write the gradient at a value down, if it is asked for; return it."""
+        """Record the gradient at a value, if it is asked for; return it."""
         if name in self.wanted:
             self.trace.gradients[name] = to_host(gradient)
         return gradient
 
     def touches(self, *names: str) -> bool:
-        """Whether one of the values is asked for or replaced, so that it has to be made."""
+        """Whether one of the values is asked for or replaced, so that it has to be computed."""
         return any(name in self.wanted or name in self.replace for name in names)
 
     def forward(self, targets: np.ndarray | None) -> None:
-        """From ids to logits, and to the loss where there are targets."""
+        """From ids to logits, and to the loss if there are targets."""
         model = self.model
         x = model.wte.forward(self.ids) + model.wpe.forward(np.arange(self.ids.shape[1]))
         x = self.rise(model.drop.forward(x))
@@ -139,7 +138,7 @@ class Walk:
         return self.note(at, h + m)
 
     def attention(self, at: str, layer: Attention, n: Array) -> Array:
-        """`Attention.forward`. Scores and probabilities are made only where they are asked for."""
+        """`Attention.forward`. Scores and probabilities are computed only if asked for or replaced."""
         qkv = heads(layer.c_attn.forward(n), 3 * layer.n_head)
         q, k, v = (self.note(f"{at}.{name}", part) for name, part in zip("qkv", thirds(qkv), strict=True))
         dropped, p_drop = layer.attn_drop.draw((*q.shape[:3], k.shape[2]), q), layer.attn_drop.p
@@ -180,7 +179,7 @@ class Walk:
         return dh + self.came_through(f"{at}.attn", block.ln_1.backward(self.note_gradient(f"{at}.ln_1", dn)))
 
     def came_through(self, name: str, gradient: Array) -> Array:
-        """Write down what of the stream's gradient came through a branch and not past it."""
+        """Record the part of the stream's gradient that came through a branch, not past it."""
         if name in self.wanted:
             self.trace.through[name] = to_host(gradient)
         return gradient
@@ -210,47 +209,47 @@ def thirds(qkv: Array) -> tuple[Array, Array, Array]:
 
 
 def chosen(names: list[str], patterns: Iterable[str] | None, replace: Mapping[str, Any]) -> set[str]:
-    """The names that fit one of the patterns. Raises InputError for a pattern or a replaced name that fits none."""
+    """The names that match a pattern. Raises InputError for a pattern or a replaced name that matches none."""
     if not isinstance(replace, Mapping):
         raise InputError(f"replace must be a dict, {{name: array}}, not {quoted(replace)}")
     for name in replace:
         if name not in names:
-            raise InputError(f"replace: there is no value {quoted(name)}; there are {examples(names)}")
+            raise InputError(f"replace: there is no value {quoted(name)}; the values are {examples(names)}")
     if patterns is None:
         return set(names)
     found: set[str] = set()
     for pattern in texts(patterns, "names"):
         fitting = [name for name in names if fnmatchcase(name, pattern)]
         if not fitting:
-            raise InputError(f"names: {quoted(pattern)} fits no value; there are {examples(names)}")
+            raise InputError(f"names: {quoted(pattern)} matches no value; the values are {examples(names)}")
         found.update(fitting)
     return found
 
 
 def texts(several: Any, what: str) -> list[str]:
-    """`several`, a text or some, as a list. Raises InputError for what is none."""
+    """`several`, one str or more, as a list. Raises InputError for anything else."""
     try:
         found = [several] if isinstance(several, str) else list(several)
     except (TypeError, NotImplementedError):
         found = [several]
     for text in found:
         if not isinstance(text, str):
-            raise InputError(f"{what} must be texts, not {quoted(text)}")
+            raise InputError(f"{what} must be strings, not {quoted(text)}")
     return found
 
 
 def examples(names: list[str]) -> str:
-    """The names of the first block and those outside of blocks."""
+    """The names of the first block and those outside all blocks."""
     return ", ".join(name for name in names if not name.startswith("h.") or name.split(".")[1] == "0")
 
 
 def replaced(name: str, value: Array, replacement: Replacement) -> Array:
-    """What is put in the place of `value`. Raises InputError where it has another shape."""
+    """What is put in the place of `value`. Raises InputError for another shape, and for anything but numbers."""
     new = replacement(value) if callable(replacement) else replacement
     try:
         new = np.asarray(new, dtype=value.dtype, like=value)
     except (TypeError, ValueError) as error:
-        raise InputError(f"replace: what is to replace {name} is no array of numbers: {error}") from None
+        raise InputError(f"replace: the replacement for {name} is not an array of numbers: {error}") from None
     if new.shape != value.shape:
-        raise InputError(f"replace: {name} has shape {value.shape}, and what is to replace it {new.shape}")
+        raise InputError(f"replace: {name} has shape {value.shape}, but its replacement {new.shape}")
     return new

@@ -1,4 +1,4 @@
-"""The evaluation with the lowest loss so far, which decides what is kept and when patience ends."""
+"""The evaluation with the lowest loss so far, which decides what is kept and when patience runs out."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -10,9 +10,9 @@ from numgpt.numbers import check_number
 
 @dataclass(frozen=True)
 class Best:
-    """step: after how many steps; val_loss: in nats per token; since: evaluations that count, made after it.
+    """step: steps made before it; val_loss: in nats per token; since: later evaluations that patience counts.
 
-    Raises InputError for what cannot be these.
+    Raises InputError for values out of range.
     """
 
     step: int
@@ -30,9 +30,9 @@ class Best:
 
 
 def after(best, step, val_loss, counts):
-    """The Best once `val_loss` is known after `step`, `best` being that of before, or None.
+    """The Best after an evaluation at `step` gave `val_loss`. best: the one before it, or None.
 
-    counts: whether patience counts this evaluation, should it be no better. An equal loss is no better.
+    counts: whether patience counts this evaluation if its loss is not lower.
     """
     if val_loss < (best.val_loss if best else math.inf):
         return Best(step, val_loss)
@@ -40,13 +40,13 @@ def after(best, step, val_loss, counts):
 
 
 def read_best(fields, step):
-    """The Best in the fields of state.json at `step`, None where there is none. Raises InputError for another thing."""
+    """The Best from its field in state.json, or None. step: the checkpoint's. Raises InputError for any other value."""
     if fields is None:
         return None
     try:
         best = Best(**fields)
     except TypeError:
-        raise InputError(f"best is {quoted(fields)}, and not a step and its loss") from None
+        raise InputError(f"best is {quoted(fields)}, not a step and its loss") from None
     if best.step > step:
-        raise InputError(f"best is of step {best.step}, which is yet to come")
+        raise InputError(f"best names step {best.step}, which has not been reached")
     return best

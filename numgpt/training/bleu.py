@@ -2,7 +2,7 @@
 
 
 def has_sacrebleu():
-    """Whether the library is there."""
+    """Whether the library is installed."""
     try:
         import sacrebleu  # noqa: F401
     except ImportError:
@@ -11,9 +11,9 @@ def has_sacrebleu():
 
 
 def corpus_bleu(found, references):
-    """(BLEU from 0 to 100, sacrebleu's signature) of texts, given for each a list of references, at least one.
+    """(BLEU from 0 to 100, sacrebleu's signature) of the texts `found`; references: for each, a list of at least one.
 
-    The signature names all that the figure depends on.
+    The signature names everything that the figure depends on.
     """
     import sacrebleu
 

@@ -1,4 +1,4 @@
-"""What a run is made of that has a Classifier label texts: as numgpt.training.language, of texts and their labels."""
+"""The parts of a run that trains a Classifier: the counterpart of numgpt.training.language for labelled texts."""
 
 from collections import Counter
 from dataclasses import replace
@@ -25,7 +25,7 @@ COLUMNS = ("text", "label")
 
 
 def start(data, val_data, settings, device, progress):
-    """(source, tokenizer, model) of a new run. Raises InputError; OSError."""
+    """(source, tokenizer, model) of a new run. Raises InputError and OSError."""
     source = read_pairs(data, val_data, COLUMNS)
     learnt, held_out = source.split(settings.val_fraction)
     if settings.init:
@@ -45,24 +45,26 @@ def start(data, val_data, settings, device, progress):
 
 
 def labels_of(name, lines):
-    """The labels of (text, label), in order. Raises InputError for a single one, and for what cannot be labels."""
+    """The labels in (text, label) lines, sorted. Raises InputError for a single label, or for too many to learn."""
     labels = sorted({label for _, label in lines})
     if len(labels) < 2:
-        raise InputError(f"{name} has one label to train on, {quoted(labels[0])}: there is nothing to tell apart")
+        raise InputError(f"{name} has only one label to train on, {quoted(labels[0])}: there is nothing to tell apart")
     if len(labels) > len(lines) / 2:
         raise InputError(
-            f"{name} has {len(labels):,} labels for {counted(len(lines), 'text')} to train on, which teaches nothing: "
-            "a line is a text, a TAB and its label, in this order"
+            f"{name} has {len(labels):,} labels for {counted(len(lines), 'text')} to train on, too many to learn: "
+            "each line must be a text, a TAB and its label, in this order"
         )
     return labels
 
 
 def check_known(lines, labels, what):
-    """Raise InputError, beginning with `what`, where one of (text, label) has another label."""
+    """Raise InputError, its message beginning with `what`, if a line of (text, label) has any other label."""
     known = set(labels)
     for text, label in lines:
         if label not in known:
-            raise InputError(f"{what} {quoted(label)}, which {quoted(text)} has: take that out, or give more of it")
+            raise InputError(
+                f"{what} {quoted(label)}, the label of {quoted(text)}: remove that text, or add more like it"
+            )
 
 
 def start_config(init):
@@ -71,10 +73,10 @@ def start_config(init):
 
 
 def write(source, tokenizer, settings, folder, model):
-    """(DataRecord, lines for the user) once the tokens are written to `folder`.
+    """Write the tokens to `folder`; return (DataRecord, lines for the user).
 
-    A text and its label lie there as a pair whose second text is the label's number. Texts of more than `context`
-    tokens are left out. Raises InputError where none is left.
+    A text and its label are stored as a pair whose second text is the label's number. Texts of more than `context`
+    tokens are left out. Raises InputError if none is left.
     """
     numbers = {label: i for i, label in enumerate(model.labels)}
     n_left_out = 0
@@ -82,7 +84,7 @@ def write(source, tokenizer, settings, folder, model):
         encoded = [(tokenizer.encode(text), [numbers[label]]) for text, label in lines]
         short = [line for line in encoded if len(line[0]) <= settings.context]
         if not short:
-            raise InputError(f"no text is {what} that is short enough: give more, or a larger --context")
+            raise InputError(f"no text {what} is short enough: give more, or a larger --context")
         write_part(folder, name, part_of_pairs(short, max(tokenizer.n_vocab, len(numbers))))
         n_left_out += len(encoded) - len(short)
     left_out = f"Left out: {counted(n_left_out, 'text')} with more than --context {settings.context} tokens."
@@ -91,20 +93,20 @@ def write(source, tokenizer, settings, folder, model):
 
 
 def say_labels(source):
-    """How many texts have each label, in a line."""
+    """A line for the user: how many texts have each label."""
     most = Counter(label for _, label in source.pairs).most_common(11)
     shown = ", ".join(f"{quoted(label)} {n:,}" for label, n in most[:10])
     return f"Labels: {shown}{', ...' if len(most) > 10 else ''}."
 
 
 def blank(checkpoint, settings, device):
-    """A model of the shape in a checkpoint, with the dropout of the settings, without weights."""
+    """A model without weights, with the checkpoint's shape and the settings' dropout."""
     stored, labels = open_classifier(checkpoint)
     return Classifier(replace(stored.config, dropout=settings.dropout), labels, None, settings.dtype, device)
 
 
 def open_data(folder, settings, tokenizer, model):
-    """(batches, what is held out) of the tokens that lie in `folder`."""
+    """(training batches, held-out data) from the tokens in `folder`."""
     train, held_out = (LabelledPart(open_part(folder, name)) for name in PARTS)
     rng = np.random.default_rng([settings.seed, 1])
     evaluation = HeldOutTexts(held_out, settings.batch_tokens, settings.eval_batches, tokenizer)
@@ -112,5 +114,5 @@ def open_data(folder, settings, tokenizer, model):
 
 
 def sample(model, session):
-    """Some texts that are held out, and what the model takes them for."""
+    """A few held-out texts with the labels that the model gives them, as text."""
     return session.held_out.sample(model)

@@ -19,10 +19,9 @@ PARTS = ("train", "held_out")
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What a checkpoint remembers of the data: SHA-256 of the file or folder, and of the two parts made of it.
+    """What a checkpoint records about its data: the SHA-256 of the file or folder, and of the two parts made from it.
 
-    val_file and val_sha256 are of the file that is held out, where it is one of its own. Raises InputError for what
-    cannot be these.
+    val_file, val_sha256: of a separate held-out file, or None. Raises InputError for values of any other form.
     """
 
     file: str
@@ -43,14 +42,14 @@ class DataRecord:
         return asdict(self)
 
     def differences(self, data, val_data):
-        """What to say of each of the two files that is not the one the run was begun with; None is not looked at."""
+        """A message for each of the two files that is not the one the run began with; None is not checked."""
         said = []
         for path, file, sha256 in (data, self.file, self.sha256), (val_data, self.val_file, self.val_sha256):
             if path is not None and sha256 is None:
-                said.append(f"{path} was not held out when it was begun, but the end of {quoted(self.file)}")
+                said.append(f"{path} was not held out when the run began; part of {quoted(self.file)} was")
             elif path is not None and source_sha256(path) != sha256:
                 what = "folder" if is_folder(path) else "file"
-                said.append(f"{path} is not the {what} {quoted(file)} that it was begun with")
+                said.append(f"{path} is not the {what} {quoted(file)} that the run began with")
         return said
 
 
@@ -58,7 +57,7 @@ def prepare(source, tokenizer, settings, folder, n_vocab):
     """Split the source, tokenise the two parts separately, write them to `folder`; return the DataRecord.
 
     tokenizer: None for a source of tokens. Raises InputError for tokens outside [0, n_vocab), and as `Source.split` and
-    the tokenizer do; OSError as the disk does.
+    the tokenizer do; OSError if writing fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     end = tokenizer.end_of_text if tokenizer else None
@@ -74,7 +73,7 @@ def prepare(source, tokenizer, settings, folder, n_vocab):
 
 
 def record_of(source, folder):
-    """The DataRecord of a source whose parts are written to `folder`."""
+    """The DataRecord of a source whose parts have been written to `folder`."""
     hashes = [part_sha256(folder, name) for name in PARTS]
     held_out = (source.held_out.name, source.held_out.sha256) if source.held_out else ()
     return DataRecord(source.name, source.sha256, *hashes, *held_out)
@@ -82,12 +81,14 @@ def record_of(source, folder):
 
 def _checked(tokens, n_vocab, name):
     if len(tokens) and not 0 <= tokens.min() <= tokens.max() < n_vocab:
-        raise InputError(f"{name} has tokens from {tokens.min()} to {tokens.max()}, the vocabulary 0 to {n_vocab - 1}")
+        raise InputError(
+            f"{name} has tokens from {tokens.min()} to {tokens.max()}, but the vocabulary has 0 to {n_vocab - 1}"
+        )
     return tokens
 
 
 def write_part(folder, name, part):
-    """The part's arrays, those that it has, one a file, each one row of numbers."""
+    """Write each array that the part has to a file of its own, as one row of numbers."""
     documents = None if part.documents is None else part.documents.reshape(-1)
     for path, array in zip(_files(folder, name), (part.ids, documents, part.counts), strict=True):
         if array is not None:
@@ -96,16 +97,16 @@ def write_part(folder, name, part):
 
 
 def part_sha256(folder, name):
-    """The SHA-256 of a part: that of the file of its ids or, where there are more files, of the SHA-256 of them all."""
+    """The SHA-256 of a part: that of its file of ids or, if it has more files, of all their SHA-256s joined."""
     hashes = [file_sha256(path) for path in _files(folder, name) if path.exists()]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def open_tokens(folder, context):
-    """(Part to train on, Part held out) as `prepare` left them in `folder`, mapped into memory.
+    """(Part to train on, Part held out) as `prepare` wrote them to `folder`, mapped into memory.
 
-    Raises InputError where there are too few tokens for one sequence of `context` and what follows each of them or, in
-    documents, for a single one that is predicted.
+    Raises InputError if the text to train on has no more than `context` tokens, if fewer than two are held out, or if
+    documents have no target.
     """
     train, held_out = (open_part(folder, name) for name in PARTS)
     if train.documents is None and len(train.ids) <= context:
@@ -122,19 +123,19 @@ def open_tokens(folder, context):
 
 
 def open_part(folder, name):
-    """The Part that `write_part` left, mapped into memory."""
+    """The Part that `write_part` wrote, mapped into memory."""
     ids, documents, counts = (map_tokens(path) if path.exists() else None for path in _files(folder, name))
     return Part(ids, documents if documents is None else documents.reshape(-1, 2), counts)
 
 
 def check_tokens(folder, record):
-    """Raise InputError unless the token files in `folder` are those that `record` tells of."""
+    """Raise InputError unless the token files in `folder` are those of `record`."""
     for name, sha256 in zip(PARTS, (record.train_sha256, record.held_out_sha256), strict=True):
         path = _files(folder, name)[0]
         if not path.exists() or part_sha256(folder, name) != sha256:
-            raise InputError(f"{path} is missing or not what the run was begun with: it cannot continue as before")
+            raise InputError(f"{path} is missing, or is not what the run began with: the run cannot continue as before")
 
 
 def _files(folder, name):
-    """Where the arrays of a part lie: ids, documents, counts."""
+    """The paths of a part's arrays: ids, documents, counts."""
     return [folder / f"{name}{array}.npy" for array in ("", "-documents", "-counts")]

@@ -1,10 +1,10 @@
-"""The documents in what --data names: a text file, a folder of them, or JSON lines. All else sees ids and a mask.
+"""The documents that --data names: a text file, a folder of text files, or JSON lines. Other code sees ids and a mask.
 
-What it names, and what is made of that:
+What --data may name, and how it is read:
 
-    FILE                   one text, standard input too; where <|endoftext|> is read as a token, it ends a document
-    FOLDER                 each file of it whose name ends in .txt, .text or .md is a document, in the order of their
-                           names, those in folders within it too; hidden ones and all others are left out
+    FILE                   one text, also from standard input; <|endoftext|>, if read as a token, ends a document
+    FOLDER                 each file whose name ends in .txt, .text or .md is a document, in order of name, subfolders
+                           included; hidden files and all others are left out
     FILE.jsonl             each line is a document: {"text": ...}, or {"prompt": ..., "completion": ...}, of which only
                            the completion is learnt
 """
@@ -23,15 +23,17 @@ LINES_NAME = ".jsonl"
 
 
 class Document(NamedTuple):
-    """text: what is learnt, or scored. prompt: what stands before it, and is only read."""
+    """text: learnt, or scored. prompt: the text before it, which is only read."""
 
     text: str
     prompt: str = ""
 
 
 class Found(NamedTuple):
-    """documents: a list of Document. sha256: of the file, or of a folder's names and files. left_out: a line on what
-    was not taken, or None."""
+    """What `read_documents` finds. sha256: of the file, or of a folder's names and files.
+
+    left_out: a line for the user on what was left out, or None.
+    """
 
     documents: list[Document]
     sha256: str
@@ -49,15 +51,15 @@ def is_lines(path):
 
 
 def is_apart(path):
-    """Whether what `path` names holds documents, and not one text."""
+    """Whether `path` names separate documents rather than one text."""
     return is_folder(path) or is_lines(path)
 
 
 def read_documents(path):
-    """What is Found at `path`; "-" is standard input.
+    """The documents at `path`, as Found; "-" is standard input.
 
-    Raises InputError, with the file and the line where there is one, for what is no text, for a line that is neither
-    of the two records, and where there is no document; OSError as the disk does.
+    Raises InputError, naming the file and, if there is one, the line, for data that is not text, for a line that is
+    neither kind of record, and if there is no document; OSError if reading fails.
     """
     if is_folder(path):
         return read_folder(Path(path))
@@ -71,7 +73,7 @@ def read_documents(path):
 
 
 def documents_sha256(path):
-    """The SHA-256 that read_documents finds."""
+    """The SHA-256 that read_documents gives."""
     if path == "-":
         return hashlib.sha256(read_bytes(path)).hexdigest()
     if not is_folder(path):
@@ -83,13 +85,13 @@ def documents_sha256(path):
 def read_document(path):
     """The text of a UTF-8 file, or of standard input where `path` is "-", without a byte order mark.
 
-    Raises InputError for an empty file, and for what is no text; OSError as the disk does.
+    Raises InputError for an empty file, and for data that is not text; OSError if reading fails.
     """
     return decode_text(read_bytes(path), path)
 
 
 def read_folder(folder):
-    """What is Found in a folder."""
+    """The documents in a folder, as Found."""
     names, n_others = text_files(folder)
     documents, hashes, n_empty = [], [], 0
     for name in names:
@@ -108,7 +110,7 @@ def read_folder(folder):
 
 
 def text_files(folder):
-    """(names of the texts within `folder`, sorted, with "/" between folders; how many files have other names)."""
+    """(sorted paths of the texts in `folder`, relative, with "/"; number of other files that are not hidden)."""
     within = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     names = [path.as_posix() for path in within if not any(part.startswith(".") for part in path.parts)]
     texts = sorted(name for name in names if name.endswith(TEXT_NAMES))
@@ -116,7 +118,7 @@ def text_files(folder):
 
 
 def names_sha256(files):
-    """The SHA-256 of (name, SHA-256) of some files."""
+    """One SHA-256 for files given as (name, SHA-256)."""
     digest = hashlib.sha256()
     for name, sha256 in files:
         digest.update(os.fsencode(name) + b"\0" + sha256.encode() + b"\n")
@@ -124,7 +126,7 @@ def names_sha256(files):
 
 
 def read_lines(data, path):
-    """(documents, how many lines had a record without any text)."""
+    """(documents, number of lines whose record has no text)."""
     documents = []
     n_empty = 0
     for number, line in enumerate(decode_utf8(data, path).split("\n"), 1):
@@ -138,7 +140,7 @@ def read_lines(data, path):
 
 
 def read_record(record, where):
-    """The Document in the fields of a line; other fields than its own are passed over."""
+    """The Document in the record of a line; other fields are ignored."""
     names = {"text", "prompt", "completion"} & set(record)
     if names not in ({"text"}, {"prompt", "completion"}):
         found = " and ".join(sorted(names)) or "neither"
@@ -149,21 +151,21 @@ def read_record(record, where):
 
 
 def check_string(value, name, where):
-    """Raise InputError unless `value` is a str that UTF-8 can hold."""
+    """Raise InputError unless `value` is a str that UTF-8 can encode."""
     if not isinstance(value, str):
-        raise InputError(f"{where}: {name} must be a text, not {quoted(value)}")
+        raise InputError(f"{where}: {name} must be a string, not {quoted(value)}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         half = f"\\u{ord(value[error.start]):04x}"
-        raise InputError(f"{where}: {name} has {half}, half of a character, which is no text: take it out") from None
+        raise InputError(f"{where}: {name} has {half}, half of a character, which is not text: remove it") from None
 
 
 def decode_text(data, path):
-    """The text that a file's bytes are."""
+    """The text that a file's bytes encode."""
     where = STANDARD_INPUT if path == "-" else path
     if b"\0" in data:
-        raise InputError(f"{where} holds NUL bytes, which no text has{_what_it_may_be(path)}")
+        raise InputError(f"{where} holds NUL bytes, so it is not text{_what_it_may_be(path)}")
     try:
         text = decode_utf8(data, where)
     except InputError as error:

@@ -12,10 +12,10 @@ from numgpt.training.parallel.team import ALONE
 
 @dataclass(frozen=True)
 class Loss:
-    """A summed cross-entropy in nats, and over how much text; characters is None where there is no tokenizer.
+    """A cross-entropy, summed, in nats, and the size of the text it is over; characters is None without a tokenizer.
 
-    bleu: of translations; accuracy: of labels, and then texts are counted as tokens are elsewhere. None where there are
-    none.
+    bleu: of translations, from 0 to 100. accuracy: of labels, from 0 to 1; `tokens` then counts texts. None if not
+    measured.
     """
 
     nats: float
@@ -31,11 +31,11 @@ class Loss:
 
     @property
     def per_character(self):
-        """Nats per character, which compares models with different tokenizers; None where they cannot be counted."""
+        """Nats per character, which compares models with different tokenizers; None without characters."""
         return self.nats / self.characters if self.characters else None
 
     def figures(self):
-        """name -> number, as metrics.jsonl has them."""
+        """name -> number, as in metrics.jsonl."""
         found = {"val_loss": self.per_token, "val_loss_per_character": self.per_character, "bleu": self.bleu}
         if self.accuracy is not None:
             found |= {"accuracy": self.accuracy, "val_texts": self.tokens}
@@ -43,11 +43,11 @@ class Loss:
 
 
 class HeldOut:
-    """A Part that is held out, with targets, in windows of T that do not overlap; each target is predicted once.
+    """A held-out Part with targets, in windows of `context` that do not overlap; each target is predicted once.
 
-    Windows lie within documents, so that the last of each may be shorter; those without a target are left out.
-    max_batches: of how many batches of windows at most, taken evenly from the whole; 0 is all. Characters are counted
-    in the text of the targets; an <|endoftext|> is none.
+    No window crosses a document's edge, so the last of each document may be shorter; windows without a target are left
+    out. max_batches: evaluate at most this many batches, spread evenly over the whole; 0: all. Characters are counted
+    in the text of the targets, without <|endoftext|>.
     """
 
     def __init__(self, part, context, batch_size, max_batches, tokenizer):
@@ -58,18 +58,18 @@ class HeldOut:
         if not whole:
             windows = windows[np.arange(limit) * len(windows) // limit]
         self.prompt = ids_before_targets(part, *windows[0])
-        windows = windows[np.argsort(windows[:, 0] - windows[:, 1], kind="stable")]  # like lengths read together
+        windows = windows[np.argsort(windows[:, 0] - windows[:, 1], kind="stable")]  # similar lengths share a batch
         self.batches = [windows[i : i + batch_size] for i in range(0, len(windows), batch_size)]
         self.n_tokens = sum(count(targets) for _, targets in self.windows())
         self.n_characters = count_characters(part, part.spans if whole else windows, tokenizer) if tokenizer else None
 
     def windows(self):
-        """Yield (ids, targets), (B, T) int64 each, over the windows; a target of -1 does not count."""
+        """Yield (ids, targets) of each batch, both (B, T) int64; a target of -1 does not count."""
         for windows in self.batches:
             yield self.part.rows(windows)
 
     def loss(self, model, team=ALONE):
-        """The Loss of `model`, dropout off; the model is left in the mode it was in. A team deals out the batches."""
+        """The Loss of `model` with dropout off; its mode is then restored. A team's processes share the batches."""
         was_training = model.training
         model.eval()
         own = map(self.part.rows, self.batches[team.rank :: team.size])
@@ -85,7 +85,7 @@ def count(targets):
 
 
 def windows_within(part, context):
-    """(W, 2): where windows begin and end that have targets, each of at most `context` and its last target."""
+    """(W, 2): begin and end of each window with a target: at most `context` ids, and the target of the last."""
     found = [
         (start, min(start + context + 1, end))
         for begin, end in part.spans.tolist()
@@ -95,18 +95,18 @@ def windows_within(part, context):
 
 
 def ids_before_targets(part, begin, end):
-    """The ids of a window up to the first that is learnt, a list."""
+    """The ids of a window before its first target, a list."""
     return part.ids[begin : begin + 1 + int(part.learnt(begin, end).argmax())].tolist()
 
 
 def count_characters(part, windows, tokenizer):
-    """How many characters the ids that are learnt of `windows` make up, read window by window."""
+    """The number of characters in the targets of `windows`, decoded window by window."""
     texts = (part.ids[begin + 1 : end][part.learnt(begin, end)] for begin, end in windows)
     return sum(len(tokenizer.decode(text[text != tokenizer.end_of_text].tolist())) for text in texts)
 
 
 def part_losses(model, part):
-    """-log p of each id of a Part that is learnt, (n_targets,) float64 in nats, each document read by itself.
+    """-log p of each target of a Part, (n_targets,) float64 in nats; each document is read by itself.
 
     Raises InputError as `token_losses` does.
     """
@@ -119,12 +119,12 @@ def part_losses(model, part):
     )
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends with a message
+@np.errstate(over="ignore", invalid="ignore")  # reported below, in our words
 def token_losses(model, tokens, context):
     """-log p of each of tokens[1:], (N - 1,) float64 in nats, for tokens (N,), N >= 2.
 
-    Read in windows of `context` that do not overlap, so that a window's first token is predicted from one before it.
-    Raises InputError for a model whose losses are not finite numbers.
+    Windows of `context` do not overlap, so the first target of each is predicted from a single token. Raises InputError
+    for a model whose losses are not finite numbers.
     """
     losses = []
     for start in range(0, len(tokens) - 1, context):

@@ -1,4 +1,4 @@
-"""The loss on pairs that are held out, and how good the translations of their sources are."""
+"""The loss on held-out pairs, and the BLEU of the translations of their sources."""
 
 import numpy as np
 
@@ -12,10 +12,10 @@ SHOWN = 3  # translations in a sample
 
 
 class HeldOutPairs:
-    """A PairPart that is held out, in batches of at most batch_tokens ids of each text; each target is predicted once.
+    """A held-out PairPart, in batches of at most batch_tokens ids on each side; each target is predicted once.
 
-    max_batches: of how many batches at most, taken evenly from all lengths; 0 is all. bleu_sentences: of how many
-    sources at most the greedy translations are compared with all their targets, evenly too.
+    max_batches: evaluate at most this many batches, spread evenly over all lengths; 0: all. bleu_sentences: compare the
+    greedy translations of at most this many sources, also spread evenly, with all their targets; 0: none.
     """
 
     def __init__(self, part, batch_tokens, max_batches, bleu_sentences, tokenizer):
@@ -32,9 +32,9 @@ class HeldOutPairs:
         self.shown = evenly(list(references.items()), SHOWN)
 
     def loss(self, model, team=ALONE):
-        """The Loss of `model`, without smoothing and dropout; the model is left in the mode it was in.
+        """The Loss of `model` without label smoothing or dropout; its mode is then restored.
 
-        A team deals out the batches; its first process translates.
+        The processes of a team share the batches; the first one translates.
         """
         was_training = model.training
         model.eval()
@@ -49,14 +49,14 @@ class HeldOutPairs:
         return Loss(float(nats), self.n_tokens, self.n_characters, bleu)
 
     def bleu(self, model):
-        """BLEU of the translations, from 0 to 100; None without the sacrebleu library, or where none is asked for."""
+        """BLEU of the translations, from 0 to 100; None without the sacrebleu library, or if none is asked for."""
         if not self.references or not has_sacrebleu():
             return None
         found = [self.tokenizer.decode(ids) for ids, _ in translate(model, list(self.references))]
         return corpus_bleu(found, list(self.references.values()))[0]
 
     def sample(self, model):
-        """Some sources, and what the model makes of them, as a text."""
+        """A few sources with the model's translations, as text."""
         found = translate(model, [source for source, _ in self.shown])
         decode = self.tokenizer.decode
         return "\n".join(
@@ -65,7 +65,7 @@ class HeldOutPairs:
 
 
 def evenly(items, most):
-    """At most so many of a list, evenly from the whole; all where `most` is 0."""
+    """At most `most` items of a list, evenly spaced; all if `most` is 0."""
     if not 0 < most < len(items):
         return items
     return [items[i * len(items) // most] for i in range(most)]

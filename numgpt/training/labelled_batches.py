@@ -1,4 +1,4 @@
-"""Batches of texts with their labels, of like lengths; and the loss and accuracy on those that are held out."""
+"""Batches of labelled texts of similar lengths; and the loss and accuracy on held-out ones."""
 
 import numpy as np
 
@@ -20,11 +20,11 @@ class LabelledPart(PairPart):
 
     @property
     def amount(self):
-        """How much it is, in words."""
+        """Its size, in words."""
         return f"{int(self.source_lengths.sum()):,} tokens in {counted(len(self.spans), 'text')}"
 
     def rows(self, texts):
-        """(ids, labels), int64, of some texts: (B, S), filled up, and (B,)."""
+        """(ids, labels), int64, of the texts with these numbers: (B, S), padded, and (B,)."""
         ids = np.full((len(texts), self.source_lengths[texts].max()), PAD, np.int64)
         for row, text in zip(ids, texts, strict=True):
             own = self.text(text, 0)
@@ -33,38 +33,38 @@ class LabelledPart(PairPart):
 
 
 class LabelledBatches(PairBatches):
-    """Every text once, then every text again, as PairBatches: in batches of (ids, labels), for a Classifier's `loss`.
+    """Epochs of labelled texts, as in PairBatches: batches of (ids, labels), the arguments of a Classifier's `loss`.
 
-    part: a LabelledPart. rng: a numpy.random.Generator, which is drawn from once an epoch.
+    part: a LabelledPart. rng: a numpy.random.Generator, used at the start of each epoch.
     """
 
     def __init__(self, part, batch_tokens, rng):
         super().__init__(part, batch_tokens, 0.0, rng)
 
     def draw(self):
-        """(ids, labels)."""
+        """The next batch: (ids, labels)."""
         return super().draw()[:2]
 
     @staticmethod
     def count(ids, labels):
-        """(how many labels are learnt, how many tokens are read)."""
+        """(number of labels, number of tokens)."""
         return len(labels), int(np.count_nonzero(ids != PAD))
 
     def n_kept(self, config, _):
-        """How many numbers a Classifier keeps of a batch for backward, at least: the encoder's of a Transformer."""
+        """A lower bound on the numbers kept of a batch for backward: those of a Transformer's encoder."""
         n = max(self.batch_tokens, int(self.part.widths.max()))
         return n * config.layers * (5 * config.d_model + 2 * config.d_ff)
 
     @property
     def size(self):
-        """That of a batch, in words."""
+        """The size of a batch, in words."""
         return f"{self.batch_tokens:,} tokens"
 
 
 class HeldOutTexts:
-    """A LabelledPart that is held out, in batches of at most batch_tokens ids.
+    """A held-out LabelledPart, in batches of at most batch_tokens ids.
 
-    max_batches: of how many batches at most, taken evenly from all lengths; 0 is all.
+    max_batches: evaluate at most this many batches, spread evenly over all lengths; 0: all.
     """
 
     def __init__(self, part, batch_tokens, max_batches, tokenizer):
@@ -73,9 +73,9 @@ class HeldOutTexts:
         self.n_texts = sum(map(len, self.batches))
 
     def loss(self, model, team=ALONE):
-        """The Loss of `model`, without dropout, a token of it being a text; the model is left in the mode it was in.
+        """The Loss of `model` with dropout off, its `tokens` counting texts; the model's mode is then restored.
 
-        A team deals out the batches.
+        The processes of a team share the batches.
         """
         was_training = model.training
         model.eval()
@@ -91,7 +91,7 @@ class HeldOutTexts:
         return Loss(nats, self.n_texts, None, accuracy=n_right / self.n_texts)
 
     def sample(self, model):
-        """Some texts, the label that the model takes each to have, and the right one, as a text."""
+        """A few texts, each with the label that the model gives it and the right one, as text."""
         shown = evenly(np.arange(len(self.part.spans)), SHOWN)
         texts = [self.part.text(text, 0) for text in shown]
         lines = []

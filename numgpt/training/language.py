@@ -1,6 +1,6 @@
-"""What a run is made of that has a GPT continue texts: its data, tokenizer, model, batches and evaluation.
+"""The parts of a run that trains a GPT on text: its data, tokenizer, model, batches and evaluation.
 
-The module numgpt.training.translation has functions of the same names for the other task.
+numgpt.training.translation and numgpt.training.classification have functions of the same names for the other tasks.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ SAMPLE_TOKENS = 120
 
 
 def start(data, val_data, settings, device, progress):
-    """(source, tokenizer, model) of a new run, the tokenizer None for tokens. Raises InputError; OSError."""
+    """(source, tokenizer, model) of a new run, tokenizer None if the data are tokens. Raises InputError, OSError."""
     source = read_source(data, val_data)
     begun = None
     if settings.init:
@@ -42,7 +42,7 @@ def start_config(init):
 
 
 def build(settings, source, tokenizer, begun, device):
-    """The model to train: a new one, or one with the weights of `begun`. Raises InputError for a context too long."""
+    """The model to train: a new one, or one with the weights of `begun`. Raises InputError for too long a context."""
     if begun is None:
         n_vocab = tokenizer.n_vocab if tokenizer else int(max(file.tokens.max() for file in source.files)) + 1
         shape = settings.n_embd, settings.n_head, settings.n_layer
@@ -63,20 +63,20 @@ def shape_of(config):
 
 
 def write(source, tokenizer, settings, folder, model):
-    """(DataRecord, lines for the user) once the tokens are written to `folder`. Raises as `prepare` does."""
+    """Write the tokens to `folder`; return (DataRecord, lines for the user). Raises as `prepare` does."""
     record = prepare(source, tokenizer, settings, folder, model.config.n_vocab)
     end_of_text = say_end_of_text(source, tokenizer, settings)
     return record, [end_of_text, *(line for file in source.files for line in file.notices)]
 
 
 def blank(checkpoint, settings, device):
-    """A model of the shape in a checkpoint, with the dropout that config.json does not decide, without weights."""
+    """A model without weights, with the checkpoint's shape and the settings' dropout."""
     config = replace(open_checkpoint(checkpoint).config, dropout=settings.dropout)
     return GPT(config, None, settings.dtype, device, settings.recompute)
 
 
 def open_data(folder, settings, tokenizer, model):
-    """(batches, what is held out) of the tokens that lie in `folder`."""
+    """(training batches, held-out data) from the tokens in `folder`."""
     train, held_out = open_tokens(folder, settings.context)
     if tokenizer is not None:
         model.n_tokens = tokenizer.n_vocab  # a published model may have more rows than its tokenizer has tokens
@@ -92,7 +92,7 @@ def batches_of(part, settings):
 
 
 def sample(model, session):
-    """The held-out text before the first token that is predicted, and what the model adds; None without a tokenizer."""
+    """The held-out text before the first target, and the model's continuation of it; None without a tokenizer."""
     from numgpt.generation import generate
 
     tokenizer = session.tokenizer

@@ -1,4 +1,4 @@
-"""The loop: step, evaluate, write down, save."""
+"""The training loop: step, evaluate, record, save."""
 
 import math
 import time
@@ -16,30 +16,27 @@ FIRST_EVALUATION = 8
 
 
 def train(session, report, stopped=lambda: False):
-    """Take the steps of a Session that are left, or until patience ends; return whether that was the end of it.
+    """Take the remaining steps of a Session, or until patience runs out; return whether the run is finished.
 
-    Evaluates and saves before the first step, as often as the settings say, and after the last; saves too whatever is
-    better on held-out text than all before. stopped() is asked
-    after every step; once it is true, a checkpoint is saved and the loop ends.
+    Evaluates and saves before the first step, as often as the settings say, and after the last; also saves whenever the
+    loss on held-out text is the lowest so far. stopped() is called after every step; once it is true, a checkpoint is
+    saved and the loop ends.
 
-    report gets report.step(record) after every step, report.evaluated(record) after every evaluation and
-    report.sample(model), with the model as it would be saved, when a sample is due. A record is what metrics.jsonl has
-    of the step: step, loss, lr, norm, tokens_per_second, and after an evaluation val_loss and val_loss_per_character,
-    in nats, and of translations bleu.
+    Calls report.step(record) after every step, report.evaluated(record) after every evaluation and
+    report.sample(model), with the weights that would be saved, when a sample is due. A record is the step's line in
+    metrics.jsonl: step, loss, lr, norm, tokens_per_second and, after an evaluation, the figures of a Loss.
 
-    Raises Diverged, the last checkpoint being whole and from before, and OSError as the disk does.
+    Raises Diverged, which leaves the last checkpoint intact, and OSError if writing fails.
     """
     try:
         return _train(session, report, stopped)
     except Diverged as error:
         good = newest_checkpoint(session.run)
-        advice = (
-            f"; {good} is whole and from before: continue from it with --init {good} and a smaller --lr" if good else ""
-        )
+        advice = f"; {good} is intact: continue from it with --init {good} and a smaller --lr" if good else ""
         raise Diverged(f"{error}{advice}") from None
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what NumPy would warn of ends the run with a message
+@np.errstate(over="ignore", invalid="ignore")  # Diverged reports it
 def _train(session, report, stopped):
     trainer = session.trainer
     with Metrics(session.run, trainer.steps) as metrics:
@@ -79,7 +76,7 @@ def timed_step(trainer):
 
 
 def evaluate(session, record, report):
-    """The record with the loss on held-out text added. Raises Diverged where that is no finite number."""
+    """The record with the loss on held-out text added. Raises Diverged if that is not finite."""
     with session.trainer.weights_to_keep() as model:
         session.trainer.team.say(LOSS)
         loss = session.held_out.loss(model, session.trainer.team)
@@ -92,26 +89,27 @@ def evaluate(session, record, report):
 
 
 def show_sample(trainer, report):
-    """Have the report show what the model writes, with the weights that would be saved."""
+    """Have the report show a sample, with the weights that would be saved."""
     with trainer.weights_to_keep() as model:
         report.sample(model)
 
 
 def save(session, metrics):
-    """Write a checkpoint, with the diary up to it on the disk first."""
+    """Flush the log to disk, then write a checkpoint."""
     metrics.sync()
     session.save()
 
 
 def is_early(trainer):
-    """Whether this step, before the first regular evaluation, has one so that the curve has a beginning: 8, 16, 32, ...
+    """Whether an early evaluation is due, to give the curve a beginning: 8, 16, 32, ..., before the first regular one.
 
-    Earlier steps, of a rate that still rises, would show ln V again, and an evaluation costs as much as many steps.
+    At still earlier steps, while the learning rate rises, the loss is hardly below ln V, and an evaluation costs as
+    much as many steps.
     """
     step = trainer.steps
     return FIRST_EVALUATION <= step < trainer.settings.eval_every and step & (step - 1) == 0
 
 
 def is_due(trainer, every):
-    """Whether something is to be done after this step that is done every so many steps, and at the end."""
+    """Whether something that is done every `every` steps, and at the end, is due after this step."""
     return trainer.finished or trainer.steps % every == 0

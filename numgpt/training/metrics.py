@@ -1,4 +1,4 @@
-"""The diary of a run: one JSON object a step, in metrics.jsonl, each on its own line."""
+"""The log of a run, metrics.jsonl: one JSON object per step, each on its own line."""
 
 import json
 import os
@@ -12,9 +12,9 @@ NAME = "metrics.jsonl"
 
 
 class Metrics:
-    """Appends records to the diary in the folder `run`; one that is there already is first cut back to `step`.
+    """Appends records to the log in the folder `run`; an existing log is first cut back to `step`.
 
-    So a run continued from the checkpoint of `step` has no step twice. Raises OSError as the disk does.
+    Thus a run continued from the checkpoint of `step` has no step twice. Raises OSError if reading or writing fails.
     """
 
     def __init__(self, run, step):
@@ -33,7 +33,7 @@ class Metrics:
             self.file.close()
 
     def append(self, record):
-        """Add a record (name -> number, "step" among them); whoever reads the file sees it at once."""
+        """Add a record (name -> number, "step" among them); it is in the file at once."""
         with naming(self.path):
             self.file.write(_line(record))
             self.file.flush()
@@ -45,7 +45,7 @@ class Metrics:
 
 
 def read(run):
-    """The records of a run, in order; a line that was cut off, or is none of ours, is passed over."""
+    """The records of a run, in order; lines that were cut off, or are not records, are skipped."""
     path = run / NAME
     records = []
     for line in path.read_bytes().splitlines():

@@ -1,8 +1,8 @@
-"""Tokens in a .npy file, NumPy's own format, whose header is read by what the format allows and by nothing more.
+"""Tokens in a .npy file, NumPy's own format, read by a parser that accepts what the format allows and nothing more.
 
-A file is the six bytes \\x93NUMPY, two of version, the length of the header in two bytes (little-endian; in four from
-version 2 on), the header, a Python dictionary such as {'descr': '<u2', 'fortran_order': False, 'shape': (1000,), }, and
-the numbers. NumPy's reader hands the header to Python's parser, which ends in a dozen ways where it is damaged.
+A file has the six bytes \\x93NUMPY, two bytes of version, the length of the header (little-endian, two bytes, or four
+from version 2 on), the header, a Python dictionary such as {'descr': '<u2', 'fortran_order': False, 'shape': (1000,),
+}, and the numbers. NumPy's reader passes the header to Python's parser, which fails in a dozen ways on a damaged one.
 """
 
 import os
@@ -14,7 +14,7 @@ from numgpt.errors import InputError
 from numgpt.files import quoted
 
 MAGIC = b"\x93NUMPY"
-LONGEST_HEADER = 10_000  # bytes, NumPy's own limit; those of one row of numbers have 118
+LONGEST_HEADER = 10_000  # bytes, NumPy's own limit; that of one row of numbers has 118
 FIELD = re.compile(
     rb"\s*'(descr|fortran_order|shape)'\s*:\s*('[<>|=]?[a-zA-Z]\d{0,4}'|True|False|\([0-9, ]*\))\s*(,|$)"
 )
@@ -23,9 +23,10 @@ NUMBER = re.compile(r"[<>|=]?[iufc][0-9]{1,2}|[|]b1")
 
 
 def map_tokens(path):
-    """The whole numbers in a .npy file, (N,), mapped into memory and not to be written to.
+    """The whole numbers in a .npy file, (N,), mapped into memory, read-only.
 
-    Raises InputError for a file that is damaged or holds anything but one row of whole numbers; OSError as the disk.
+    Raises InputError for a file that is damaged or holds anything but one row of whole numbers; OSError if reading
+    fails.
     """
     with open(path, "rb") as file:
         fields, offset = _read_header(file, path)
@@ -45,13 +46,13 @@ def _read_header(file, path):
     """{name: text of the value}, and the number of bytes before the numbers."""
     start = file.read(8)
     if start[:6] != MAGIC or len(start) < 8:
-        raise _damaged(path, "it does not begin as one")
+        raise _damaged(path, "it does not begin like one")
     width = 2 if start[6] == 1 else 4
     length = file.read(width)
     n = int.from_bytes(length, "little")
     header = file.read(n) if n <= LONGEST_HEADER else b""
     if start[6] not in (1, 2, 3) or start[7] or len(length) < width or len(header) < n:
-        raise _damaged(path, "its header is cut off, or of a version that nobody has written yet")
+        raise _damaged(path, "its header is cut off, or of an unknown version")
     return _parse(header, path), 8 + width + n
 
 
@@ -71,7 +72,7 @@ def _parse(header, path):
 
 
 def _numbers(shape):
-    """(1000,) from its text; None for what is no shape. No file has a number of more than 19 digits of anything."""
+    """(1000,) from its text; None for anything else. No size in a file has more than 19 digits."""
     if not re.fullmatch(r"\(( *\d{1,19} *,)* *(\d{1,19} *)?\)", shape) or re.fullmatch(r"\( *\d+ *\)", shape):
         return None
     return tuple(map(int, re.findall(r"\d+", shape)))

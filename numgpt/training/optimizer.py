@@ -1,15 +1,15 @@
 """AdamW (Loshchilov and Hutter 2019, algorithm 2, after Kingma and Ba 2015, algorithm 1).
 
-Step against the running mean of the gradient, divided by the running root mean square of it. For every parameter w with
+Step against the running mean of the gradient, divided by its running root mean square. For every parameter w with
 gradient g, at step t = 1, 2, ...:
 
     m = beta1 m + (1 - beta1) g              v = beta2 v + (1 - beta2) g^2
     mhat = m / (1 - beta1^t)                 vhat = v / (1 - beta2^t)
     w = w - lr ( mhat / (sqrt(vhat) + eps) + weight_decay w )
 
-m and v start at 0; the two divisions undo the pull towards it (bias correction). Weight decay is decoupled: it
-shrinks w itself and enters neither m nor v. Only matrices decay (embeddings among them), not biases and not
-LayerNorm's weights: those are few, and have no reason to be near 0.
+m and v start at 0; the two divisions undo the resulting pull towards 0 (bias correction). Weight decay is decoupled: it
+shrinks w itself and enters neither m nor v. Only matrices decay, embeddings included, not biases or LayerNorm's
+weights: those are few, and have no reason to be near 0.
 """
 
 import math
@@ -43,13 +43,13 @@ def squared_norm(x):
 
 
 class AdamW:
-    """The optimizer of `model`. lr may be set anew before any step; m and v are flat, in the order of model.values.
+    """AdamW for `model`. lr may be changed before any step; m and v are flat, in the order of model.values.
 
-    parts: of these values, the ones that are updated, slices; all, unless others are some other process's. m and v are
-    of these alone, in a row.
+    parts: the slices of these values to update; by default all. A process that shares the work with others has its own.
+    m and v hold these parts alone, one after another.
 
-    Raises InputError for what is no model, for an lr or weight_decay below 0, betas that are not two numbers of at
-    least 0 and below 1, an eps not above 0, and where weights, gradients, m and v do not fit the machine's memory.
+    Raises InputError if `model` is not a model, lr or weight_decay is below 0, betas are not two numbers in [0, 1), eps
+    is not above 0, or weights, gradients, m and v do not fit in memory.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class AdamW:
         self.steps = 0
 
     def step(self) -> None:
-        """Update the parameters from their gradients, which are left as they are."""
+        """Update the parameters from their gradients, which are not changed."""
         self._check()
         self.steps += 1
         model, (beta1, beta2) = self.model, self.betas
@@ -97,8 +97,8 @@ class AdamW:
 def clip_gradients(model: Layer, max_norm: float, team: Alone = ALONE) -> float:
     """Scale all gradients by max_norm / norm if their Euclidean norm is above max_norm; return the norm before.
 
-    One norm over all parameters together, so that the direction of the step stays (Pascanu et al. 2013, section 3.2).
-    A norm that is not a number is returned and scales nothing. Each process of a team scales its own part.
+    The norm is over all parameters together, which keeps the gradient's direction (Pascanu et al. 2013, section 3.2). A
+    norm that is not finite is returned, and nothing is scaled. Each process of a team scales its own part.
     """
     own = [model.grads[part] for part in parts_of(model.grads.size, team.rank, team.size)]
     norm = math.sqrt(team.sum(sum(squared_norm(part) for part in own)))

@@ -1,4 +1,4 @@
-"""Batches of pairs of texts, of like lengths, so that little of them is padding."""
+"""Batches of pairs of texts, of similar lengths, so that little of them is padding."""
 
 import numpy as np
 
@@ -14,21 +14,21 @@ class PairPart:
     def __init__(self, part):
         self.ids, self.spans = part.ids, np.array(part.documents).reshape(-1, 2, 2)
         lengths = self.spans[:, :, 1] - self.spans[:, :, 0]
-        self.widths = np.maximum(lengths[:, 0], lengths[:, 1] + 1)  # of a target, END is predicted too
+        self.widths = np.maximum(lengths[:, 0], lengths[:, 1] + 1)  # END is predicted too
         self.source_lengths, self.target_lengths = lengths.T
 
     @property
     def amount(self):
-        """How much it is, in words."""
+        """Its size, in words."""
         return f"{len(self.ids):,} tokens in {counted(len(self.spans), 'pair')}"
 
     def text(self, pair, side):
-        """The ids of one side, 0 the source or 1 the target, of a pair, a list."""
+        """The ids of one side of a pair, a list. side: 0 for the source, 1 for the target."""
         begin, end = self.spans[pair, side]
         return self.ids[begin:end].tolist()
 
     def rows(self, pairs):
-        """(src, tgt), int64, of some pairs: (B, S), and (B, T) with their marks; both filled up."""
+        """(src, tgt), int64, of the pairs with these numbers: (B, S), and (B, T) with BEGIN and END; both padded."""
         src = np.full((len(pairs), self.source_lengths[pairs].max()), PAD, np.int64)
         tgt = np.full((len(pairs), self.target_lengths[pairs].max() + 2), PAD, np.int64)
         tgt[:, 0] = BEGIN
@@ -40,9 +40,9 @@ class PairPart:
         return src, tgt
 
     def cut(self, pairs, budget):
-        """`pairs`, in their order, as arrays of so many that none of the two texts has more than `budget` ids.
+        """Cut `pairs`, in order, into arrays of at most `budget` ids on each side, padding included.
 
-        Padding counts. A single pair may have more.
+        A single pair may have more.
         """
         batches, start, width = [], 0, 0
         for place, wider in enumerate(self.widths[pairs].tolist()):
@@ -53,15 +53,15 @@ class PairPart:
         return [*batches, pairs[start:]]
 
     def by_length(self, pairs):
-        """`pairs`, the shorter first; equally long ones stay in their order."""
+        """`pairs`, the shortest first; equally long ones keep their order."""
         return pairs[np.lexsort((self.source_lengths[pairs], self.widths[pairs]))]
 
 
 class PairBatches:
-    """Every pair once, then every pair again: an epoch's pairs are mixed, ordered by length, cut, and drawn at random.
+    """Epochs of all pairs: shuffled, sorted by length, cut into batches, and these drawn in random order.
 
-    A batch is (src, tgt, label_smoothing), what a Transformer's `loss` takes; src and tgt have at most batch_tokens ids
-    each. part: a PairPart. rng: a numpy.random.Generator, which is drawn from once an epoch.
+    A batch is (src, tgt, label_smoothing), the arguments of a Transformer's `loss`; src and tgt have at most
+    batch_tokens ids each. part: a PairPart. rng: a numpy.random.Generator, used at the start of each epoch.
     """
 
     def __init__(self, part, batch_tokens, label_smoothing, rng):
@@ -69,7 +69,7 @@ class PairBatches:
         self.begin()
 
     def begin(self):
-        """Cut another epoch."""
+        """Begin another epoch."""
         self.before = self.rng.bit_generator.state
         mixed = self.rng.permutation(len(self.part.spans))
         batches = self.part.cut(self.part.by_length(mixed), self.batch_tokens)
@@ -77,7 +77,7 @@ class PairBatches:
         self.drawn = 0
 
     def draw(self):
-        """(src, tgt, label_smoothing)."""
+        """The next batch: (src, tgt, label_smoothing)."""
         if self.drawn == len(self.epoch):
             self.begin()
         self.drawn += 1
@@ -85,14 +85,15 @@ class PairBatches:
 
     @staticmethod
     def count(_, tgt, __):
-        """(how many targets count, how many tokens are learnt): the same."""
+        """(number of targets, number of tokens), which are the same."""
         n = int(np.count_nonzero(tgt[:, 1:] != PAD))
         return n, n
 
     def n_kept(self, config, _):
-        """How many numbers a Transformer keeps of a batch for backward, at least: as AtRandom.n_kept, and the logits.
+        """A lower bound on the numbers kept of a batch for backward: those of AtRandom.n_kept, and the logits.
 
-        A block of the encoder normalises two inputs, one of the decoder three, beside queries, keys and values.
+        An encoder block keeps two normalised inputs and one set of queries, keys and values, a decoder block three and
+        two.
         """
         C, inner = config.d_model, 2 * config.d_ff
         n = max(self.batch_tokens, int(self.part.widths.max()))
@@ -100,15 +101,15 @@ class PairBatches:
 
     @property
     def size(self):
-        """That of a batch, in words."""
+        """The size of a batch, in words."""
         return f"{self.batch_tokens:,} tokens of each text"
 
     def state(self):
-        """The generator's before this epoch, and how many of its batches are drawn."""
+        """The generator's state before this epoch, and how many of the epoch's batches have been drawn."""
         return {**self.before, "drawn": self.drawn}
 
     def set_state(self, state):
-        """Continue from what `state` returned. Raises InputError for more batches than there are."""
+        """Continue from what `state` returned. Raises InputError for more batches than the epoch has."""
         self.rng.bit_generator.state = state
         self.begin()
         drawn = state.get("drawn")
@@ -116,6 +117,6 @@ class PairBatches:
 
 
 def check_not_empty(n, what):
-    """Raise InputError where no pair is left."""
+    """Raise InputError if no pair is left."""
     if not n:
-        raise InputError(f"no pair is {what} whose texts are short enough: give more, or a larger --context")
+        raise InputError(f"no pair {what} is short enough: give more, or a larger --context")

@@ -1,10 +1,10 @@
 """Pairs of texts to learn from: a TSV with a source and a target on each line, or with a text and its label.
 
-    source TAB target                       UTF-8; further columns are not read, as Tatoeba's export has one that says
-    source TAB target TAB whose they are    who wrote the sentences; empty lines are passed over
+    source TAB target                    UTF-8; empty lines are skipped
+    source TAB target TAB attribution    further columns are ignored, such as the attribution in Tatoeba's export
 
-A source may stand on several lines, with a target each. It is held out with all of them, or with none: a sentence that
-was learnt with one translation is not new with another. So it is with a text and its label.
+A source may be on several lines, with a target each. Either all of these are held out or none: a sentence that was
+learnt with one translation is not new with another. The same holds for a text and its label.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from numgpt.training.documents import STANDARD_INPUT, counted, decode_text
 class Pairs:
     """A list of (source, target); the name and the SHA-256 of the file that they come from.
 
-    notices: lines for the user. held_out: other Pairs; None where some of these are held out. columns: what both are.
+    notices: lines for the user. held_out: the Pairs held out; None if some of these are. columns: their names.
     """
 
     name: str
@@ -31,17 +31,17 @@ class Pairs:
     columns: tuple[str, str] = ("source", "target")
 
     def split(self, val_fraction):
-        """(pairs to train on, pairs held out): the latter are other Pairs, or those of that share of the sources.
+        """(pairs to train on, pairs held out); the latter from `held_out` or, without it, of that share of the sources.
 
-        Which sources are held out is decided by their SHA-256, and so neither by their order nor by a seed. Raises
-        InputError where there are not two of them.
+        Which sources are held out depends on their SHA-256, so neither on their order nor on a seed. Raises InputError
+        for fewer than two sources.
         """
         if self.held_out:
             return self.pairs, self.held_out.pairs
         sources = sorted({source for source, _ in self.pairs}, key=lambda text: hashlib.sha256(text.encode()).digest())
         if len(sources) < 2:
             raise InputError(
-                f"{self.name} has one {self.columns[0]}, so that none can be held out: give --val-data too"
+                f"{self.name} has only one {self.columns[0]}, so none can be held out: give --val-data too"
             )
         chosen = set(sources[: min(len(sources) - 1, max(1, round(val_fraction * len(sources))))])
         parts = [], []
@@ -51,9 +51,10 @@ class Pairs:
 
 
 def read_pairs(path, val_path=None, columns=("source", "target")):
-    """The Pairs in the TSV at `path`; val_path: of those held out. "-" is standard input. columns: what both are.
+    """The Pairs in the TSV at `path`; val_path: the TSV of those held out. "-" is standard input. columns: as in Pairs.
 
-    Raises InputError, with the line, for one column or an empty side, and for what is no text; OSError as the disk.
+    Raises InputError, naming the line, for a single column or an empty side, and for data that is not text; OSError if
+    reading fails.
     """
     if path == val_path == "-":
         raise InputError("--data and --val-data cannot both be standard input: give a file for one of them")
@@ -62,7 +63,7 @@ def read_pairs(path, val_path=None, columns=("source", "target")):
     if held_out is None:
         return found
     both = len({source for source, _ in found.pairs} & {source for source, _ in held_out.pairs})
-    notice = f"{counted(both, columns[0])} of {held_out.name} in {found.name} too: they are not new."
+    notice = f"{held_out.name} shares {counted(both, columns[0])} with {found.name}: held out, but not new."
     return Pairs(
         found.name, found.pairs, found.sha256, (*found.notices, *([notice] if both else [])), held_out, columns
     )
@@ -81,14 +82,16 @@ def _read(path, held_out, names):
     if not pairs:
         raise InputError(f"{name} is empty: there is no {names[0]} in it")
     first, second = names
-    more = f"{name} has more than two columns in {counted(n_more, 'line')}: {first} and {second} are the first two."
+    more = f"{name} has more than two columns in {counted(n_more, 'line')}: only {first} and {second} are read."
     return Pairs(name, pairs, hashlib.sha256(data).hexdigest(), (more,) if n_more else (), held_out, names)
 
 
 def check_line(columns, names, where):
     """Raise InputError unless both of the named texts are in the columns of a line."""
     if len(columns) < 2:
-        raise InputError(f"{where}: one column, {quoted(columns[0])}: a line is a {names[0]}, a TAB and a {names[1]}")
+        raise InputError(
+            f"{where}: only one column, {quoted(columns[0])}: a line is a {names[0]}, a TAB and a {names[1]}"
+        )
     for side, text in zip(names, columns, strict=False):
         if not text:
-            raise InputError(f"{where}: the {side} is empty: take the line out, or fill it in")
+            raise InputError(f"{where}: the {side} is empty: remove the line, or fill it in")

@@ -1,7 +1,7 @@
-"""Token ids, the documents that they are, and which of them are learnt.
+"""Token ids, the documents that they form, and which of them are learnt.
 
-Where the tokenizer has <|endoftext|>, a document is read after one and ends in one, as GPT-2 learnt its texts: the one
-between two documents is the last id of the first and the first of the second, which so begins from nothing.
+If the tokenizer has <|endoftext|>, a document begins and ends with one, as in GPT-2's training: the one between two
+documents is the last id of the first and the first id of the second, whose text begins without other context.
 """
 
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from numgpt.layers.loss import IGNORE
 
 
 class Part(NamedTuple):
-    """ids: (N,) whole numbers. documents: (D, 2), where each document begins and ends in them; None: all is one.
+    """ids: (N,) whole numbers. documents: (D, 2), begin and end of each in ids; None: there is only one.
 
-    counts: (N,), 1 for an id that is learnt, 0 for one that is only read; None: each is learnt but for the first of a
+    counts: (N,), 1 for an id that is learnt, 0 for one that is only read; None: all are learnt except the first of each
     document, which nothing precedes.
     """
 
@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
     @property
     def spans(self):
-        """(D, 2): where each document begins and ends."""
+        """(D, 2): begin and end of each document."""
         return np.array([[0, len(self.ids)]]) if self.documents is None else self.documents
 
     @property
@@ -36,27 +36,27 @@ class Part(NamedTuple):
 
     @property
     def amount(self):
-        """How much it is, in words."""
+        """Its size, in words."""
         learnt = "" if self.counts is None else f" ({self.n_targets:,} of them learnt)"
         documents = "" if self.documents is None else f" in {len(self.documents):,} documents"
         return f"{len(self.ids):,} tokens{learnt}{documents}"
 
     def learnt(self, begin, end):
-        """(end - begin - 1,) bool: which of ids[begin + 1 : end] are."""
+        """(end - begin - 1,) bool: which of ids[begin + 1 : end] are learnt."""
         return np.ones(end - begin - 1, bool) if self.counts is None else self.counts[begin + 1 : end] != 0
 
     def targets(self):
-        """All ids that are learnt, a list, document after document."""
+        """All ids that are learnt, a list, document by document."""
         return [i for begin, end in self.spans for i in self.ids[begin + 1 : end][self.learnt(begin, end)].tolist()]
 
     def joined(self):
-        """The Part in which the documents are one text."""
+        """The Part with its documents joined into one text."""
         return self._replace(documents=None if self.counts is None else np.array([[0, len(self.ids)]]))
 
     def rows(self, windows):
-        """(ids, targets), both (B, T) int64, of `windows`, (B, 2): where each begins and ends. T is the longest's.
+        """(ids, targets), both (B, T) int64, of `windows`, (B, 2): begin and end of each. T is that of the longest.
 
-        A target that is not learnt is -1; a shorter row is filled up with ids whose targets are -1.
+        A target that is not learnt is -1; shorter rows are padded with ids whose targets are -1.
         """
         T = int((windows[:, 1] - windows[:, 0]).max()) - 1
         ids, targets = np.zeros((len(windows), T), np.int64), np.full((len(windows), T), IGNORE)
@@ -68,15 +68,15 @@ class Part(NamedTuple):
 
 
 def part_of_tokens(ids, end):
-    """The Part of ids whose documents end with the id `end`, None where none does."""
+    """The Part of ids whose documents end with the id `end`; None: there is no such id."""
     return _without_one(Part(ids, spans_between(ids, end)))
 
 
 def part_of_documents(documents, encode, end, is_apart, is_lines):
-    """The Part of a list of Document: what of a prompt is not learnt, and of what follows it all is.
+    """The Part of a list of Document: prompts are only read, the texts after them learnt.
 
-    encode: from text to ids. end: <|endoftext|>, which is put between documents that lie apart; None: there is no such
-    id. is_lines: whether it ends none where it stands within one.
+    encode: from text to ids. end: the id of <|endoftext|>, put between documents if `is_apart`; None: there is no such
+    id. is_lines: whether <|endoftext|> within a document does not end it.
     """
     ends = [end] if is_apart and end is not None else []
     ids, counts, lengths = [np.array(ends, int)], [np.zeros(len(ends), np.uint8)], []
@@ -95,13 +95,13 @@ def part_of_documents(documents, encode, end, is_apart, is_lines):
 
 
 def spans_between(ids, end):
-    """(D, 2): where documents of at least two ids begin and end, each after an id `end` and with the next."""
+    """(D, 2): begin and end of each document of at least two ids, from one id `end` to the next, both included."""
     places = np.flatnonzero(ids == end) if end is not None else np.array([], int)
     spans = np.stack([np.concatenate([[0], places]), np.concatenate([places + 1, [len(ids)]])], 1)
     return spans[spans[:, 1] - spans[:, 0] > 1]
 
 
 def _without_one(part):
-    """The Part without `documents` where all is one."""
+    """The Part without `documents` if a single one is all of it, and all is learnt."""
     whole = part.counts is None and np.array_equal(part.documents, [[0, len(part.ids)]])
     return part._replace(documents=None) if whole else part

@@ -1,4 +1,4 @@
-"""The curve of a run, loss.svg."""
+"""The loss curve of a run, loss.svg."""
 
 import math
 
@@ -9,10 +9,11 @@ NAME = "loss.svg"
 
 
 def draw_losses(run, n_choices=None, unit="token"):
-    """Draw the losses in the diary of the folder `run` to loss.svg; return a line for the user, or None.
+    """Draw the losses logged in the folder `run` to loss.svg; return a line for the user, or None.
 
-    The line says how to get matplotlib where it is missing. n_choices: of the model; its loss before it has learnt
-    anything, ln n_choices, is then drawn too. unit: what the loss is one of. Raises OSError as the disk does.
+    The line says how to install matplotlib if it is missing. n_choices: the number of tokens or labels; ln n_choices,
+    the loss of a model that has learnt nothing, is then drawn too. unit: what the loss is per. Raises OSError if
+    reading or writing fails.
     """
     try:
         from matplotlib.figure import Figure

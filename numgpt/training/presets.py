@@ -159,7 +159,7 @@ DEFAULTS = {("text", False): "small", ("text", True): "fine-tune"} | {
     ("translate", True): "fine-tune-translate",
     ("classify", False): "classify",
     ("classify", True): "fine-tune-classify",
-}  # (task, whether with --init)
+}  # (task, whether --init is given)
 
 
 def choose(preset, options, start=None):
@@ -200,7 +200,7 @@ def check_task(task, options):
 def fit(preset, options, start):
     """The defaults that follow from the configuration `start`, name -> value, unless the preset sets them.
 
-    A GPT limits the context of the preset; a Transformer has no longest text.
+    A GPT's n_ctx limits the preset's context; a Transformer has no such limit.
     """
     if isinstance(start, TransformerConfig):
         return {"dropout": start.dropout}
@@ -212,5 +212,5 @@ def fit(preset, options, start):
 def named(name):
     """The Preset of that name. Raises InputError if there is none."""
     if name not in PRESETS:
-        raise InputError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
+        raise InputError(f"there is no preset {name!r}: choose from {', '.join(PRESETS)}")
     return PRESETS[name]

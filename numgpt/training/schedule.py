@@ -13,9 +13,10 @@ def rate_of(step, settings):
 
 
 def inverse_root(step, lr, warmup):
-    """The learning rate of step 0, 1, ...: it rises linearly to lr, then falls as one over the root of the step.
+    """The learning rate of step 0, 1, ...: it rises linearly to lr, then falls as one over the square root of the step.
 
-    With lr = 1 / sqrt(d_model warmup) it is that of Vaswani et al. 2017, section 5.3. It has no end.
+    With lr = 1 / sqrt(d_model warmup) it is that of Vaswani et al. 2017, section 5.3. It does not depend on the length
+    of the run.
     """
     n, warmup = step + 1, max(1, warmup)
     return lr * min(n / warmup, math.sqrt(warmup / n))

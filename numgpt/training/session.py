@@ -1,4 +1,4 @@
-"""Setting a run up: from a data file and settings, or from the checkpoint where it stopped."""
+"""Setting up a run: from a data file and settings, or from the checkpoint where it stopped."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -31,8 +31,8 @@ TASKS = {"text": language, "translate": translation, "classify": classification}
 class Session:
     """A run that can take its next step.
 
-    run: its folder. tokenizer is None where the data are tokens only. notice: lines for the user on how the text or
-    the settings were taken, or None. processes: how many made the run's last step, None for a new run.
+    run: its folder. tokenizer: None if the data are tokens. notice: lines for the user on how the text or the settings
+    were understood, or None. processes: how many made the run's last step, None for a new run.
     """
 
     run: Path
@@ -51,11 +51,11 @@ class Session:
         return len(model.labels) if isinstance(model, Classifier) else len(model.criterion.embedding.weight)
 
     def sample(self, model):
-        """What the model, that of the trainer, makes of a text that is held out; None without a tokenizer."""
+        """What the model, which is the trainer's, makes of held-out text; None without a tokenizer."""
         return task_of(self.settings).sample(model, self)
 
     def save(self):
-        """Write a checkpoint. Raises OSError as the disk does, Diverged for weights that are no finite numbers."""
+        """Write a checkpoint. Raises OSError if writing fails, Diverged for weights that are not finite."""
         self.trainer.check_finite()
         about = {
             "settings": self.settings.as_dict(),
@@ -66,17 +66,17 @@ class Session:
 
 
 def task_of(settings):
-    """The module that makes what a run of these settings consists of."""
+    """The module with the parts of a run of these Settings."""
     return TASKS[settings.task]
 
 
 def begin(run, data, settings, progress=None, device="cpu", precision="float32", val_data=None):
-    """A new run in the folder `run`, which is made, on the file `data`.
+    """A new run on the file `data`, in the folder `run`, which is created.
 
-    val_data: the file that is held out; without it, it is the end of `data`. "-" is standard input. progress: see
-    `choose_tokenizer`. device: "cpu" or "cuda"; precision: see `numgpt.kernels.set_precision`; both are this process's
-    and not the run's, which can change them. Raises InputError where they cannot be had, for a folder that holds
-    a run already, for data that cannot be used and for settings that do not go together; OSError as the disk does.
+    val_data: the held-out file; None: a part of `data` is held out. "-" is standard input. progress: see
+    `choose_tokenizer`. device: "cpu" or "cuda"; precision: see `numgpt.kernels.set_precision`; both may differ when the
+    run is resumed. Raises InputError if they are not available, for a folder that already holds a run, for unusable
+    data and for settings that conflict; OSError if reading or writing fails.
     """
     set_precision(precision, device)
     check_vacant(run)
@@ -92,19 +92,18 @@ def begin(run, data, settings, progress=None, device="cpu", precision="float32",
         notice = "\n".join(dict.fromkeys(line for line in lines if line)) or None
         return open_session(run, settings, record, tokenizer, model, notice)
     except BaseException:
-        shutil.rmtree(run / DATA if existed else run, ignore_errors=True)  # or the next try would find a run there
+        shutil.rmtree(run / DATA if existed else run, ignore_errors=True)  # or the next attempt would find a run
         raise
 
 
 def resume(run, options, data=None, device="cpu", precision="float32", val_data=None, max_steps=None, which=LATEST):
-    """The run in the folder `run`, at a checkpoint of it, with all that an interrupted save left swept away.
+    """The run in the folder `run`, at one of its checkpoints; whatever an interrupted save left is removed.
 
-    options: the settings that the caller names (name -> value), data and val_data: the files that he names; all must be
-    what the run was begun with, but for HARMLESS, which then hold. which: "latest", "best" or a number of steps in
-    digits; checkpoints and records of more steps are removed, once all else has succeeded. max_steps: how many steps
-    it is to have from now on, if more than it had: the learning rate of each step that is left is then what the
-    schedule of so many steps has for it, and so may rise again. device, precision: as for `begin`. Raises InputError
-    where options or files are not, for a device that cannot be used, and where there is no such checkpoint.
+    options: settings (name -> value) and data, val_data: files, all of which must be what the run began with, except
+    for the settings in HARMLESS, which then apply. which: "latest", "best" or a number of steps in digits; later
+    checkpoints are removed once everything else has succeeded. max_steps: a larger number of steps; the remaining ones
+    then follow the schedule of that length, so the learning rate may rise again. device, precision: as for `begin`.
+    Raises InputError if settings or files differ, for a device that cannot be used, and if there is no such checkpoint.
     """
     set_precision(precision, device)
     checkpoint = find_checkpoint(run, which)
@@ -139,7 +138,7 @@ def resume(run, options, data=None, device="cpu", precision="float32", val_data=
 
 
 def say_more_steps(old, new, step):
-    """A line on what more steps do to the learning rate of a run that has made `step` of them."""
+    """A line on how more steps change the learning rate of a run that has made `step` of them."""
     before, after = (rate_of(at, of) for at, of in ((max(step - 1, 0), old), (step, new)))
     return (
         f"The run now has {new.max_steps:,} steps instead of {old.max_steps:,}. The learning rate follows the schedule "
@@ -148,7 +147,7 @@ def say_more_steps(old, new, step):
 
 
 def open_session(run, settings, record, tokenizer, model, notice):
-    """The Session of a model and the tokens that lie in the folder of the run."""
+    """The Session of a model and the tokens in the folder of the run."""
     batches, held_out = task_of(settings).open_data(run / DATA, settings, tokenizer, model)
     return Session(run, settings, record, tokenizer, Trainer(model, batches, settings), held_out, notice)
 
@@ -159,7 +158,7 @@ def start_config(init, task="text"):
 
 
 def check_vacant(run):
-    """Raise InputError where a run, or anything else that is no folder, stands at `run` already."""
+    """Raise InputError if `run` already holds a run, or is not a folder."""
     check_no_file(run)
     if (run / LATEST).exists():
         raise InputError(f"{run} already holds a run: continue it (--resume {quote(str(run))}), or give another folder")
@@ -170,24 +169,26 @@ def check_vacant(run):
 
 
 def check_no_file(run):
-    """Raise InputError where anything but a folder stands at `run`."""
+    """Raise InputError if `run` exists and is not a folder."""
     if run.exists() and not run.is_dir():
         raise InputError(f"{run} is a file: give a folder for the run")
 
 
 def find_checkpoint(run, which=LATEST):
-    """The checkpoint `which` of the run, "latest", "best" or a number. Raises InputError where there is none."""
+    """The checkpoint `which` of the run, "latest", "best" or a number. Raises InputError if there is none."""
     if not run.is_dir():
         raise InputError(f"{run} is not a folder with a run")
     checkpoint = choose_checkpoint(run, which)
     if checkpoint is None and state.checkpoints(run):
         raise InputError(without_latest(run))
     if checkpoint is None:
-        raise InputError(f"{run} holds no whole checkpoint yet: nothing can be resumed; begin again in another folder")
+        raise InputError(
+            f"{run} holds no complete checkpoint yet: there is nothing to resume; begin again in another folder"
+        )
     return checkpoint
 
 
 def without_latest(run):
-    """What to do about a run that has checkpoints, but not the file that names the newest."""
+    """What to do about a run that has checkpoints, but no file that names the newest."""
     newest = state.checkpoints(run)[-1].name
     return f"{run} holds checkpoints, but no file {LATEST}: write {newest} into one to continue from that"

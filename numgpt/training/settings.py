@@ -47,7 +47,7 @@ class Settings:
     )
     batch_size: int = setting(16, "sequences in a batch; with --init, by default 1024 tokens' worth", low=1)
     batch_tokens: int = setting(
-        3500, "translate and classify: at most how many tokens a batch has on each side, padding included", low=1
+        3500, "translate and classify: maximum number of tokens per batch on each side, padding included", low=1
     )
     accumulate: int = setting(1, "batches whose gradients are added up for one step", low=1)
     max_steps: int = setting(3000, "total number of steps", low=1)
@@ -72,7 +72,7 @@ class Settings:
         0.0, "evaluate and save a moving average of the weights, with this decay; 0: off", low=0, below=1
     )
     eval_every: int = setting(250, "steps between evaluations, after early ones at steps 8, 16, 32, ...", low=1)
-    eval_batches: int = setting(200, "at most how many batches of held-out text to evaluate; 0: all of them", low=0)
+    eval_batches: int = setting(200, "maximum number of batches of held-out text to evaluate; 0: all of them", low=0)
     bleu_sentences: int = setting(500, "translate: held-out sentences to compute BLEU on; 0: none", low=0)
     save_every: int = setting(250, "steps between checkpoints; after two minutes, one is saved in any case", low=1)
     keep: int = setting(2, "how many of the newest checkpoints to keep; the best one is kept as well", low=1)
@@ -87,7 +87,7 @@ class Settings:
     documents: str = setting(
         "apart", "apart: no token is predicted from another document; joined: all documents are one text"
     )
-    recompute: bool = setting(False, "run forward twice to save memory: two thirds of the memory, more time")
+    recompute: bool = setting(False, "run forward twice to save memory: a third less memory, more time")
     init: str | None = setting(None, "start from this model (a published name or a folder) and its tokenizer")
 
     def __post_init__(self):
@@ -145,7 +145,7 @@ def check(here, value):
         return
     if here.type not in (int, float):
         if not isinstance(value, str) or not value:
-            raise InputError(f"{option(here.name)} must be a text, not {quoted(value)}")
+            raise InputError(f"{option(here.name)} must be a non-empty string, not {quoted(value)}")
         return
     limits = {name: here.metadata[name] for name in ("low", "above", "below")}
     check_number(value, option(here.name), here.type is int, **limits)

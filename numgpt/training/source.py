@@ -24,9 +24,9 @@ from numgpt.training.npy import map_tokens
 class Source:
     """A list of Document or, from a .npy file, the tokens themselves; the name and the SHA-256 of what they come from.
 
-    is_apart: whether the documents lie apart, and are not one text. is_lines: whether <|endoftext|> within one of them
-    ends none. notices: lines for the user. held_out: another Source of the same kind, with a name of its own; None
-    where the end of this one is held out.
+    is_apart: whether the documents are separate rather than one text. is_lines: whether <|endoftext|> within a document
+    does not end it. notices: lines for the user. held_out: a separate Source of the same kind; None if the end of this
+    one is held out.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Source:
 
     @property
     def texts(self):
-        """All that has to be spelt, also of what is held out, a list of str."""
+        """Every text that the tokenizer must spell, those held out included, a list of str."""
         documents = [*(self.documents or ()), *(self.held_out.documents or () if self.held_out else ())]
         return [part for document in documents for part in (document.prompt, document.text) if part]
 
@@ -55,11 +55,11 @@ class Source:
         return self, self.held_out or self
 
     def split(self, val_fraction, end_of_text=None):
-        """(part to train on, part held out), the last being a Source of its own or that share of the whole, its end.
+        """(part to train on, part held out); the latter is `held_out` or, without it, that share at the end.
 
-        The cut is where a document ends: the end that is nearest to that share, in characters or tokens. end_of_text:
-        the id that ends a document in tokens, None where none does. Only a text without <|endoftext|>, and tokens
-        without that id, are cut in the middle. Raises InputError for a single document that is no such text.
+        The cut is at the end of a document, the one nearest to that share in characters or tokens. end_of_text: the id
+        that ends a document of tokens, or None. Only a text without <|endoftext|>, or tokens without that id, are cut
+        in the middle. Raises InputError for a folder or JSON lines with a single document.
         """
         if self.held_out:
             return self.whole, self.held_out.whole
@@ -70,7 +70,7 @@ class Source:
         if self.is_apart:
             ends = np.cumsum([len(document.prompt) + len(document.text) for document in self.documents])
             if len(ends) == 1:
-                raise InputError(f"{self.name} is one document, so that none can be held out: give --val-data too")
+                raise InputError(f"{self.name} is one document, so none can be held out: give --val-data too")
             n = 1 + np.searchsorted(ends, where_to_cut(ends[-1], val_fraction, ends))
             return self.documents[:n], self.documents[n:]
         text = self.documents[0].text
@@ -80,7 +80,7 @@ class Source:
 
 
 def where_to_cut(size, val_fraction, ends):
-    """Where the last `val_fraction` of `size` begins: of `ends`, places within, the nearest, if there is any."""
+    """Where the last `val_fraction` of `size` begins, moved to the nearest of `ends` within, if there is one."""
     wanted = int(size * (1 - val_fraction))
     ends = np.asarray(ends, int)
     ends = ends[(ends > 0) & (ends < size)]
@@ -88,10 +88,11 @@ def where_to_cut(size, val_fraction, ends):
 
 
 def read_source(path, val_path=None):
-    """The Source at `path`: texts, as `read_documents` has them, or one row of whole numbers in a .npy file.
+    """The Source at `path`: texts, as `read_documents` reads them, or one row of whole numbers in a .npy file.
 
     The latter is mapped into memory. val_path: of what is held out. "-" is standard input, a text. Raises InputError as
-    `read_documents` does, for what are no tokens, and for texts beside tokens; OSError as the disk does.
+    `read_documents` does, for a .npy file of anything else, and if one path has texts and the other tokens; OSError if
+    reading fails.
     """
     if val_path is None:
         return _read(path, None)
@@ -124,7 +125,7 @@ def source_sha256(path):
 def _windows_line_ends(documents, path):
     n = sum(document.text.count("\r\n") + document.prompt.count("\r\n") for document in documents)
     name = STANDARD_INPUT if path == "-" else path
-    return f"{name} has {n:,} Windows line ends, \\r\\n: they are kept, and learnt as such." if n else None
+    return f"{name} has {n:,} Windows line endings, \\r\\n: they are kept and learnt." if n else None
 
 
 def _is_npy(path):

@@ -2,16 +2,16 @@
 
 A run's folder holds
 
-    step-00000500/     a checkpoint: model.safetensors and config.json (a GPT's any program that reads GPT-2 can use),
+    step-00000500/     a checkpoint: model.safetensors and config.json (any program that reads GPT-2 can use a GPT's),
                        the tokenizer's files, training.safetensors (weights, both moments of AdamW, flat), state.json
-    latest             the name of the newest checkpoint that is whole
-    best               the name of the one with the lowest loss on held-out text
+    latest             the name of the newest complete checkpoint
+    best               the name of the checkpoint with the lowest loss on held-out text
     data/              the tokens
     metrics.jsonl      a line per step
 
-A checkpoint is written to a folder whose name ends in .tmp, flushed to the disk, renamed; then `latest` is replaced.
-Whenever the process or the machine stops, `latest` names a whole checkpoint, and what else lies there is swept away.
-On the disk are at most the newest `keep` checkpoints, the best, and the one that is being written.
+A checkpoint is written to a folder whose name ends in .tmp, flushed to disk and renamed; then `latest` is replaced.
+Whenever the process or the machine stops, `latest` names a complete checkpoint, and anything left over is removed on
+resuming. The disk holds at most the newest `keep` checkpoints, the best, and the one being written.
 """
 
 import json
@@ -45,10 +45,10 @@ PCG64 = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}  # how many 
 
 
 def save(run, trainer, tokenizer, about, keep):
-    """Write a checkpoint of `trainer` to the folder `run`; then only the newest `keep` and the best stay.
+    """Write a checkpoint of `trainer` to the folder `run`; then remove all but the newest `keep` and the best.
 
-    about: what else state.json is to hold (name -> value). Raises OSError as the disk does; what was there before is
-    then untouched, and nothing of the new checkpoint is left.
+    about: further fields of state.json (name -> value). Raises OSError if writing fails; earlier checkpoints are then
+    untouched, and nothing of the new one is left.
     """
     final = run / _name(trainer.steps)
     temporary = final.with_name(final.name + TEMPORARY)
@@ -72,7 +72,7 @@ def save(run, trainer, tokenizer, about, keep):
 
 
 def name_best(run, best):
-    """Have the file `best` name the checkpoint of the Best; where that is gone, or None, there is no such file."""
+    """Make the file `best` name the checkpoint of the Best, or remove the file if that is gone, or None."""
     name = _name(best.step) if best else None
     if name is None or not (run / name).is_dir():
         (run / BEST).unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def name_best(run, best):
 
 
 def go_back(run, checkpoint, best):
-    """Make `checkpoint`, with the Best of its time, the newest of the run; `sweep` then removes those of more steps."""
+    """Make `checkpoint`, with the Best of its time, the newest of the run; `sweep` then removes later ones."""
     if newest_checkpoint(run) != checkpoint:
         with atomic_write(run / LATEST, "w") as file:
             file.write(checkpoint.name + "\n")
@@ -91,7 +91,7 @@ def go_back(run, checkpoint, best):
 
 
 def _write(folder, trainer, tokenizer, about):
-    """All files of a checkpoint, flushed."""
+    """Write all files of a checkpoint, flushed to disk."""
     folder.mkdir()
     with trainer.weights_to_keep() as model:
         model.save(folder)
@@ -116,7 +116,7 @@ def read_state(checkpoint):
     if type(state.get("format")) is not int or state["format"] != FORMAT:
         raise InputError(f"{path} was not written by this version of numgpt")
     if check_number(state.get("step"), f"{path}: step", whole=True, low=0) != _number(checkpoint):
-        raise InputError(f"{path} is of step {state['step']}, but its folder names another: it was damaged or renamed")
+        raise InputError(f"{path} holds step {state['step']}, but its folder names another: it was damaged or renamed")
     read_best(state.get("best"), state["step"])
     for name in GENERATORS:
         _check_generator(state.get(name), f"{path}: the state of the generator for {name}")
@@ -124,17 +124,17 @@ def read_state(checkpoint):
 
 
 def _check_generator(state, name):
-    """Raise InputError unless `state` is what NumPy's PCG64 can be set to."""
+    """Raise InputError unless `state` is a valid state of NumPy's PCG64."""
     inner = state.get("state") if isinstance(state, dict) else None
     if not isinstance(inner, dict) or state.get("bit_generator") != "PCG64":
-        raise InputError(f"{name} is {quoted(state)}, and not PCG64's")
+        raise InputError(f"{name} is {quoted(state)}, not a state of PCG64")
     numbers = {**state, **inner}
     for field, bits in PCG64.items():
         check_number(numbers.get(field), f"{name}: {field}", whole=True, low=0, below=1 << bits)
 
 
 def restore(checkpoint, trainer, state):
-    """Set `trainer` to what `save` found in one of the same settings. Raises InputError for files that do not fit."""
+    """Set `trainer` to what `save` wrote of one with the same settings. Raises InputError if the files do not fit."""
     path = checkpoint / ARRAYS
     if not path.exists():
         raise InputError(f"{path} is missing: the model can be loaded, but its training cannot be continued")
@@ -178,7 +178,7 @@ def _number(path):
 
 
 def _remove(checkpoint):
-    """Remove a checkpoint; renamed first, so that half of one never stands under its name."""
+    """Remove a checkpoint, renaming it first, so that its name never refers to half of one."""
     doomed = checkpoint.with_name(checkpoint.name + TEMPORARY)
     os.replace(checkpoint, doomed)
     shutil.rmtree(doomed)

@@ -15,12 +15,12 @@ from numgpt.training.schedule import rate_of
 
 
 class Diverged(InputError):
-    """The loss or the gradient is no longer a finite number; nothing was updated with it."""
+    """The loss, the gradient or a weight is no longer a finite number."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did. step: how many have been made; loss: before it, in nats per token; norm: before clipping."""
+    """One step. step: how many have been made; loss: before it, in nats per token; norm: before clipping."""
 
     step: int
     loss: float
@@ -29,12 +29,12 @@ class Step:
 
 
 class Trainer:
-    """Everything that a step changes, so that what `state` returns and the arrays are the whole of the run.
+    """Everything that a step changes: `state` and `arrays` together are the whole state of a run.
 
-    model: a GPT or a Transformer, which is put in train mode. batches: such as its `loss` takes, Windows or
-    PairBatches. settings: a Settings. tokens_read: in the step made last. Raises InputError for a batch that does not
-    fit the memory. All randomness comes from two generators, one for batches and the model's own, for dropout.
-    team: the processes that make each step together, this one alone unless they are given.
+    model: a GPT, Transformer or Classifier, which is put in train mode. batches: those of its task, such as Windows or
+    PairBatches. settings: a Settings. team: the processes that make each step together; by default this one alone.
+    tokens_read: in the last step. All randomness comes from two generators, that of the batches and the model's own,
+    for dropout. Raises InputError for a batch that does not fit in memory.
     """
 
     def __init__(self, model, batches, settings, team=ALONE):
@@ -49,7 +49,7 @@ class Trainer:
         self.tokens_read = 0
 
     def check_batch(self):
-        """Raise InputError where the weights and what a batch keeps for backward are more than the device's memory."""
+        """Raise InputError if the weights and what a batch keeps for backward exceed the device's memory."""
         model = self.model
         n_bytes = (
             self.batches.n_kept(model.config, self.settings.recompute) * model.dtype.itemsize + 4 * model.values.nbytes
@@ -63,7 +63,7 @@ class Trainer:
 
     @property
     def finished(self):
-        """Whether all steps of the settings have been made, or patience has ended."""
+        """Whether all steps of the settings have been made, or patience has run out."""
         return self.steps >= self.settings.max_steps or self.out_of_patience
 
     @property
@@ -72,11 +72,11 @@ class Trainer:
         return self.best is not None and 0 < self.settings.patience <= self.best.since
 
     def note(self, val_loss):
-        """Compare a loss on held-out text, of now, with the best so far."""
+        """Compare the current loss on held-out text with the best so far."""
         self.best = after(self.best, self.steps, val_loss, counts=self.steps % self.settings.eval_every == 0)
 
     def step(self):
-        """Make one step; return the Step. Raises Diverged, the weights being those of the step before."""
+        """Make one step; return the Step. Raises Diverged, leaving the weights as they were."""
         settings, optimizer, team = self.settings, self.optimizer, self.team
         team.say(STEP)
         loss = self.accumulate_gradients()
@@ -93,10 +93,11 @@ class Trainer:
     def accumulate_gradients(self):
         """Set the gradients to those of the mean loss over all targets of `accumulate` fresh batches; return that loss.
 
-        Of a team, each process computes the gradients of its own rows, and gets their sum for its parts.
+        In a team, each process computes the gradients of its own rows, and gets the sum of all for its own parts.
 
-        Each batch's gradient is that of a mean over its n_i targets. So that it weighs n_i, what is there is brought to
-        the measure of the next: grads = sum_j n_j/n_i grads_j, until the last, n_i/sum_j n_j of which is the mean.
+        A batch's gradient is that of a mean over its n_i targets, and has to be weighted by n_i. So the sum so far is
+        rescaled before the next batch, to grads = sum_j n_j/n_i grads_j; after the last, n_i/sum_j n_j times that is
+        the mean.
         """
         self.model.zero_grad()
         self.tokens_read, total, loss, before = 0, 0, 0.0, None
@@ -121,10 +122,10 @@ class Trainer:
         return self.team.sum(loss) / total
 
     def update_average(self):
-        """average += (1 - decay) (weights - average), where decay rises to the one that is set.
+        """average += (1 - decay) (weights - average), where decay rises to settings.ema.
 
-        Early on the average would consist of the first, random weights; (1 + t) / (10 + t) lets go of them (as
-        TensorFlow's ExponentialMovingAverage does).
+        Early on the average would consist of the random initial weights; (1 + t) / (10 + t) forgets them (as in
+        TensorFlow's ExponentialMovingAverage).
         """
         decay = min(self.settings.ema, (1 + self.steps) / (10 + self.steps))
         difference = self.model.values - self.average
@@ -138,7 +139,7 @@ class Trainer:
 
     @contextmanager
     def weights_to_keep(self):
-        """While this lasts, the model has the averaged weights, if there are any, and is in eval mode."""
+        """A context in which the model has the averaged weights, if there are any, and is in eval mode."""
         self.model.eval()
         raw = None
         if self.average is not None:
@@ -152,7 +153,7 @@ class Trainer:
             self.model.train()
 
     def arrays(self):
-        """name -> flat array of all numbers that the next step depends on; live, but for moments that are dealt out."""
+        """name -> flat array of all numbers that the next step depends on; no copies, except the moments of a team."""
         self.team.say(ARRAYS)
         n = self.model.values.size
         m, v = (self.team.gather(own, n) for own in (self.optimizer.m, self.optimizer.v))
@@ -169,7 +170,7 @@ class Trainer:
         }
 
     def joining(self, team):
-        """The Trainer of this process once it is one of `team`, standing where this one does, which is used up."""
+        """The Trainer of this process as a member of `team`, at the same step; this one must not be used any more."""
         joined = Trainer(self.model, self.batches, self.settings, team)
         for mine, its in (self.optimizer.m, joined.optimizer.m), (self.optimizer.v, joined.optimizer.v):
             for part, piece in pieces(its, joined.optimizer.parts):

@@ -1,4 +1,4 @@
-"""What a run is made of that has a Transformer translate: as numgpt.training.language, of pairs of texts."""
+"""The parts of a run that trains a Transformer: the counterpart of numgpt.training.language for pairs of texts."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from numgpt.training.tokenizers import BETWEEN
 
 
 def start(data, val_data, settings, device, progress):
-    """(source, tokenizer, model) of a new run. Raises InputError; OSError."""
+    """(source, tokenizer, model) of a new run. Raises InputError and OSError."""
     source = read_pairs(data, val_data)
     if settings.init:
         begun, tokenizer = load_transformer(settings.init, settings.dtype)
@@ -37,7 +37,7 @@ def start(data, val_data, settings, device, progress):
 
 
 def new_config(vocab, settings):
-    """The TransformerConfig of a new model: pre-norm, which learns at a high rate from the first steps on."""
+    """The TransformerConfig of a new model: pre-norm, which tolerates a high learning rate from the first steps on."""
     C = settings.n_embd
     return TransformerConfig(
         vocab, C, settings.n_head, 4 * C, settings.n_layer, norm_first=True, final_norm=True, dropout=settings.dropout
@@ -55,9 +55,9 @@ def shape_of(config):
 
 
 def write(source, tokenizer, settings, folder, _):
-    """(DataRecord, lines for the user) once the tokens are written to `folder`.
+    """Write the tokens to `folder`; return (DataRecord, lines for the user).
 
-    Pairs of which a side has more than `context` tokens are left out. Raises InputError where none is left.
+    Pairs with more than `context` tokens on a side are left out. Raises InputError if none is left.
     """
     n_left_out = 0
     for name, pairs, what in zip(PARTS, source.split(settings.val_fraction), ("to train on", "held out"), strict=True):
@@ -80,13 +80,13 @@ def part_of_pairs(pairs, n_vocab):
 
 
 def blank(checkpoint, settings, device):
-    """A model of the shape in a checkpoint, with the dropout of the settings, without weights."""
+    """A model without weights, with the checkpoint's shape and the settings' dropout."""
     config = replace(open_transformer(checkpoint).config, dropout=settings.dropout)
     return Transformer(config, None, settings.dtype, device)
 
 
 def open_data(folder, settings, tokenizer, _):
-    """(batches, what is held out) of the tokens that lie in `folder`."""
+    """(training batches, held-out data) from the tokens in `folder`."""
     train, held_out = (PairPart(open_part(folder, name)) for name in PARTS)
     rng = np.random.default_rng([settings.seed, 1])
     batches = PairBatches(train, settings.batch_tokens, settings.label_smoothing, rng)
@@ -97,5 +97,5 @@ def open_data(folder, settings, tokenizer, _):
 
 
 def sample(model, session):
-    """Some sources that are held out, and what the model makes of them."""
+    """A few held-out sources with the model's translations, as text."""
     return session.held_out.sample(model)

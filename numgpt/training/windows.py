@@ -1,7 +1,7 @@
-"""Windows of tokens at random, of which batches are made.
+"""Random windows of tokens, in batches.
 
-Batches of any kind have for the Trainer `draw`, the arguments of a model's `loss`; `count` of them; `n_kept` and `size`
-for the memory; and `state` and `set_state`, for JSON, after which what was to be drawn next is.
+Batches of every kind offer the Trainer `draw`, for the arguments of a model's `loss`; `count`, for their targets and
+tokens; `n_kept` and `size`, for the memory; and `state` and `set_state`, for JSON, which restore what is drawn next.
 """
 
 import numpy as np
@@ -10,19 +10,19 @@ from numgpt.layers.loss import IGNORE
 
 
 class AtRandom:
-    """What both kinds share: batches of (B, T) = `shape`, all of whose draws are `rng`'s."""
+    """What both kinds share: batches of (B, T) = `shape`, drawn with `rng`."""
 
     @staticmethod
     def count(ids, targets):
-        """(how many targets count, how many tokens are read)."""
+        """(number of targets that count, number of tokens)."""
         return int(np.count_nonzero(targets != IGNORE)), ids.size
 
     def n_kept(self, config, recompute):
-        """How many numbers a GPT keeps of a batch for backward, at least.
+        """A lower bound on the numbers that a GPT keeps of a batch for backward.
 
-        For each token a block keeps at least two normalised inputs and q, k, v, all of C numbers, and the insides of
-        the feed-forward network before and after the activation; with `recompute` its input, and only one at a time the
-        rest.
+        For each token a block keeps at least two normalised inputs and q, k, v, of C numbers each, and the neurons of
+        the feed-forward network before and after the activation function; with `recompute` every block keeps its input,
+        and only one at a time the rest.
         """
         (B, T), C = self.shape, config.n_embd
         block = 5 * C + 2 * (config.n_inner or 4 * C)
@@ -30,12 +30,12 @@ class AtRandom:
 
     @property
     def size(self):
-        """That of a batch, in words."""
+        """The size of a batch, in words."""
         B, T = self.shape
         return f"{B:,} sequences of {T:,} tokens"
 
     def state(self):
-        """The generator's; integers have up to 128 bits."""
+        """The generator's state; integers have up to 128 bits."""
         return self.rng.bit_generator.state
 
     def set_state(self, state):
@@ -44,10 +44,10 @@ class AtRandom:
 
 
 class Windows(AtRandom):
-    """Batches at random from one text: B sequences of T ids, and as targets the ids one place further on.
+    """Random batches from one text: B sequences of T ids, and as targets the ids that follow each.
 
     part: a Part that is one text of N > T ids. Every start in [0, N - T) is equally likely. rng: a
-    numpy.random.Generator, all of whose draws these are.
+    numpy.random.Generator that nothing else draws from.
     """
 
     def __init__(self, part, batch_size, context, rng):
@@ -63,11 +63,11 @@ class Windows(AtRandom):
 
 
 class DocumentWindows(AtRandom):
-    """Batches at random from documents: B windows of at most T ids, each within one document.
+    """Random batches from documents: B windows of at most T ids, each within one document.
 
-    So nothing is ever predicted from another document. An id that is learnt is drawn, each equally likely, and a window
-    laid around it, wherever it then lies; moved as far as it has to be to lie within the document, it is the whole of a
-    document of at most T + 1 ids. part: a Part with documents, and with ids that are learnt. rng: as for Windows.
+    Thus nothing is ever predicted from another document. A target is drawn, each equally likely, then a window with it
+    at a random place, which is shifted as far as necessary to lie within the document; a document of at most T + 1 ids
+    is read whole. part: a Part with documents, and with ids that are learnt. rng: as for Windows.
     """
 
     def __init__(self, part, batch_size, context, rng):
@@ -76,7 +76,7 @@ class DocumentWindows(AtRandom):
         self.shape = batch_size, min(context, int((self.ends - self.begins).max()) - 1)
 
     def draw(self):
-        """(ids, targets), both (B, T) int64, T being that of the longest window here."""
+        """(ids, targets), both (B, T) int64, T being that of the longest of these windows."""
         B, T = self.shape
         places = self.places(B)
         documents = self.documents_of(places)
@@ -86,7 +86,7 @@ class DocumentWindows(AtRandom):
         return self.part.rows(np.stack([starts, np.minimum(starts + T + 1, ends)], 1))
 
     def places(self, B):
-        """(B,): where ids lie that are learnt."""
+        """(B,): random places of ids that are learnt."""
         places = np.zeros(B, np.int64)
         while len(others := np.flatnonzero(~self.are_learnt(places))):
             places[others] = self.rng.integers(1, len(self.part.ids), len(others))
@@ -99,10 +99,10 @@ class DocumentWindows(AtRandom):
         return (places > 0) & (places < self.ends[self.documents_of(places)])
 
     def documents_of(self, places):
-        """In which document each place is a target: the last that begins before it."""
+        """The document in which each place is a target: the last that begins before it."""
         return np.searchsorted(self.begins, places) - 1
 
 
 def windows_of(part, batch_size, context, rng):
-    """Windows or DocumentWindows, as the Part is."""
+    """Windows, or DocumentWindows if the Part has documents."""
     return (Windows if part.documents is None else DocumentWindows)(part, batch_size, context, rng)

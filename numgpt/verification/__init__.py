@@ -1,4 +1,4 @@
-"""The published facts about the real GPT-2 models, and the comparison of a model with them."""
+"""Published facts about OpenAI's GPT-2 models, and the comparison of a model with them."""
 
 from numgpt.verification.checks import Row, read_published, verify
 

@@ -1,8 +1,8 @@
 """Compare a model with what others have published about OpenAI's.
 
 `published.json` holds the numbers, for each size in sections, each entry with its source; the functions below compare
-one entry each. A tolerance is the source's own where it has one; else what float32 and the published digits allow,
-which is far less than any wrong weight makes. Continuations are greedy, and token for token.
+one entry each. A tolerance is the source's own if it has one; otherwise what float32 and the published digits allow,
+which is far less than the effect of any wrong weight. Continuations are greedy and must agree token for token.
 """
 
 import json
@@ -23,7 +23,7 @@ from numgpt.evaluation.windows import Window
 class Row:
     """One comparison: numbers agree to within `tolerance`, token ids and texts (tolerance None) exactly.
 
-    Of several numbers at once, `published` and `computed` are the two that are furthest apart.
+    For several numbers at once, `published` and `computed` are the pair that is furthest apart.
     """
 
     what: str
@@ -35,10 +35,10 @@ class Row:
 
 
 def read_published(size):
-    """The published numbers of the model `size` ("124M"): section -> list of entries. Raises InputError for another."""
+    """The published numbers of the model `size` ("124M"): section -> list of entries. Raises InputError for others."""
     published = json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
     if size not in published["models"]:
-        raise InputError(f"nothing is published of a model {size!r}: there are {', '.join(published['models'])}")
+        raise InputError(f"nothing is published about a model {size!r}: choose from {', '.join(published['models'])}")
     sections = published["models"][size]
     for entry in sections.get("losses", []) + sections.get("training", []):
         if entry["ids"] == "tinyshakespeare":
@@ -47,10 +47,10 @@ def read_published(size):
 
 
 def verify(model, tokenizer, size):
-    """Compare a GPT with what is published of the model `size`; an iterator of Rows, each computed when asked for.
+    """Compare a GPT with what is published about the model `size`; an iterator of Rows, each computed when asked for.
 
-    tokenizer: encodes the prompts; where it is None their published ids serve. Raises InputError for an unknown size
-    and for a model of another size.
+    tokenizer: encodes the prompts; None: their published ids are used. Raises InputError for an unknown size and for a
+    model of another size.
     """
     sections = read_published(size)
     expected = OFFICIAL_SIZES[size]
@@ -101,7 +101,7 @@ def compare_logits(model, entry):
 
 
 def compare_mean_logit(model, entry):
-    """The mean over all positions and all tokens."""
+    """The mean logit over all positions and all tokens."""
     mean = float(logits(model, entry).mean())
     return numbers(entry | {"values": [entry["value"]]}, f"mean of all logits of {entry['ids']}", [mean])
 
@@ -122,7 +122,7 @@ def compare_probability(model, entry):
 
 
 def compare_loss(model, entry):
-    """The mean loss over batches of B sequences of T tokens that lie one after the other in a stream of ids."""
+    """The mean loss over batches of B sequences of T tokens, one after the other from a stream of ids."""
     n, B, T = entry["batches"], entry["B"], entry["T"]
     rows = zip(*(part.reshape(n * B, T) for part in batches(entry)), strict=True)
     scores = score_windows(model, [Window([*ids, targets[-1]], T) for ids, targets in rows], B)
@@ -146,10 +146,10 @@ def compare_greedy(model, tokenizer, entry):
 
 
 def compare_training(model, entry):
-    """The losses before each of some steps of AdamW, all on the first batch of a stream; the weights are put back.
+    """The losses before each of several steps of AdamW, all on a stream's first batch; the weights are then restored.
 
-    llm.c decays every parameter and this AdamW only matrices, which in ten steps of lr 1e-4 and decay 0.01 is a
-    factor of 1e-5 on the others.
+    llm.c decays every parameter, this AdamW only matrices; in ten steps with lr 1e-4 and decay 0.01, that changes the
+    others by 1e-5 of themselves.
     """
     from numgpt.training import AdamW
 
@@ -167,7 +167,7 @@ def compare_training(model, entry):
 
 
 def batches(entry):
-    """(ids, targets), each (batches, B, T), that lie one after the other in the entry's stream of ids."""
+    """(ids, targets), each (batches, B, T), one after the other from the entry's stream of ids."""
     n, B, T = entry["batches"], entry["B"], entry["T"]
     stream = np.array(entry["ids"][: n * B * T + 1])
     return stream[:-1].reshape(n, B, T), stream[1:].reshape(n, B, T)
@@ -179,7 +179,7 @@ def logits(model, entry):
 
 
 def numbers(entry, what, found):
-    """The Row of an entry's values and the numbers at the beginning of `found`."""
+    """The Row that compares an entry's values with the first numbers of `found`."""
     published = np.array(entry["values"], np.float64)
     found = np.asarray(found, np.float64)[: len(published)]
     difference = np.abs(found - published)

@@ -1,4 +1,4 @@
-"""A task of `numgpt evaluate`, beside transformers on the same windows in the same batches."""
+"""A task of `numgpt evaluate`, compared with transformers on the same windows in the same batches."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,9 @@ BATCH = 8
 
 @dataclass
 class Evaluation:
-    """The log-probabilities of the first n_units of a task, of the 124M shape with random weights.
+    """The log-probabilities of the first n_units of a task, under the 124M shape with random weights.
 
-    The peer computes all logits, which is what transformers does unless it is told otherwise, and the logarithms of
-    the probabilities that are asked for, and no others.
+    The peer computes all logits, as transformers does by default, but the log-probabilities of the scored tokens only.
     """
 
     task: str
@@ -55,7 +54,7 @@ class Evaluation:
         return row | {f"{side}_minutes_for_all": row[f"{side}_median"] * share / 60 for side in ("peer", "numgpt")}
 
     def windows(self):
-        """(the Windows of the first units, how many tokens those of the whole text have)."""
+        """(the Windows of the first units, the number of tokens in those of the whole text)."""
         path = Path(getattr(self.inputs, self.text))
         tokenizer = load_tokenizer(self.inputs.vocabulary)
         units, _ = TASKS[self.task].prepare(path.read_bytes().decode("utf-8"), path, tokenizer, SMALL.n_ctx)
@@ -64,7 +63,7 @@ class Evaluation:
 
 
 def their_scores(model, windows):
-    """The log-probabilities of each Window's scored ids, arrays, in batches of like length."""
+    """The log-probabilities of each Window's scored ids, arrays, in batches of similar length."""
     import torch
 
     scores = [None] * len(windows)

@@ -1,4 +1,4 @@
-"""A process of numgpt's: load a folder, read 32 ids, write N more.   python generate_numgpt.py FOLDER N"""
+"""A process of numgpt: load a folder, read 32 ids, write N more.   python generate_numgpt.py FOLDER N"""
 
 import json
 import sys

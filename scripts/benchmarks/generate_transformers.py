@@ -1,4 +1,4 @@
-"""A process of transformers': load a folder, read 32 ids or a text, write N tokens more.
+"""A process of transformers: load a folder, read 32 ids or a text, write N more tokens.
 
 python generate_transformers.py FOLDER N [TEXT]
 """

@@ -1,6 +1,6 @@
 """The peers of gpu_check.py: the same work in PyTorch and transformers, on the GPU, with our weights.
 
-Both are imported where they are used, so that the rest of the check goes on without them.
+Both are imported where they are used, so that the rest of the check works without them.
 """
 
 from benchmarks.peers import copy_weights
@@ -10,7 +10,7 @@ ADAMW = {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.1}
 
 
 def torch_results(ours, ids, targets):
-    """The same of a PyTorch GPT with the same weights, its matrices turned as ours are."""
+    """(logits, loss, name -> gradient) of a PyTorch GPT with the same weights, gradients transposed like ours."""
     import torch
 
     model, ids, targets = torch_model(ours), *torch_batch(ids, targets)
@@ -23,7 +23,7 @@ def torch_results(ours, ids, targets):
 
 
 def torch_model(ours):
-    """scripts/benchmarks/torch_gpt.py's model with the weights of `ours`; in exact float32 until told otherwise."""
+    """scripts/benchmarks/torch_gpt.py's model with the weights of `ours`; in exact float32 until set otherwise."""
     import torch
 
     from benchmarks.torch_gpt import TorchGPT
@@ -42,7 +42,7 @@ def torch_batch(*arrays):
 
 
 def torch_step(model, ids, targets, autocast):
-    """The same of a PyTorch model, eager, with scaled_dot_product_attention and the fused AdamW."""
+    """A training step of a PyTorch model, eager, with scaled_dot_product_attention and the fused AdamW."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), **ADAMW, fused=True)
@@ -62,7 +62,7 @@ def torch_step(model, ids, targets, autocast):
 
 
 def torch_peak(step):
-    """Bytes."""
+    """The peak memory of a step, in bytes."""
     import torch
 
     step()
@@ -72,7 +72,7 @@ def torch_peak(step):
 
 
 def transformers_generate(ours, ids, n_new):
-    """A function: transformers' tokens, on the host."""
+    """A function that returns transformers' tokens, on the host."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
     from transformers.utils import logging

@@ -5,14 +5,14 @@ from importlib.util import find_spec
 
 
 class Table:
-    """The lines, as they are printed and as JSON."""
+    """The lines, printed as they are added, and their JSON."""
 
     def __init__(self):
         self.rows = []
         print(f"{'what':58} {'figure':>10}  {'target':>10}")
 
     def add(self, what, figure, target, at_most=True, decides=True, **details):
-        """A line. at_most: whether the figure is to stay below the target; decides: whether missing it is an error."""
+        """Add a line. at_most: whether the target is an upper limit; decides: whether missing it is an error."""
         ok = bool(figure <= target if at_most else figure >= target)  # False for NaN
         verdict = "ok" if ok else ("WRONG" if decides else "misses it")
         self.rows.append(
@@ -30,7 +30,7 @@ class Table:
         return True
 
     def failed(self, part, error):
-        """A part that raised `error`: an error in the table, and the traceback for whoever is to mend it."""
+        """Add a part that raised `error`, as an error; print the traceback too."""
         traceback.print_exception(error)
         self.rows.append({"what": part, "figure": "not measured", "why": repr(error), "error": True})
         print(f"{part:58} not measured: WRONG, {type(error).__name__}", flush=True)

@@ -1,4 +1,4 @@
-"""Reading a text and going on from it, with the model in memory."""
+"""Reading a text and continuing it, with the model in memory."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ SMALL = GPTConfig()  # the 124M shape
 class Decode:
     """Greedy generation of B sequences at once: 32 tokens read, 64 written.
 
-    The limit is that of the 63 steps which read one token a sequence; what the first token takes is subtracted.
+    The limit is that of the 63 steps that read one token per sequence; the time of the first token is subtracted.
     """
 
     B: int
@@ -62,13 +62,13 @@ class Decode:
 
 
 def step_seconds(whole, first, n):
-    """Seconds a step, when `n` steps follow the first token: medians of `whole` less those of `first`."""
+    """Seconds per step for the `n` steps after the first token: the median of `whole` less that of `first`."""
     return (median(whole) - median(first)) / n
 
 
 @dataclass
 class Forward:
-    """1024 tokens read at once: the logits of all positions, or of the last alone, which is what generation needs."""
+    """1024 tokens read at once: the logits of all positions, or of the last alone, as generation needs it."""
 
     last_only: bool
 

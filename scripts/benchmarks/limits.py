@@ -1,7 +1,7 @@
 """What this machine can do: the matrix products of a piece of work by themselves, in NumPy, into warm buffers.
 
-A share of the limit is the seconds of the products divided by the seconds of the work. Products of attention count
-for the half of T x T that the mask leaves, at the rate of all others together: so the limit does not depend on how a
+A share of the limit is the seconds of the products divided by the seconds of the work. Attention's products count for
+the half of T x T that the mask leaves, at the overall rate of the others, so that the limit does not depend on how a
 program cuts attention into blocks.
 """
 
@@ -11,12 +11,12 @@ from statistics import median
 
 import numpy as np
 
-SHORTEST = 0.1  # seconds: short products are gone through again until this is over
+SHORTEST = 0.1  # seconds: short products are repeated until they are over
 
 
 @dataclass
 class Product:
-    """A product a @ b of which the work has `times`; `out`, where it is written, stays the same from call to call."""
+    """A product a @ b, which the work has `times` times; `out`, where it is written, is the same in every call."""
 
     a: np.ndarray
     b: np.ndarray
@@ -42,7 +42,7 @@ class Limit:
         self.n_bytes = sum(product.n_bytes for product in self.products)
 
     def seconds(self):
-        """What the products take now; they run one after the other, so that none finds its matrix in the cache."""
+        """The seconds that the products take now, one after the other, so that none finds its matrix in the cache."""
         rounds, start = [], time.perf_counter()
         while not rounds or time.perf_counter() - start < SHORTEST:
             rounds.append(sum(product.times * call_seconds(product) for product in self.products))
@@ -80,7 +80,7 @@ def forward_limit(config, B, T, head_rows):
 
 
 def decoding_limit(config, B):
-    """B rows times every matrix, each in memory of its own as in a model: reading all weights once."""
+    """B rows times every matrix, each in memory of its own as in a model: all weights are read once."""
     products = [Product(filled(B, n_in), filled(n_in, n_out)) for n, n_in, n_out in matrices(config) for _ in range(n)]
     return Limit([*products, Product(filled(B, config.n_embd), head(config))])
 
@@ -91,17 +91,17 @@ def attention_flops(config, B, T):
 
 
 def head(config):
-    """The tied head as a matrix (C, V), which is the (V, C) table of tokens turned round."""
+    """The tied head as a matrix (C, V), the transpose of the (V, C) table of tokens."""
     return filled(config.n_vocab, config.n_embd).T
 
 
 def filled(*shape):
-    """Numbers between 0 and 1 in memory that has been written to."""
+    """Random numbers in [0, 1), in memory that has been written to."""
     return np.random.default_rng(0).random(shape, dtype=np.float32)
 
 
 def shares(limit, seconds, work):
-    """The entries of a row: the limit, its rates, and what share of it both sides reach.
+    """The entries of a row: the limit, its rates, and the share of it that each side reaches.
 
     seconds: medians of the limit. work: {"peer": seconds, "numgpt": seconds} of what the limit is for.
     """

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine that the figures were measured on."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numgpt
 
-AVX2 = "NUMGPT_BENCH_AVX2"  # set in an environment that has no AVX-512 though the processor has it
+AVX2 = "NUMGPT_BENCH_AVX2"  # set in an environment without AVX-512 on a processor that has it
 
 
 def facts():
@@ -34,7 +34,7 @@ def processor():
 
 
 def vectors():
-    """The widest vector instructions that NumPy uses here, "AVX-512" or "AVX2", or none of the two."""
+    """The widest vector instructions that NumPy uses here, "AVX-512" or "AVX2", or "other"."""
     from numpy._core._multiarray_umath import __cpu_features__ as has
 
     emulated = " (emulated)" if os.environ.get(AVX2) else ""
@@ -58,7 +58,7 @@ def as_avx2():
 
 
 def versions():
-    """{package: version}, None where it is not installed."""
+    """{package: version}, None if it is not installed."""
     found = {}
     for name in ("numpy", "threadpoolctl", "regex", "torch", "transformers", "tokenizers", "tiktoken"):
         try:

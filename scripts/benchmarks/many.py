@@ -1,4 +1,4 @@
-"""Training by several processes against training by one: numgpt with itself, as a user starts both."""
+"""Training by several processes against training by one: numgpt against itself, both started as a user starts them."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from benchmarks.timing import alternate, compare
 
 ROOT = Path(__file__).resolve().parents[2]
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-WARM = 3  # steps that are not counted, the first ones
+WARM = 3  # first steps, which are not counted
 
 
 @dataclass
 class ManyProcesses:
     """A step of `numgpt train` with `options`, by two processes and by one.
 
-    mpi: the two are ranks of mpiexec with a core each, and the one has a core too; else the one has both.
+    mpi: the two are ranks of mpiexec with a core each, and the one process has a core too; otherwise it has both.
     """
 
     options: dict
@@ -41,7 +41,7 @@ class ManyProcesses:
         return compare(measured["peer"], measured["numgpt"])
 
     def seconds(self, n):
-        """The median of a step."""
+        """The median time of a step."""
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
             words = [sys.executable, "-m", "numgpt", "train", "--data", self.inputs.text, "--out", run]

@@ -1,4 +1,4 @@
-"""How much memory a process has had."""
+"""How much memory a process has used."""
 
 import re
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def own_peak_mb():
-    """The most memory that this process has had so far, in MB of 10^6 bytes.
+    """The most memory that this process has used so far, in MB of 10^6 bytes.
 
     Linux counts the parent's peak into ru_maxrss of a child, but not into VmHWM.
     """

@@ -20,7 +20,7 @@ def transformers_model(config):
 
 
 def be_quiet():
-    """No warnings and progress bars of transformers' between the lines of the table."""
+    """Keep transformers' warnings and progress bars out of the table."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -35,7 +35,7 @@ def plain_torch_model(config):
 
 
 def copy_weights(ours, theirs):
-    """Our weights into a PyTorch model whose parameters have the published names, wherever either lies."""
+    """Copy our weights into a PyTorch model whose parameters have the published names, on any device."""
     import torch
 
     parameters = {name.removeprefix("transformer."): p for name, p in theirs.named_parameters()}

@@ -1,4 +1,4 @@
-"""Work that a process of its own does, from its start or for its peak of memory."""
+"""Work of a separate process, measured from its start, or for its peak memory."""
 
 import json
 import os
@@ -19,7 +19,7 @@ PROMPT = "The old man went down to the sea, where his boat lay, and looked at th
 
 
 def run(*command):
-    """Seconds from the start to the end of a Python process, and what it prints."""
+    """(seconds from the start to the end of a Python process, what it prints)."""
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
     start = time.perf_counter()
     done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, env=environment)
@@ -30,21 +30,21 @@ def run(*command):
 
 
 def run_script(name, *arguments):
-    """Seconds, and the JSON object that a script in this folder prints."""
+    """(seconds, the JSON object that a script in this folder prints)."""
     seconds, printed = run(HERE / name, *arguments)
     return seconds, json.loads(printed)
 
 
 @cache
 def model_folder():
-    """A TemporaryDirectory with random weights of the 124M shape in safetensors; it goes when the process ends."""
+    """A TemporaryDirectory with random weights of the 124M shape in safetensors, removed when the process ends."""
     folder = TemporaryDirectory()
     GPT(GPTConfig()).save(folder.name)
     return folder
 
 
 class Load:
-    """From a folder in safetensors, in the page cache, to a model that can be called."""
+    """From a folder with safetensors, in the page cache, to a model that can be called."""
 
     peer = "transformers load"
     packages = ("torch", "transformers")
@@ -75,7 +75,7 @@ class Load:
 
 
 class FirstToken:
-    """From the start of a process to its end, which comes after one token: imports, loading, 32 ids read."""
+    """From the start of a process to its end after one token: imports, loading, reading 32 ids."""
 
     peer = "transformers process"
     packages = ("torch", "transformers")
@@ -93,7 +93,7 @@ class FirstToken:
 
 
 class FirstTokenOfText:
-    """The same from a text, with the vocabulary's files: numgpt's command line, and transformers' AutoTokenizer."""
+    """The same from a text, with vocabulary files: numgpt's command line, and transformers' AutoTokenizer."""
 
     peer = "transformers process"
     packages = ("torch", "transformers")
@@ -116,14 +116,14 @@ class FirstTokenOfText:
 
 
 def add_vocabulary(source, folder):
-    """GPT-2's vocabulary files, of either name, into the folder of a model under Hugging Face's names."""
+    """Copy GPT-2's vocabulary files, under either name, to a model's folder under Hugging Face's names."""
     for name, other in (("vocab.json", "encoder.json"), ("merges.txt", "vocab.bpe")):
         found = Path(source, name)
         copyfile(found if found.exists() else Path(source, other), Path(folder, name))
 
 
 class MemoryOfGeneration:
-    """The peak of a process that loads a folder in safetensors, reads 32 ids and writes 64 more."""
+    """The peak memory of a process that loads a folder with safetensors, reads 32 ids and writes 64 more."""
 
     peer = "transformers process"
     packages = ("torch", "transformers")

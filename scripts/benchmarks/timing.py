@@ -1,13 +1,13 @@
-"""Two sides in turn, A B A B ..., so that whatever else the machine does meets both."""
+"""Two sides in turn, A B A B ..., so that whatever else the machine does affects both."""
 
 import time
 from statistics import median
 
-TURN = 0.2  # seconds that a turn lasts at least: the first call after the other side's finds cold caches
+TURN = 0.2  # seconds that a turn lasts at least: the first call after the other side's turn finds cold caches
 
 
 def timer(function):
-    """A measurement of `function`: seconds a call, the mean over as many calls as fill a turn."""
+    """A measurement of `function`: the mean seconds per call, over as many calls as fill a turn."""
 
     def measure():
         calls, start = 0, time.perf_counter()

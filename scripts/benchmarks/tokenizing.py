@@ -1,4 +1,4 @@
-"""Texts to ids and back, and learning a vocabulary; all on one thread. A megabyte is 10^6 bytes of UTF-8."""
+"""Encoding, decoding and learning a vocabulary, all on one thread. A megabyte is 10^6 bytes of UTF-8."""
 
 import json
 import time
@@ -23,13 +23,13 @@ def seconds_of(function, argument):
 
 
 def compare_rates(measured, n_bytes):
-    """The row for measured seconds, with both sides' megabytes a second."""
+    """The row for measured seconds, with both sides' megabytes per second."""
     row = compare(measured["peer"], measured["numgpt"])
     return row | {f"{side}_mb_per_second": n_bytes / row[f"{side}_median"] / 1e6 for side in ("peer", "numgpt")}
 
 
 class EncodeWarm:
-    """A text of a kind that the tokenizer has seen: a fresh one encodes `seen`, then `text`, once, is timed."""
+    """A text of a kind that the tokenizer has seen: a fresh one encodes `seen`, then `text`, which is timed."""
 
     peer = "tiktoken"
     packages = ("tiktoken",)
@@ -57,7 +57,7 @@ class EncodeWarm:
 
 
 class EncodeCold:
-    """The first text that a fresh process encodes; neither the process's start nor the tables count."""
+    """The first text that a fresh process encodes; neither its start nor loading the tables counts."""
 
     peer = "tiktoken"
     packages = ("tiktoken",)
@@ -94,7 +94,7 @@ class DecodeIds:
 
 
 class OneLetter:
-    """A megabyte of one letter, which is a single piece to merge; half of it must take half as long."""
+    """A megabyte of one letter, which is a single piece to merge; half of it should take half as long."""
 
     peer = "tiktoken"
     packages = ("tiktoken",)

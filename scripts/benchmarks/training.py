@@ -24,8 +24,8 @@ class TrainingStep:
     T: int
     make_peer: object
     runs: int
-    has_peak: bool = True  # whether the memory of `steps`, in a process of its own, is measured
-    recompute: bool = False  # numgpt's blocks go forward twice
+    has_peak: bool = True  # whether the memory of `steps` is measured, in a separate process
+    recompute: bool = False  # numgpt's blocks run forward twice
 
     settings = {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.1}
 
@@ -53,7 +53,7 @@ class TrainingStep:
         return compare(measured["peer"], measured["numgpt"]) | shares(limit, measured["limit"], work)
 
     def steps(self, side):
-        """Two steps, for the peak of memory of a process: AdamW has its moments only from the second on."""
+        """Two steps, for a process's peak memory: AdamW has its moments only from the second on."""
         if side == "numgpt":
             step = self.step(GPT(self.config, recompute=self.recompute))
         else:

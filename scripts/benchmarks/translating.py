@@ -1,4 +1,4 @@
-"""Training steps of a translation: the first Transformer against PyTorch's encoder and decoder."""
+"""Training steps of a translator: the first Transformer against PyTorch's encoder and decoder."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +27,7 @@ class TranslationStep:
 
     @cached_property
     def batch(self):
-        """Pairs as training's batches by length have them: of a text the last fifth at most is padding."""
+        """Pairs as in training's batches by length: at most the last fifth of a text is padding."""
         rng = np.random.default_rng(0)
         src, tgt = (rng.integers(3, BUNDLED.vocab, (self.B, n)) for n in (self.S, self.T))
         for rows in src, tgt:
@@ -50,7 +50,7 @@ class TranslationStep:
 
 
 def steps(model, settings=SETTINGS):
-    """A function that takes one step on (src, tgt, label_smoothing) and gives the loss before it."""
+    """A function that takes one step on (src, tgt, label_smoothing) and returns the loss before it."""
     optimizer = AdamW(model.train(), **settings)
 
     def step(src, tgt, label_smoothing, lr=None):
@@ -66,7 +66,7 @@ def steps(model, settings=SETTINGS):
 
 
 def their_steps(model, settings=SETTINGS):
-    """As `steps`, of a TorchTransformer; weights decay where ours do, on matrices."""
+    """`steps` for a TorchTransformer; only matrices decay, as in ours."""
     import torch
 
     decay = settings["weight_decay"]

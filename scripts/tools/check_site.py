@@ -1,4 +1,4 @@
-"""Check every link inside a folder of HTML pages, and that no page asks another server for anything.
+"""Check every link inside a folder of HTML pages, and that no page loads anything from another server.
 
 python scripts/tools/check_site.py build/site
 """
@@ -12,7 +12,7 @@ LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src")
 
 
 class Page(HTMLParser):
-    """The targets that a page can lead to, what it loads, and the places in it that a link may name."""
+    """The targets of a page's links, what it loads, and the anchors in it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Page(HTMLParser):
 
 
 def problems(folder: Path) -> list[str]:
-    """A line for each link that leads nowhere and each thing that is loaded from elsewhere."""
+    """A line for each broken link and for everything that is loaded from elsewhere."""
     pages = {path.resolve(): Page(path.read_text("utf-8")) for path in sorted(folder.rglob("*.html"))}
     found = []
     for path, page in pages.items():
@@ -46,7 +46,7 @@ def problems(folder: Path) -> list[str]:
             if not file.is_file():
                 found.append(f"{here}: there is no {link}")
             elif file in pages and unquote(target.fragment) not in pages[file].places:
-                found.append(f"{here}: there is no place {link}")
+                found.append(f"{here}: there is no anchor {link}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Fetch texts to train on and to evaluate with from where they are published, verify them, say whose they are.
+"""Fetch texts to train on and to evaluate with from their publishers, verify them, and print their licences.
 
 scripts/fetch-texts                                     all that `numgpt evaluate` reads
 scripts/fetch-texts lambada_test.jsonl --to texts
@@ -18,14 +18,14 @@ import requests
 
 from numgpt.files import atomic_write, file_sha256
 
-LARGEST = 100_000_000  # bytes that are taken from anywhere
+LARGEST = 100_000_000  # bytes of a download
 
 
 @dataclass(frozen=True)
 class Text:
-    """Where a text is. member: its name in the zip archive at `url`. Where no SHA-256 is on record, its lines count.
+    """Where a text is. member: its name in the zip archive at `url`. Without a SHA-256, its number of lines is checked.
 
-    at_least: so many lines, of a text that its publisher replaces by longer ones.
+    at_least: the fewest lines, for a text that its publisher replaces by longer ones.
     """
 
     url: str
@@ -90,36 +90,36 @@ def main(argv=None):
 def obtain(text, path):
     """Write a Text to `path` unless it is there; return a line about it. Raises OSError, and ValueError for others."""
     if path.exists() and text.sha256 == file_sha256(path):
-        return f"{path} is there, verified"
+        return f"{path} exists, verified"
     data = download(text.url)
     if text.member is not None:
         data = unpack(data, text.member)
     if text.sha256 is not None and hashlib.sha256(data).hexdigest() != text.sha256:
-        raise ValueError(f"{text.url} is not the text it used to be")
+        raise ValueError(f"{text.url} is not the text that it used to be")
     if text.lines is not None and len(data.split(b"\n")) - 1 != text.lines:
-        raise ValueError(f"{text.url} has not the {text.lines} lines it used to have")
+        raise ValueError(f"{text.url} does not have the {text.lines} lines that it used to have")
     n = data.count(b"\n")
     if text.at_least is not None and n < text.at_least:
-        raise ValueError(f"{text.url} has {n} lines, and used to have {text.at_least} or more")
+        raise ValueError(f"{text.url} has {n} lines, but used to have {text.at_least} or more")
     with atomic_write(path) as file:
         file.write(data)
     if text.at_least is not None:
-        return f"{path} has {n} lines; its publisher adds to it, so that no SHA-256 of it is on record"
-    return f"{path} verified" if text.sha256 else f"{path} has its {text.lines} lines; no SHA-256 of it is on record"
+        return f"{path} has {n} lines; its publisher adds to it, so no SHA-256 is on record"
+    return f"{path} verified" if text.sha256 else f"{path} has its {text.lines} lines; no SHA-256 is on record"
 
 
 def download(url):
-    """The bytes at a URL. Raises OSError."""
+    """The bytes at a URL. Raises OSError, and ValueError for too many."""
     with requests.get(url, timeout=60, stream=True, headers={"User-Agent": "numgpt"}) as answer:
         answer.raise_for_status()
         data = answer.raw.read(LARGEST + 1, decode_content=True)
     if len(data) > LARGEST:
-        raise ValueError(f"{url} is larger than any text that is known there")
+        raise ValueError(f"{url} is larger than any text that is expected there")
     return data
 
 
 def unpack(data, member):
-    """A member of a zip archive. Raises ValueError where it has none of reasonable size."""
+    """A member of a zip archive. Raises ValueError if there is none, or it is too large."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if archive.getinfo(member).file_size > LARGEST:

@@ -1,4 +1,4 @@
-"""Put the source that the pages of docs/ quote into them, as it stands today.
+"""Put the source that the pages of docs/ quote into them, as it is today.
 
 A quoted block says in its first line what it quotes; what follows is replaced:
 
@@ -6,11 +6,10 @@ A quoted block says in its first line what it quotes; what follows is replaced:
     # include: numgpt/layers/attention.py::attention_backward
     ```
 
-Behind the colons stands a function, a class, `Class.method` or a name that is assigned to; in a block of text
-`formulas`, the indented paragraphs of the module's docstring, or one of them, `formulas[0]`; `Class.formulas` those of
-a class.
+After the colons comes a function, a class, `Class.method` or a name that is assigned to; in a block of text `formulas`,
+the indented paragraphs of the module's docstring, or one of them, `formulas[0]`; `Class.formulas` those of a class.
 
-python scripts/tools/include_sources.py           # refreshes README.md, CONTRIBUTING.md and docs/; tests ask for it
+python scripts/tools/include_sources.py           # refreshes README.md, CONTRIBUTING.md and docs/, if a test fails
 """
 
 import ast
@@ -29,7 +28,7 @@ Quotable = ast.Module | ast.stmt
 
 
 def refreshed(page: str) -> str:
-    """The text of a page with every quoted block as the source has it. Raises LookupError for what is not there."""
+    """The text of a page with every quoted block as in the source. Raises LookupError for anything missing there."""
     return INCLUDE.sub(lambda match: match[1] + quoted_source(match[2], match[3]) + "\n```", page)
 
 
@@ -47,7 +46,7 @@ def quoted_source(path: str, name: str) -> str:
 
 
 def named(node: Quotable, name: str, wanted: str) -> ast.stmt:
-    """The statement in the body of `node` that gives `name` its meaning."""
+    """The statement in the body of `node` that defines `name`."""
     for child in getattr(node, "body", []):
         targets = getattr(child, "targets", [getattr(child, "target", None)])
         if getattr(child, "name", None) == name or any(getattr(target, "id", None) == name for target in targets):

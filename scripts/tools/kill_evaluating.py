@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Kill an evaluation at random moments, start it again each time, and compare what it has written in the end.
+"""Kill an evaluation at random moments, restart it each time, and compare what it has written at the end.
 
     python scripts/tools/kill_evaluating.py --kills 20 -- wikitext-lm-eval --model FOLDER --file FILE
 
-The file of --out must be, byte for byte, that of a run that nobody disturbed. Exit status 1 if it is not.
+The file of --out must be, byte for byte, that of an undisturbed run. Exit status 1 if it is not.
 """
 
 import argparse
@@ -21,8 +21,8 @@ ROOT = str(Path(__file__).resolve().parents[2])
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20, help="how often to kill (default 20)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
-    parser.add_argument("words", nargs="+", metavar="WORD", help="what `numgpt evaluate` takes")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments (default 0)")
+    parser.add_argument("words", nargs="+", metavar="WORD", help="arguments of `numgpt evaluate`")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sys.exit(compare(Path(folder), args.words, args.kills, random.Random(args.seed)))
@@ -48,7 +48,7 @@ def compare(folder, words, kills, rng):
     status = start(words, killed).wait()
     same = quiet.read_bytes() == killed.read_bytes()
     print(f"{kills} times SIGKILL, {cut} of them in the middle of a line, {time.perf_counter() - started:.0f} s")
-    print("the file has the very bytes of the undisturbed one" if same else "the files DIFFER")
+    print("the file has the same bytes as the undisturbed one" if same else "the files DIFFER")
     return 0 if same and status == 0 else 1
 
 
@@ -60,7 +60,7 @@ def start(words, out):
 
 
 def lines(path):
-    """How many whole lines a file has."""
+    """How many complete lines a file has."""
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 

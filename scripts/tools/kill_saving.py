@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Kill a training run at random moments while it saves, resume it each time, and compare where it ends.
+"""Kill a training run at random moments while it saves, resume it each time, and compare the result.
 
     python scripts/tools/kill_saving.py --kills 50
     python scripts/tools/kill_saving.py --kills 20 --processes 2
     python scripts/tools/kill_saving.py --kills 20 --ranks 3
 
 The run saves after every step and is so small that it does little else. At the end its weights, moments and generators
-must be, bit for bit, those of a run that nobody disturbed. Exit status 1 if they are not. Of a run of several
+must be, bit for bit, those of an undisturbed run. Exit status 1 if they are not. Of a run of several
 processes, or of several ranks under mpiexec, one is killed at random, and the others have to end by themselves within
 ten seconds.
 """
@@ -31,7 +31,7 @@ from numgpt.files import CHECKPOINT, LATEST, newest_checkpoint  # noqa: E402  (a
 from numgpt.training.parallel.processes import LOST  # noqa: E402
 from numgpt.training.state import TEMPORARY  # noqa: E402
 
-LONGEST = 10  # seconds after which a run that lost a process has ended
+LONGEST = 10  # seconds within which a run that lost a process must end
 OPTIONS = (
     "--n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
     "--save-every 1 --eval-every 1000 --eval-batches 1 --max-steps {steps}"
@@ -41,12 +41,14 @@ OPTIONS = (
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50, help="how often to kill (default 50)")
-    parser.add_argument("--steps", type=int, help="steps of the run (default 10 a kill)")
+    parser.add_argument("--steps", type=int, help="steps of the run (default 10 per kill)")
     parser.add_argument("--signal", default="KILL", help="KILL; or TERM or HUP, which must save and end (default KILL)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments (default 0)")
     several = parser.add_mutually_exclusive_group()
-    several.add_argument("--processes", type=int, default=1, help="of the run (default 1)")
-    several.add_argument("--ranks", type=int, default=1, help="of the run, under mpiexec (default 1: without)")
+    several.add_argument("--processes", type=int, default=1, help="processes of the run (default 1)")
+    several.add_argument(
+        "--ranks", type=int, default=1, help="ranks of the run, under mpiexec (default 1: without mpiexec)"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sys.exit(compare(Path(folder), args))
@@ -72,7 +74,7 @@ def compare(folder, args):
     print(
         f"{kills} times SIG{name}, {sum(caught)} of them in the middle of a save, {time.perf_counter() - started:.0f} s"
     )
-    print("the run ended with the very numbers of the undisturbed one" if same else "the runs DIFFER")
+    print("the run ended with the same numbers as the undisturbed one" if same else "the runs DIFFER")
     return 0 if same else 1
 
 
@@ -102,12 +104,12 @@ def mpiexec(ranks):
 
 
 def kill_once(command, run, number, rng, args):
-    """Send the signal at a random moment within the 3rd to 5th save; False where the run ended by itself before that.
+    """Send the signal at a random moment within the 3rd to 5th save; False if the run ended by itself first.
 
     SIGKILL, to any of the run's processes, ends it there; after another signal the run must end with 128 + the number,
     and nothing half-written.
 
-    Counted in saves and not in seconds, so that a fast disk does not bring the run to its end first.
+    The moment is counted in saves, not seconds, so that on a fast disk the run does not end first.
     """
     heard = None if number == signal.SIGKILL else partial(signal.signal, number, signal.SIG_DFL)  # even under nohup
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=heard)
@@ -121,7 +123,7 @@ def kill_once(command, run, number, rng, args):
     status = process.wait(LONGEST)
     while any(Path(f"/proc/{other}").exists() for other in others):
         if time.monotonic() > deadline:
-            raise RuntimeError(f"after {LONGEST} seconds a process is still there")
+            raise RuntimeError(f"after {LONGEST} seconds a process is still running")
         time.sleep(0.01)
     killed = -number if victim == process.pid else 128 + number if args.ranks > 1 else LOST
     expected = killed if number == signal.SIGKILL else 128 + number
@@ -133,7 +135,7 @@ def kill_once(command, run, number, rng, args):
 
 
 def children(process, words="spawn_main"):
-    """The numbers of a process's children whose command has these words: those that train beside a run's first."""
+    """The numbers of a process's children whose command has these words: those that train alongside a run's first."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

@@ -3,7 +3,7 @@
 
     python scripts/tools/load_while_saving.py --loads 1000
 
-Exit status 1 where one failed, or where the run ended before.
+Exit status 1 if one failed, or if the run ended first.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main():
 
 
 def load_often(run, loads):
-    """The errors of so many loads, and how many checkpoints `latest` was seen to name meanwhile."""
+    """(the errors of `loads` loads, how many checkpoints `latest` was seen to name meanwhile)."""
     failed, names = [], set()
     for _ in range(loads):
         names.add((run / LATEST).read_text())

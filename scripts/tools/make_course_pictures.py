@@ -1,4 +1,4 @@
-"""Make the pictures of docs/course/ from the bundled model, which reads the sentence of the course.
+"""Make the pictures of docs/course/ from the bundled model as it reads the course's sentence.
 
 python scripts/tools/make_course_pictures.py          # needs matplotlib
 """

@@ -17,7 +17,7 @@ MODEL = "shakespeare"
 PROMPT = "ROMEO:\nBut, soft! what light through yonder"
 WIDTH, HEIGHT = 1000, 800
 
-# file -> what of the page is in it
+# file -> the part of the page that it shows
 PICTURES = {
     "tokens": "#tokens",
     "embedding": "#figure-embedding",
@@ -60,7 +60,7 @@ def take_pictures(page_path: Path, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", action="store_true", help="take the pictures anew")
+    parser.add_argument("--pictures", action="store_true", help="take the pictures again")
     arguments = parser.parse_args()
     path = DOCS / "explain.html"
     with atomic_write(path, "w") as file:

@@ -1,6 +1,6 @@
-"""Make the notebooks of docs/notebooks/ from pages of the course: their text, their blocks, what these print.
+"""Make the notebooks of docs/notebooks/ from pages of the course: text, blocks and output.
 
-python scripts/tools/make_notebooks.py            # a test asks for it when a page has changed
+python scripts/tools/make_notebooks.py            # a test fails when a page has changed
 """
 
 import json
@@ -38,7 +38,7 @@ def notebook(name: str) -> str:
 
 
 def cells_of(page: str) -> list[dict[str, Any]]:
-    """A page as cells; links that were right beside it are made right here."""
+    """A page as cells; relative links are adjusted to the notebook's folder."""
     page = TARGET.sub(r"](../course/\1)", LEFT_OUT.sub("", page))
     cells, done = [], 0
     for block in blocks(page):

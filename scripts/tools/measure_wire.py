@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The time of a training step of the 124M shape on two ranks, with a wire of so many Gbit/s between them.
+"""The time of a training step of the 124M shape on two ranks, with a wire of RATE Gbit/s between them.
 
     python scripts/tools/measure_wire.py TEXT VOCABULARY [--context T] [RATE ...]
 
 Both ranks run on this machine, each bound to a core, and talk by TCP through the loopback device, whose rate Linux's
-token bucket filter (tc ... tbf) limits: root's rights and iproute2 are needed. The device carries both directions, so
-it gets twice RATE, as a wire has RATE each way. Without RATE, nothing is limited. Prints one line each, with one rank's
-time first.
+token bucket filter (tc ... tbf) limits: this needs root and iproute2. The device carries both directions, so it gets
+twice RATE, as a wire has RATE each way. Without RATE, nothing is limited. Prints one line each, with one rank's time
+first.
 """
 
 import argparse
@@ -26,7 +26,7 @@ TCP = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "tcp,self", "OMPI_MCA_btl_tcp_if_i
 
 @contextmanager
 def limited(rate):
-    """While this lasts, the loopback device carries `rate` Gbit/s each way."""
+    """A context in which the loopback device carries `rate` Gbit/s each way."""
     words = ["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", f"{2 * rate}gbit", "burst", "4mb"]
     subprocess.run([*words, "latency", "50ms"], check=True)
     try:

@@ -6,8 +6,8 @@
     python scripts/tools/mutate.py numgpt/layers/gelu.py --lines 26 33
 
 A mutant has one operator, comparison, constant, order of arguments or condition changed, or one statement left out. It
-is imported in the place of its module, and the tests of its part run until one fails. Those that survive are printed:
-each wants a test, or a reason in docs/proof.md why it computes the same. docs/proof.md has the last run's figures.
+is imported in place of its module, and the tests of its part run until one fails. Those that survive are printed: each
+needs a test, or a reason in docs/proof.md why it computes the same. docs/proof.md has the last run's figures.
 """
 
 import argparse
@@ -63,7 +63,7 @@ SWAPPED = {
 
 
 def changes(node):
-    """What may stand in the place of a node, which is not changed itself."""
+    """What may replace a node, which is not changed itself."""
     if isinstance(node, ast.BinOp | ast.AugAssign | ast.BoolOp):
         yield changed(node, op=SWAPPED[type(node.op)]())
     elif isinstance(node, ast.Compare):
@@ -131,7 +131,7 @@ def put(parent, name, i, node):
 
 
 class Instead(importlib.machinery.SourceFileLoader):
-    """A finder and loader that has one module's code replaced."""
+    """A finder and loader that replaces one module's code."""
 
     code = None
 
@@ -143,7 +143,7 @@ class Instead(importlib.machinery.SourceFileLoader):
 
 
 def start(file, tree, tests):
-    """Run `tests` on a mutant in a fork of this process, which has imported what takes time; return its id."""
+    """Run `tests` on a mutant in a fork of this process, which has done the slow imports; return its id."""
     pid = os.fork()
     if pid:
         return pid
@@ -164,7 +164,7 @@ def start(file, tree, tests):
 
 
 def wait(running, limit):
-    """The id of the next run to end, and whether its tests passed; one over its time has not."""
+    """The id of the next run to end, and whether its tests passed; one that exceeds its time has not."""
     while True:
         for pid, (began, *_) in running.items():
             done, status = os.waitpid(pid, os.WNOHANG)
@@ -178,7 +178,7 @@ def wait(running, limit):
 
 
 def prepare():
-    """Import what every run needs, but nothing of numgpt; hypothesis always tries the same and shrinks nothing."""
+    """Import what every run needs, but nothing of numgpt; hypothesis repeats its examples and shrinks nothing."""
     os.chdir(ROOT)
     os.nice(10)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -202,7 +202,7 @@ def main():
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--lines", nargs="*", type=int, help="only mutants of these lines, to see a new test kill them")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--limit", type=float, default=300, help="seconds a mutant, after which it counts as killed")
+    parser.add_argument("--limit", type=float, default=300, help="seconds after which a mutant counts as killed")
     args = parser.parse_args()
     prepare()
     everything = [
@@ -223,7 +223,7 @@ def main():
 
 
 def run_all(file, source, tests, args):
-    """Run every mutant of a file, print those that survive; return how many do, of how many."""
+    """Run every mutant of a file, print those that survive; return (how many do, how many there are)."""
     running, survived, count = {}, 0, 0
     waiting = (mutant for mutant in mutants(source) if not args.lines or mutant[0] in args.lines)
     while True:

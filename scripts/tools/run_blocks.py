@@ -1,8 +1,8 @@
-"""Run the Python blocks of pages, in order, in one session a page, and write what they print below them.
+"""Run the Python blocks of pages, in order, in one session per page, and write what they print below them.
 
-A block's output is the block of text right behind it; a block without one may print what it likes. The tests compare.
+A block's output is the block of text right after it; without one, a block may print anything. The tests compare.
 
-python scripts/tools/run_blocks.py docs/course/*.md      # writes the outputs as they are today
+python scripts/tools/run_blocks.py docs/course/*.md      # writes today's outputs
 """
 
 import contextlib
@@ -22,7 +22,7 @@ QUOTED = "# include: "  # how a block begins that quotes the source
 
 
 class Block(NamedTuple):
-    """A block's code, its first line's number, what the page says that it prints, and where in the page that stands."""
+    """A block's code, its first line's number, the output that the page shows, and where in the page that is."""
 
     code: str
     line: int

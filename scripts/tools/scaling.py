@@ -4,8 +4,8 @@
     python scripts/tools/scaling.py [FIGURE.svg]
     python scripts/tools/scaling.py --tokens N --rank GFLOPS --wire GBITS    # 124M on one rank and on two
 
-A step's products are dealt to N ranks. Every rank sends its gradients in N - 1 parts, one to each other rank, bucket by
-bucket; those of the blocks, a share s of all, are sent while backward, two thirds of the products, still runs. Then
+A step's products are shared by N ranks. Every rank sends its gradients in N - 1 parts, one to each other rank, bucket
+by bucket; those of the blocks, a share s of all, are sent while backward, two thirds of the products, still runs. Then
 every rank updates its own part of the weights and sends it to all others:
 
     t(N) = F / (N R)  +  waiting  +  share  +  U / N
@@ -13,9 +13,9 @@ every rank updates its own part of the weights and sends it to all others:
     waiting = (1 - s) send  +  max(0, s send - 2/3 F / (N R))
     share = (N - 1) / N  P b / W  +  L
 
-F: floating-point operations of a step, 6 a parameter and token. R: of a rank in a second. P b: bytes of the
-parameters. W: bytes a second over the wire, L: seconds until a message's first byte is there. B: buckets. U: seconds of
-AdamW.
+F: floating-point operations of a step, 6 per parameter and token. R: those of a rank in a second. P b: bytes of the
+parameters. W: bytes per second over the wire, L: seconds until a message's first byte arrives. B: buckets. U: seconds
+of AdamW.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Model:
-    """parameters; the share of them that is the blocks'; tokens in a step, of all ranks together."""
+    """parameters; the share of them in the blocks; tokens in a step, over all ranks."""
 
     name: str
     parameters: float
@@ -34,7 +34,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Wire:
-    """bytes a second, and seconds of latency."""
+    """bytes per second, and seconds of latency."""
 
     name: str
     rate: float
@@ -46,14 +46,14 @@ MODELS = (
     Model("XL, 524,288 tokens a step", 1558e6, 0.95, 524288),
 )
 WIRES = (Wire("1 Gbit/s, 1 ms", 0.125e9, 1e-3), Wire("10 Gbit/s, 0.1 ms", 1.25e9, 1e-4))
-RATE = 150e9  # floating-point operations a second that a rank of two cores keeps up in a step, as measured
-UPDATE = 28 / 15e9  # seconds of AdamW a parameter: it reads and writes 28 bytes of memory
+RATE = 150e9  # floating-point operations per second that a rank of two cores sustains in a step, as measured
+UPDATE = 28 / 15e9  # seconds of AdamW per parameter: it reads and writes 28 bytes of memory
 BUCKETS = 32  # at most
 RANKS = [2**i for i in range(11)]
 
 
 def seconds(model, wire, n, rate=RATE):
-    """Of one step on n ranks: (products, waiting for gradients, sharing weights, update)."""
+    """The seconds of one step on n ranks: (products, waiting for gradients, sharing weights, update)."""
     products = 6 * model.parameters * model.tokens / (n * rate)
     sent = (n - 1) / n * 4 * model.parameters / wire.rate
     if n == 1:
@@ -64,7 +64,7 @@ def seconds(model, wire, n, rate=RATE):
 
 
 def efficiency(model, wire, n):
-    """How much of n times one rank's speed is there."""
+    """The speed of n ranks as a share of n times one rank's speed."""
     return sum(seconds(model, wire, 1)) / (n * sum(seconds(model, wire, n)))
 
 

@@ -3,8 +3,8 @@
 
     python scripts/tools/ship_translator.py RUN FOLDER
 
-Float16 on disk, with the vocabulary under Hugging Face's names alone, and with the licence of the pairs that it was
-trained on. Prints the held-out loss of what was written, read back as a user reads it, on all that RUN held out.
+Float16 on disk, with the vocabulary under Hugging Face's names only, and with the licence of the pairs that it was
+trained on. Prints the held-out loss of what was written, read back as a user reads it, on everything that RUN held out.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from numgpt.training.held_out_pairs import HeldOutPairs  # noqa: E402
 from numgpt.training.pair_batches import PairPart  # noqa: E402
 
 BATCH_TOKENS = 3500
-OPENAI_NAMES = "encoder.json", "vocab.bpe"  # the same vocabulary again: without them it is 165 kB less
+OPENAI_NAMES = "encoder.json", "vocab.bpe"  # the same vocabulary again: leaving them out saves 165 kB
 LICENCE = """\
 This model was trained on pairs of English and French sentences from the Tatoeba Project, as www.manythings.org/anki
 published them on 2017-09-29 (fra-eng).

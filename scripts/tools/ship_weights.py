@@ -6,9 +6,9 @@
 Prints the held-out loss of what was written, read back as a user reads it: nats per token and per character over the
 whole held-out text, in windows of the model's context that do not overlap.
 
-A model that has read its text several times is too sure of itself about any other: its logits are too far apart.
---calibrate multiplies them, in the last LayerNorm's weights, by the one factor that suits OTHER best on what OTHER held
-out: a run with the same settings on a part of the text, so that what RUN held out has no say in it.
+A model that has read its text several times is overconfident about any other: its logits are too far apart. --calibrate
+multiplies them, in the last LayerNorm's weights, by the factor that suits OTHER best on what OTHER held out: a run with
+the same settings on part of the text, so that what RUN held out has no influence.
 """
 
 import argparse
@@ -27,13 +27,13 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 def held_out_loss(model, tokenizer, run):
-    """The loss of `model` on all of what the run held out."""
+    """The loss of `model` on everything that the run held out."""
     context = model.config.n_ctx
     return HeldOut(open_tokens(run / "data", context)[1], context, 16, 0, tokenizer).loss(model)
 
 
 def best_factor(run):
-    """What the logits of a run's model have to be multiplied by for the lowest loss on what it held out."""
+    """The factor for the logits of a run's model that gives the lowest loss on what the run held out."""
     model, tokenizer = numgpt.load(run)
     before = model.ln_f.weight.copy(), model.ln_f.bias.copy()
 
@@ -49,7 +49,7 @@ def best_factor(run):
 
 
 def scale(model, factor, before):
-    """Have the logits be `factor` times what the last LayerNorm's weight and bias of `before` make them."""
+    """Make the logits `factor` times those with `before`, the last LayerNorm's weight and bias."""
     for value, original in zip((model.ln_f.weight, model.ln_f.bias), before, strict=True):
         value[...] = original * factor
 

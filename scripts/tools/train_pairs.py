@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Begin two runs in one folder, again and again: one must come of it, whole.
+"""Begin two runs in one folder, again and again: the result must be one complete run.
 
 Half of the pairs begin at once, the others up to two seconds apart.
 
     python scripts/tools/train_pairs.py --pairs 20
 
-Of each pair one process must end with status 0 and the other with status 2 and one line; the folder must then hold
-every step once, and be read, resumed and generated from. Exit status 1 where that is not so.
+In each pair, one process must end with status 0 and the other with status 2 and one line; the folder must then hold
+every step once, and it must be possible to resume the run and to generate from it. Exit status 1 if not.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main():
 
 
 def pair(run, text, seconds):
-    """Begin two runs in the folder, so many seconds apart; print what came of it, return the faults."""
+    """Begin two runs in the folder, so many seconds apart; print the result, return the faults."""
     command = numgpt("train", "--data", text, "--out", run, *OPTIONS.split())
     first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(seconds)
@@ -48,7 +48,7 @@ def pair(run, text, seconds):
     faults = [] if sorted(status for _, status in ended) == [0, 2] else [f"ended with {ended}"]
     faults += [f"said {line!r}" for line in said if "\n" in line or "without" in line or "but no" in line]
     faults += damage(run)
-    print(f"{seconds:.1f} s apart: {'; '.join(faults) or 'one whole run'}; the other: {' '.join(said)}", flush=True)
+    print(f"{seconds:.1f} s apart: {'; '.join(faults) or 'one complete run'}; the other: {' '.join(said)}", flush=True)
     return faults
 
 
@@ -58,7 +58,7 @@ def damage(run):
     faults = (
         []
         if steps == list(range(1001))
-        else [f"the diary has the steps {steps[:3]} ... {steps[-3:]}, {len(steps)} in all"]
+        else [f"the log has the steps {steps[:3]} ... {steps[-3:]}, {len(steps)} in all"]
     )
     for words in (["train", "--resume", run], ["generate", "1", "--model", run, "--max-new-tokens", "3"]):
         done = subprocess.run(numgpt(*words), cwd=ROOT, capture_output=True, text=True)

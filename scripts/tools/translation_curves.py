@@ -5,7 +5,7 @@
 
 RUN is a folder of `numgpt train --task translate`, whose tokens are read. Both start from the same weights and see the
 same batches, in the order of that run, at the same learning rates; dropout is each side's own. Prints the mean training
-loss of every 25 steps, and the smoothed loss of both on 4000 tokens that are held out.
+loss of every 25 steps, and the smoothed loss of both on 4000 held-out tokens.
 """
 
 import argparse

@@ -105,7 +105,7 @@ def test_a_user_s_mistakes(folder, tmp_path, capsys, monkeypatch):
     (tmp_path / "one.tsv").write_text("a\tb\nonly one\n", "utf-8")
     (tmp_path / "long.tsv").write_text("1 " * 2000 + "\tb\n", "utf-8")
     for words, reason in [
-        ([str(tmp_path / "one.tsv"), "--model", run], "one.tsv, line 2: one column"),
+        ([str(tmp_path / "one.tsv"), "--model", run], "one.tsv, line 2: only one column"),
         ([str(tmp_path / "long.tsv"), "--model", run], "source 1 of"),
         ([str(tmp_path / "none.tsv"), "--model", run], "none.tsv"),
         ([pairs, "--model", run, "--val-fraction", "1"], "--val-fraction must be"),

@@ -175,7 +175,7 @@ def test_without_one_of_its_processes_it_ends_and_continues(tmp_path, done):
     os.kill(others[1], signal.SIGKILL)
     _, complaints = process.communicate(timeout=10)
     assert process.returncode == 2
-    assert complaints.startswith("numgpt: a process is gone")
+    assert complaints.startswith("numgpt: a process has died")
     assert complaints.count("\n") == 1
     assert_gone(others)
     assert done(words, out, 2) == done(words, tmp_path / "expected", 1)

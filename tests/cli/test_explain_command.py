@@ -69,7 +69,7 @@ def test_json(explain):
     [
         (["Hi"], "no output is chosen"),
         (["", "--text"], "the prompt is empty"),
-        (["Hi", "--text", "--language", "fr"], "'fr'; there are en, de"),
+        (["Hi", "--text", "--language", "fr"], "'fr': choose from en, de"),
         (["Hi", "--text", "--layers", "7"], "layers 0 to 0"),
         (["x" * 65, "--text"], "but the model reads 64"),
         (["Hi", "--text", "--steps", "-1"], "--steps must be at least 0 (0 takes none)"),

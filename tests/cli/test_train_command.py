@@ -149,7 +149,7 @@ def test_a_user_s_mistakes(command, tmp_path, text_file, capsys):
         ([*command[1:], "--end-of-text", "word"], "--end-of-text must be token or text, not 'word'"),
         ([*command[1:], "--documents", "both"], "--documents must be apart or joined, not 'both'"),
         (["--resume", str(run)], "is not a folder with a run"),
-        (["--resume", str(tmp_path / "folder")], "no whole checkpoint yet"),
+        (["--resume", str(tmp_path / "folder")], "no complete checkpoint yet"),
         (["--resume", str(run), "--out", str(tmp_path)], "leave out --out"),
     ]:
         assert main(["train", *words]) == 2, words
@@ -169,7 +169,7 @@ def test_resume_refuses_what_differs(command, tmp_path, text_file, capsys):
     assert main(["train", "--resume", run, "--lr", "0.5", "--data", str(text_file)]) == 2
     error = capsys.readouterr().err
     assert "--lr is 0.5 here, but 0.001 in the run; " in error
-    assert "text.txt is not the file 'text.txt' that it was begun with" in error
+    assert "text.txt is not the file 'text.txt' that the run began with" in error
     assert main(["train", "--resume", run, "--preset", "char-small"]) == 2
     assert "--n-layer is 4 here, but 1 in the run" in capsys.readouterr().err
 
@@ -206,7 +206,7 @@ def test_signals_that_ask_to_end():
         command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", n, "--signal", name]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "the very numbers of the undisturbed one" in done.stdout
+        assert "the same numbers as the undisturbed one" in done.stdout
 
 
 def test_killed_while_saving():
@@ -214,7 +214,7 @@ def test_killed_while_saving():
     command = [sys.executable, "scripts/tools/kill_saving.py", "--kills", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the very numbers of the undisturbed one" in done.stdout
+    assert "the same numbers as the undisturbed one" in done.stdout
 
 
 def test_a_bar_on_a_terminal(command, monkeypatch, capsys):

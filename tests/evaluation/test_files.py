@@ -59,10 +59,10 @@ def test_no_text(tmp_path, capsys, task, content, reason):
     [(task, passages("a b", "word"), "line 2: a passage needs a last word") for task in LAMBADA]
     + [(task, passages("a b") + b"a b\n", "line 2, column 1: not usable JSON") for task in LAMBADA]
     + [
-        (task, passages("a b") + b"\n" + b'{"txt": "a b"}', "line 3: 'text' must be a text, not None")
+        (task, passages("a b") + b"\n" + b'{"txt": "a b"}', "line 3: 'text' must be a string, not None")
         for task in LAMBADA
     ]
-    + [(task, b'{"text": ["a b"]}', "line 1: 'text' must be a text") for task in LAMBADA]
+    + [(task, b'{"text": ["a b"]}', "line 1: 'text' must be a string") for task in LAMBADA]
     + [(task, b'{"text": "a b", "text": "c"}', "line 1: not usable JSON: 'text' occurs twice") for task in LAMBADA]
     + [("lambada-lm-eval", b"[1]", "line 1: expected a JSON object")]
     + [("lambada-lm-eval", passages("a\nb"), "line 1: there is no space before the last word")]
@@ -72,7 +72,7 @@ def test_no_text(tmp_path, capsys, task, content, reason):
     + [(task, rows(label=True), "line 2: 'label' must say which of the 2 endings") for task in HELLASWAG]
     + [(task, rows(endings=["a"]), "line 2: 'endings' must be a list of two texts or more") for task in HELLASWAG]
     + [(task, rows(endings=["a", 1]), "line 2: 'endings' must be a list of two texts or more") for task in HELLASWAG]
-    + [("hellaswag-lm-eval", rows(ctx_b=None), "line 2: 'ctx_b' must be a text, not None")]
+    + [("hellaswag-lm-eval", rows(ctx_b=None), "line 2: 'ctx_b' must be a string, not None")]
     + [("hellaswag-llm.c", rows(ctx=""), "line 2: there is no context before what is to be predicted")]
     + [("hellaswag-llm.c", rows(endings=["a", "b" * 300]), "line 2: an ending has ")],
 )

@@ -92,9 +92,9 @@ def test_nothing_of_another_run_is_mixed_in(model, lambada, tmp_path, written):
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda whole: b"my own notes", "is there and is not of `numgpt evaluate`"),
+        (lambda whole: b"my own notes", "exists, but was not written by `numgpt evaluate`"),
         (lambda whole: b"my own\nnotes\n", "line 1, column 1: not usable JSON"),
-        (lambda whole: b'{"a": 1}\n', "is there and is not of `numgpt evaluate`"),
+        (lambda whole: b'{"a": 1}\n', "exists, but was not written by `numgpt evaluate`"),
         (lambda whole: whole.replace(b'"unit": 3', b'"unit": 4'), "line 5: expected the record of unit 3"),
         (lambda whole: whole.replace(b'{"unit": 3', b"{unit: 3"), "line 5, column 2: not usable JSON"),
     ],
@@ -115,7 +115,7 @@ def test_kills(tmp_path):
     command = [sys.executable, str(TOOL), "--kills", "3", "--", *words, "--model", "shakespeare"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the very bytes" in done.stdout
+    assert "the same bytes" in done.stdout
 
 
 def test_two_runs_do_not_write_to_one_file(lambada, tmp_path, capsys):

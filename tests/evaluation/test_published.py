@@ -29,7 +29,7 @@ def test_equal_and_by_how_much_not():
     assert verdicts(compare(result(), SMALL)) == ["equal"] * 3
     assert verdicts(compare(result(word_perplexity=37.3799), SMALL))[0] == "differs by +0.0101"
     assert verdicts(compare(result(word_perplexity=37.3605), SMALL))[0] == "equal"
-    assert verdicts(compare(result(word_perplexity=None), SMALL))[0] == "differs: the figure is beyond all numbers"
+    assert verdicts(compare(result(word_perplexity=None), SMALL))[0] == "differs: the figure overflows"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_paper_is_shown_and_not_compared(capsys):
     show({"word_perplexity": 37.3698, **found}, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("published            word_perplexity 37.3698 +- 0.01 for 124M: equal (workofart/")
-    assert lines[-1].startswith("paper                WikiText-2 perplexity 29.41: of GPT-2's paper, table 3; its")
+    assert lines[-1].startswith("paper                WikiText-2 perplexity 29.41: from GPT-2's paper, table 3; its")
     assert lines[-1].endswith("are not public, so nothing can be compared")
 
 

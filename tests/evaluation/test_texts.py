@@ -101,7 +101,7 @@ def test_rows_are_joined_as_the_guide_has_them():
         (b"a", [], "has only 1 tokens"),
         (b"ab cd", ["--stride", "0"], "stride must be from 1"),
         (b"ab cd", ["--stride", "100000"], "stride must be from 1"),
-        (b"ab cd", ["--protocol", "x"], "there are strided and rolling"),
+        (b"ab cd", ["--protocol", "x"], "choose strided or rolling"),
         (b"ab cd", ["--protocol", "rolling", "--stride", "3"], "have no stride"),
         (b"ab cd", ["--limit", "0"], "the limit must be at least 1"),
         (b"ab cd", ["--batch-size", "0"], "the batch size must be at least 1"),
@@ -119,11 +119,11 @@ def test_a_user_s_mistakes(model, tmp_path, capsys, content, words, reason):
 def test_what_is_missing_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for words, reason in [
-        (["wikitext-hf-1024"], "`scripts/fetch-texts wikitext-2-raw.test.txt` fetches it"),
+        (["wikitext-hf-1024"], "is missing: fetch it with `scripts/fetch-texts wikitext-2-raw.test.txt`"),
         (["text"], "give one with --file"),
         (["nothing"], "there is no task 'nothing'"),
         ([], "--list"),
-        (["wikitext-hf-512", "--stride", "3"], "has its protocol"),
+        (["wikitext-hf-512", "--stride", "3"], "fixes its protocol"),
     ]:
         assert main(["evaluate", *words]) == 2
         assert reason in capsys.readouterr().err

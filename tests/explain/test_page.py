@@ -91,5 +91,5 @@ def test_arrays_keep_what_they_must():
 
 
 def test_a_language_that_there_is_none_of():
-    with pytest.raises(InputError, match="'fr'; there are en, de"):
+    with pytest.raises(InputError, match="'fr': choose from en, de"):
         explain.page({}, "fr")

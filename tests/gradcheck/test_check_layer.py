@@ -52,7 +52,7 @@ def test_a_wrong_layer_and_its_words(foreign):
     assert not rows.ok
     assert {row.tensor: row.hint for row in rows} == {
         "input": "it is off by a multiple of the input in each row: is xhat * mean(g * xhat) left out?",
-        "weight": "backward overwrites it instead of adding to it: write += for =",
+        "weight": "backward overwrites it instead of adding to it: write += instead of =",
     }
     table = repr(rows).splitlines()
     assert table[0].split() == ["tensor", "shape", "error", "at", "most", "by"]
@@ -62,7 +62,7 @@ def test_a_wrong_layer_and_its_words(foreign):
 
 def test_arrays_without_a_gradient_are_named(foreign):
     rows = check_layer(foreign.ALiBi(6, 2), random(2, 5, 6))
-    assert repr(rows).endswith("not checked, for there is no gradient called d...: slopes")
+    assert repr(rows).endswith("not checked, as there is no gradient called d...: slopes")
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ class Unmade(Layer):
     ("layer", "inputs", "says"),
     [
         (Half(), (random(3),), "Half has no method backward"),
-        (Whole, (random(3),), r"Whole is a class: check a layer made from it, Whole\(...\)"),
+        (Whole, (random(3),), r"Whole is a class: check an instance of it, Whole\(...\)"),
         (Whole(), (), "Whole.forward cannot be called with 0 inputs: missing a required argument: 'x'"),
         (Whole(), (random(3), random(3)), "cannot be called with 2 inputs"),
         (Whole(), (random(0),), "not be empty"),

@@ -69,14 +69,14 @@ def with_nan(g, x, dy):
         ("input", lambda g, x, dy: g.swapaxes(0, 1), r"shape is \(3, 2, 4\), but should be \(2, 3, 4\): transpose it"),
         ("input", lambda g, x, dy: g.reshape(-1, C), "the values are right, reshape it"),
         ("input", lambda g, x, dy: g[:, 1:], r"^its shape is \(2, 2, 4\), but should be \(2, 3, 4\)$"),
-        ("input", with_nan, r"not a number in 1 of 24 places, first at \[1, 2, 0\]: nan"),
+        ("input", with_nan, r"not finite in 1 of 24 places, first at \[1, 2, 0\]: nan"),
         ("input", last_position, "wrong only at the last position of axis 1, index 2$"),
         (
             "input",
             lambda g, x, dy: np.where(np.arange(T)[:, None] > 0, g, 0),
             "the first position of axis 1.*it is zero",
         ),
-        ("input", lambda g, x, dy: g * g, r"in no simple way, the largest error is at \[\d, \d, \d\]: \S+ where it"),
+        ("input", lambda g, x, dy: g * g, r"in no simple way; the largest error is at \[\d, \d, \d\]: \S+ where it"),
         ("W", lambda g, x, dy: g / B, "0.5 times what it should be, that is 1/2 or 1/B with B = 2"),
         ("W", lambda g, x, dy: 0, "backward adds nothing to it"),
         ("W", lambda g, x, dy: x[0].T @ dy[0], "a sum is missing: only the first of 2 along axis 0 of dy counts"),
@@ -125,7 +125,7 @@ def test_a_mean_left_out_where_the_layer_normalises(terms, says):
 
 
 def test_a_mean_left_out_beside_a_residual():
-    assert "it is off by one number for all of the last axis" in hints(Centre())["input"]
+    assert "it is off by a constant along the last axis" in hints(Centre())["input"]
 
 
 def test_overwriting_instead_of_adding():
@@ -134,7 +134,7 @@ def test_overwriting_instead_of_adding():
             self.dW, self.db = np.zeros_like(self.dW), np.zeros_like(self.db)
             return super().backward(dy)
 
-    says = "backward overwrites it instead of adding to it: write += for ="
+    says = "backward overwrites it instead of adding to it: write += instead of ="
     assert hints(Overwrites()) == {"W": says, "b": says}
 
 

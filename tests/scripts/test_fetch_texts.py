@@ -78,9 +78,9 @@ def test_what_is_there_is_not_fetched_again(server, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("path", "about", "reason"),
     [
-        ("/text", {"sha256": "0" * 64}, "is not the text it used to be"),
-        ("/text", {"lines": 7}, "has not the 7 lines"),
-        ("/text", {"at_least": 101}, "has 100 lines, and used to have 101 or more"),
+        ("/text", {"sha256": "0" * 64}, "is not the text that it used to be"),
+        ("/text", {"lines": 7}, "does not have the 7 lines"),
+        ("/text", {"at_least": 101}, "has 100 lines, but used to have 101 or more"),
         ("/none", {"sha256": GOOD}, "404"),
         ("/text", {"sha256": GOOD, "member": "a/b.raw"}, "no zip archive"),
         ("/other.zip", {"sha256": GOOD, "member": "a/b.raw"}, "no zip archive with a/b.raw"),

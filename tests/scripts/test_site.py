@@ -30,7 +30,7 @@ def test_a_whole_site_has_no_problems(site):
     ("text", "problem"),
     [
         ('<a href="c.html">', "there is no c.html"),
-        ('<a href="b.html#plaice">', "there is no place b.html#plaice"),
+        ('<a href="b.html#plaice">', "there is no anchor b.html#plaice"),
         ('<img src="d.png">', "there is no d.png"),
         ('<script src="https://example.org/x.js"></script>', "loads https://example.org/x.js"),
         ('<link href="//example.org/font.css" rel="stylesheet">', "loads //example.org/font.css"),

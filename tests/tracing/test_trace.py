@@ -191,7 +191,7 @@ def test_it_is_saved_by_name(model, batch, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda m, i, t: trace(m, i, t, names=["h.9.attn"]), "'h.9.attn' fits no value"),
+        (lambda m, i, t: trace(m, i, t, names=["h.9.attn"]), "'h.9.attn' matches no value"),
         (lambda m, i, t: trace(m, i, t, replace={"h.0.nothing": 1}), "no value 'h.0.nothing'"),
         (lambda m, i, t: trace(m, i, t, replace={"h.0": np.zeros((2, 2))}), r"h.0 has shape \(2, 5, 12\)"),
         (lambda m, i, t: trace(m, i, t[:, :2]), "targets have shape"),
@@ -200,7 +200,7 @@ def test_it_is_saved_by_name(model, batch, tmp_path):
         (lambda m, i, t: trace(m, i).lens(top=0), "from 1 to 11"),
         (lambda m, i, t: ablate(m, i, t, "h.0.attn.3"), "heads 0 to 2"),
         (lambda m, i, t: ablate(m, i, t, "h.2"), "blocks 0 to 1"),
-        (lambda m, i, t: ablate(m, i, t, "wte"), "is no part"),
+        (lambda m, i, t: ablate(m, i, t, "wte"), "is not a part"),
     ],
 )
 def test_mistakes(model, batch, wrong, message):

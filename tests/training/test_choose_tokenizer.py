@@ -99,6 +99,6 @@ def test_a_tokenizer_that_saves_something_else(begin, tmp_path, monkeypatch, bro
 
     whole = CharTokenizer.save
     monkeypatch.setattr(CharTokenizer, "save", save)
-    with pytest.raises(InputError, match="the tokenizer cannot be kept with the run"):
+    with pytest.raises(InputError, match="the tokenizer cannot be saved with the run"):
         begin(tokenizer="char")
     assert not (tmp_path / "run").exists()

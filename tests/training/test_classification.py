@@ -93,13 +93,16 @@ def test_no_text_is_learnt_and_held_out(begin_labelled):
     [
         (b"", "labelled.tsv is empty"),
         (b"\n \n", "labelled.tsv is empty: there is no text in it"),
-        (b"a\tb\nc\n", "labelled.tsv, line 2: one column, 'c': a line is a text, a TAB and a label"),
+        (b"a\tb\nc\n", "labelled.tsv, line 2: only one column, 'c': a line is a text, a TAB and a label"),
         (b"a\tb\n\tc\n", "labelled.tsv, line 2: the text is empty"),
         (b"a\t \n", "labelled.tsv, line 1: the label is empty"),
         (b"a\tb\nd\xe9j\xe0\tc\n", "labelled.tsv, line 2: not UTF-8: byte 0xe9"),
         ("a\tb\n".encode("utf-16-le"), "holds NUL bytes"),
-        (b"a\tb\na\tc\n", "one text, so that none can be held out"),
-        (b"a\tx\nb\tx\nc\tx\nd\tx\n", "labelled.tsv has one label to train on, 'x': there is nothing to tell apart"),
+        (b"a\tb\na\tc\n", "one text, so none can be held out"),
+        (
+            b"a\tx\nb\tx\nc\tx\nd\tx\n",
+            "labelled.tsv has only one label to train on, 'x': there is nothing to tell apart",
+        ),
         (
             b"x\ta\ny\tb\nx\tc\ny\td\nz\te\n",
             "labels for . texts to train on, .* a text, a TAB and its label, in this ord",
@@ -115,14 +118,14 @@ def test_files_that_hold_no_labelled_texts(tsv, begin_labelled, content, reason,
 
 def test_a_label_that_is_held_out_alone(begin_labelled, tmp_path):
     (tmp_path / "val.tsv").write_text("new\todd\nnewer\tneither\n")
-    with pytest.raises(InputError, match="no text to train on has the label 'neither', which 'newer' has"):
+    with pytest.raises(InputError, match="no text to train on has the label 'neither', the label of 'newer'"):
         begin_labelled(val_data=tmp_path / "val.tsv")
 
 
 def test_texts_that_are_too_long(begin_labelled, tsv):
     tsv.write_text(tsv.read_text() + f"{'x y z ' * 50}\todd\n")
     assert "Left out: 1 text with more than --context 90 tokens." in begin_labelled("a", context=90).notice
-    with pytest.raises(InputError, match="no text is to train on that is short enough"):
+    with pytest.raises(InputError, match="no text to train on is short enough"):
         begin_labelled("b", context=1)
 
 
@@ -186,7 +189,7 @@ def test_fine_tuning(begin_labelled, finish, tmp_path, tsv):
     assert tuned.trainer.model.labels == ("even", "odd")
     finish(tuned)
     tsv.write_text("a\todd\nb\teven\nc\tneither\nd\todd\n")
-    with pytest.raises(InputError, match="first has no label 'neither', which 'c' has"):
+    with pytest.raises(InputError, match="first has no label 'neither', the label of 'c'"):
         session.begin(tmp_path / "third", tsv, settings)
 
 

@@ -53,8 +53,8 @@ def test_tokens_from_a_file(tmp_path, settings):
         (np.zeros(0, int), "is empty"),
         (np.zeros(9), "float64 of shape .9,.: tokens are one row of whole numbers"),
         (np.zeros((3, 3), int), "int64 of shape .3, 3."),
-        (np.arange(500) - 1, "tokens from -1 to 448, the vocabulary 0 to 255"),
-        (np.arange(500), "tokens from 0 to 449, the vocabulary 0 to 255"),
+        (np.arange(500) - 1, "tokens from -1 to 448, but the vocabulary has 0 to 255"),
+        (np.arange(500), "tokens from 0 to 449, but the vocabulary has 0 to 255"),
         (np.array([None]), "not a .npy file of numbers"),
     ],
 )

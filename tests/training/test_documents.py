@@ -98,9 +98,9 @@ def test_json_lines(tmp_path):
         (b'{"text": "a", "text": "b"}', ", line 3: not usable JSON: 'text' occurs twice"),
         (b"[" * 100_000, ", line 3: not usable JSON: brackets nested too deeply"),
         (b'{"text": NaN}', ", line 3: not usable JSON: NaN is not a JSON number"),
-        (b'{"text": 5}', ", line 3: text must be a text, not 5"),
-        (b'{"text": null}', ", line 3: text must be a text, not None"),
-        (b'{"prompt": "a", "completion": ["b"]}', r", line 3: completion must be a text, not \['b'\]"),
+        (b'{"text": 5}', ", line 3: text must be a string, not 5"),
+        (b'{"text": null}', ", line 3: text must be a string, not None"),
+        (b'{"prompt": "a", "completion": ["b"]}', r", line 3: completion must be a string, not \['b'\]"),
         (b'{"prompt": "a"}', ", line 3: a line has either text, or prompt and completion, but this one has prompt"),
         (b'{"Text": "a"}', ", line 3: a line has either .* has neither"),
         (b'{"text": "a", "prompt": "b", "completion": "c"}', ", line 3: .* has completion and prompt and text"),
@@ -164,7 +164,7 @@ def test_whole_documents_are_held_out(folder, pairs, text_with_ends, tmp_path):
     train, held_out = (documents[0].text for documents in read_source(text_with_ends).split(0.2))
     assert train.endswith(END_OF_TEXT)
     assert train + held_out == text_with_ends.read_text()
-    with pytest.raises(InputError, match="a.jsonl is one document, so that none can be held out: give --val-data"):
+    with pytest.raises(InputError, match="a.jsonl is one document, so none can be held out: give --val-data"):
         read_source(write_lines(tmp_path / "a.jsonl", [{"text": "alone"}])).split(0.1)
 
 
@@ -190,7 +190,7 @@ def test_windows_line_ends_stay(tmp_path, settings):
     begun = session.begin(tmp_path / "run", path, settings(**BYTES))
     parts = begun.trainer.batches.part, begun.held_out.part
     assert "".join(begun.tokenizer.decode(part.ids.tolist()) for part in parts).encode() == path.read_bytes()
-    assert begun.notice == f"{path} has 9 Windows line ends, \\r\\n: they are kept, and learnt as such."
+    assert begun.notice == f"{path} has 9 Windows line endings, \\r\\n: they are kept and learnt."
 
 
 def test_notices_stand_below_each_other(tmp_path, settings, folder):
@@ -222,10 +222,10 @@ def test_arrays_that_are_others(tmp_path, settings, quiet, stop_after, pairs, ar
     values = np.load(path)
     values[-1] -= 1
     np.save(path, values)
-    with pytest.raises(InputError, match="is missing or not what the run was begun with"):
+    with pytest.raises(InputError, match="is missing, or is not what the run began with"):
         session.resume(begun.run, {})
     path.unlink()
-    with pytest.raises(InputError, match="is missing or not what the run was begun with"):
+    with pytest.raises(InputError, match="is missing, or is not what the run began with"):
         session.resume(begun.run, {})
 
 
@@ -234,7 +234,9 @@ def test_a_folder_that_changed(tmp_path, settings, quiet, stop_after, folder):
     train(begun, quiet, stop_after(1))
     session.resume(begun.run, {}, folder, val_data=folder)
     (folder / "b.txt").write_text("another")
-    with pytest.raises(InputError, match="is not the folder 'texts' that it was begun with; .*texts is not the folder"):
+    with pytest.raises(
+        InputError, match="is not the folder 'texts' that the run began with; .*texts is not the folder"
+    ):
         session.resume(begun.run, {}, folder, val_data=folder)
     with pytest.raises(InputError, match="--documents is joined here, but apart in the run"):
         session.resume(begun.run, {"documents": "joined"})

@@ -109,7 +109,7 @@ def test_latest_that_leads_nowhere(begin, quiet, stop_after):
 def test_without_a_checkpoint(tmp_path, begin):
     with pytest.raises(InputError, match="nowhere is not a folder"):
         session.resume(tmp_path / "nowhere", {})
-    with pytest.raises(InputError, match="no whole checkpoint yet"):
+    with pytest.raises(InputError, match="no complete checkpoint yet"):
         session.resume(begin().run, {})
 
 
@@ -127,13 +127,13 @@ def test_other_data(begin, quiet, stop_after, text_file):
     train(begun, quiet, stop_after(1))
     session.resume(begun.run, {}, text_file)
     text_file.write_text(text_file.read_text() + "x")
-    with pytest.raises(InputError, match="text.txt is not the file 'text.txt' that it was begun with"):
+    with pytest.raises(InputError, match="text.txt is not the file 'text.txt' that the run began with"):
         session.resume(begun.run, {}, text_file)
     session.resume(begun.run, {})
     tokens = np.load(begun.run / "data" / "train.npy")
     tokens[3] += 1
     np.save(begun.run / "data" / "train.npy", tokens)
-    with pytest.raises(InputError, match="train.npy is missing or not what the run was begun with"):
+    with pytest.raises(InputError, match="train.npy is missing, or is not what the run began with"):
         session.resume(begun.run, {})
 
 

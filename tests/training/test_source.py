@@ -59,10 +59,10 @@ def test_nanogpts_tokens_are_refused_with_the_command_that_converts_them(tmp_pat
 def test_a_text_with_nul_bytes_is_none(tmp_path, standard_input):
     path = tmp_path / "a.txt"
     path.write_bytes("ab\n".encode("utf-16-le"))
-    with pytest.raises(InputError, match="a.txt holds NUL bytes, which no text has: save it as UTF-8; or"):
+    with pytest.raises(InputError, match="a.txt holds NUL bytes, so it is not text: save it as UTF-8; or"):
         read_document(path)
     standard_input(b"a\0")
-    with pytest.raises(InputError, match="standard input holds NUL bytes, which no text has: save it as UTF-8$"):
+    with pytest.raises(InputError, match="standard input holds NUL bytes, so it is not text: save it as UTF-8$"):
         read_document("-")
 
 
@@ -83,7 +83,7 @@ def test_standard_input_when_a_run_goes_on(begin, quiet, stop_after, standard_in
     standard_input(text_file.read_bytes())
     session.resume(begun.run, {}, "-")
     standard_input(b"another text")
-    with pytest.raises(InputError, match="- is not the file 'text.txt' that it was begun with"):
+    with pytest.raises(InputError, match="- is not the file 'text.txt' that the run began with"):
         session.resume(begun.run, {}, "-")
 
 
@@ -103,11 +103,11 @@ def test_the_end_of_a_document(tmp_path, settings, kind):
     found = [part.count(end) for part in parts]
     assert found == ([1, 1] if kind == "bpe" else [0, 0])
     said = {
-        "bpe": "is the token that ends a document",
+        "bpe": "as the token that ends a document",
         "char": "has no token for it",
         "text": "--end-of-text text says",
     }
-    assert begun.notice.startswith("<|endoftext|> stands in the text 2 times and is ")
+    assert begun.notice.startswith("<|endoftext|> occurs 2 times in the text and is read as ")
     assert said[kind] in begun.notice
     if kind == "bpe":
         assert not any(b"<|" in token for token in begun.tokenizer.tokens[:end])
@@ -133,14 +133,14 @@ def test_a_file_that_is_held_out(tmp_path, settings, text_file, val_file, quiet,
             assert not any("ä".encode() in token for token in begun.tokenizer.tokens)
     train(begun, quiet, stop_after(1))
     session.resume(begun.run, {}, text_file, val_data=val_file)
-    with pytest.raises(InputError, match="text.txt is not the file 'val.txt' that it was begun with"):
+    with pytest.raises(InputError, match="text.txt is not the file 'val.txt' that the run began with"):
         session.resume(begun.run, {}, val_data=text_file)
     load(begun.run)
 
 
 def test_a_run_without_one_does_not_take_one_later(begin, quiet, stop_after, val_file):
     train(begun := begin(), quiet, stop_after(1))
-    with pytest.raises(InputError, match="val.txt was not held out when it was begun, but the end of 'text.txt'"):
+    with pytest.raises(InputError, match="val.txt was not held out when the run began; part of 'text.txt' was"):
         session.resume(begun.run, {}, val_data=val_file)
 
 

@@ -149,7 +149,7 @@ def test_the_last_step_is_evaluated_and_saved(begin, quiet):
 
 def test_a_loss_that_is_no_number_ends_the_run(begin, quiet):
     begun = begin(lr=1e30, warmup=0, save_every=1, clip=0.0, dtype="float32")
-    with pytest.raises(InputError, match="diverged; .*step-0000000. is whole and from before: .* a smaller --lr"):
+    with pytest.raises(InputError, match="diverged; .*step-0000000. is intact: .* a smaller --lr"):
         train(begun, quiet)
     good = newest_checkpoint(begun.run)
     assert good is not None
@@ -182,7 +182,7 @@ def test_presets():
     large = choose("char-large", {"dropout": 0.1})
     assert (large.n_layer, large.n_head, large.n_embd, large.context, large.batch_size) == (6, 6, 384, 256, 64)
     assert (large.dropout, large.max_steps) == (0.1, 5000)
-    with pytest.raises(InputError, match="no preset 'large'; there are small, char-small, char-large"):
+    with pytest.raises(InputError, match="no preset 'large': choose from small, char-small, char-large"):
         choose("large", {})
     for name in PRESETS:
         choose(name, {})
@@ -208,7 +208,7 @@ def test_rates_follow_what_is_named():
         ({"dropout": 1.0}, "--dropout must be at least 0 and below 1, not 1.0"),
         ({"val_fraction": 1.0}, "--val-fraction must be above 0 and below 1, not 1.0"),
         ({"vocab_size": 100}, "--vocab-size must be at least 257, not 100"),
-        ({"tokenizer": ""}, "--tokenizer must be a text"),
+        ({"tokenizer": ""}, "--tokenizer must be a non-empty string"),
         (
             {"init": "124M", "n_layer": 3, "tokenizer": "char"},
             "--tokenizer and --n-layer cannot be chosen",

@@ -44,7 +44,7 @@ def test_no_source_is_learnt_and_held_out(tsv):
     assert sorted(learnt + held_out) == sorted(source.pairs)
     assert len({pair[0] for pair in held_out}) == 6
     assert not {pair[0] for pair in learnt} & {pair[0] for pair in held_out}
-    assert source.notices == ("pairs.tsv has more than two columns in 80 lines: source and target are the first two.",)
+    assert source.notices == ("pairs.tsv has more than two columns in 80 lines: only source and target are read.",)
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_no_source_is_learnt_and_held_out(tsv):
     [
         (b"", "pairs.tsv is empty"),
         (b"\n \n", "pairs.tsv is empty: there is no source"),
-        (b"a\tb\nc\n", "pairs.tsv, line 2: one column, 'c': a line is a source, a TAB and a target"),
+        (b"a\tb\nc\n", "pairs.tsv, line 2: only one column, 'c': a line is a source, a TAB and a target"),
         (b"a\tb\n\tc\n", "pairs.tsv, line 2: the source is empty"),
         (b"a\t \n", "pairs.tsv, line 1: the target is empty"),
         (b"a\tb\nd\xe9j\xe0\tc\n", "pairs.tsv, line 2: not UTF-8: byte 0xe9"),
         ("a\tb\n".encode("utf-16-le"), "holds NUL bytes"),
-        (b"a\tb\na\tc\n", "one source, so that none can be held out"),
+        (b"a\tb\na\tc\n", "one source, so none can be held out"),
     ],
 )
 def test_files_that_hold_no_pairs(tsv, begin_pairs, content, reason, tmp_path):
@@ -74,7 +74,7 @@ def test_a_file_from_another_system(tsv):
 
 def test_pairs_that_are_too_long(begin_pairs):
     assert "Left out: " in begin_pairs("a", context=4).notice
-    with pytest.raises(InputError, match="no pair is to train on whose texts are short enough"):
+    with pytest.raises(InputError, match="no pair to train on is short enough"):
         begin_pairs("b", context=1)
 
 
@@ -82,7 +82,7 @@ def test_sources_of_another_file(tmp_path, tsv):
     (tmp_path / "val.tsv").write_text("1 and 1\tx\nnew\ty\n")
     found = read_pairs(tsv, tmp_path / "val.tsv")
     assert found.split(0.5)[1] == [("1 and 1", "x"), ("new", "y")]
-    assert "1 source of val.tsv in pairs.tsv too" in found.notices[-1]
+    assert "val.tsv shares 1 source with pairs.tsv" in found.notices[-1]
 
 
 def batches_of(seed=0, budget=40):

@@ -165,7 +165,9 @@ def test_rows_come_one_by_one(model, sections):
 def test_only_a_model_of_the_right_size_is_compared(model):
     with pytest.raises(InputError, match="this is not the model 124M"):
         verify(model, None, "124M")
-    with pytest.raises(InputError, match="nothing is published of a model '1M': there are 124M, 355M, 774M, 1558M"):
+    with pytest.raises(
+        InputError, match="nothing is published about a model '1M': choose from 124M, 355M, 774M, 1558M"
+    ):
         verify(model, None, "1M")
 
 

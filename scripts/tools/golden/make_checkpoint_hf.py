@@ -1,4 +1,4 @@
-"""Has transformers write tests/golden/tiny-gpt2/hf and compute tests/golden/tiny-gpt2/expected.npz from it, in float64.
+"""Have transformers write tests/golden/tiny-gpt2/hf and compute expected.npz beside it, in float64.
 
 Usage: python scripts/tools/golden/make_checkpoint_hf.py (with torch and transformers; made with 2.13 and 5.23)
 
@@ -6,8 +6,8 @@ expected.npz:
     ids, targets        (2, 9) ints; one target is -1 and does not count
     logits              (2, 9, 96)
     loss                mean cross-entropy over the 17 targets that count
-    grad/<name>         its gradient, for every parameter
-    prompts, greedy     (2, 3) ints, and (2, 13): each prompt and ten tokens, always the most likely one next
+    grad/<name>         the loss's gradient, for every parameter
+    prompts, greedy     (2, 3) ints, and (2, 13): each prompt and ten tokens, always the likeliest next one
     adamw_losses        (10,): the loss before each of ten AdamW steps on that batch (learning rate 1e-3, betas 0.9 and
                         0.95, eps 1e-8, weight decay 0.1 on the parameters of two dimensions only)
 """

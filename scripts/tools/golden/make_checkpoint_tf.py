@@ -1,4 +1,4 @@
-"""Has TensorFlow write tests/golden/tiny-gpt2/tf, laid out as OpenAI's releases are.
+"""Have TensorFlow write tests/golden/tiny-gpt2/tf, laid out like OpenAI's releases.
 
 Usage: python scripts/tools/golden/make_checkpoint_tf.py (with TensorFlow 2; made with 2.21)
 """

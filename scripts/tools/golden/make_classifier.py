@@ -1,10 +1,10 @@
-"""Has PyTorch compute tests/golden/classifier, one file a configuration, in float64.
+"""Have PyTorch compute tests/golden/classifier, one folder per configuration, in float64.
 
 Usage: python scripts/tools/golden/make_classifier.py (with torch; made with 2.13)
 
 Each folder has config.json, and expected.npz:
-    ids, labels     (4, 5) ints, filled up with 0; and (4,)
-    logits, loss    of nn.TransformerEncoder, the mean of what is no padding, and nn.Linear; their mean cross-entropy
+    ids, labels     (4, 5) ints, padded with 0; and (4,)
+    logits, loss    of nn.TransformerEncoder, the mean without padding, and nn.Linear; their mean cross-entropy
     weights/<name>, grad/<name>     in PyTorch's names
 """
 

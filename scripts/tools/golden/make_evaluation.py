@@ -1,12 +1,12 @@
-"""Has the lm-evaluation-harness evaluate a small model on made-up texts: tests/golden/evaluation.
+"""Have the lm-evaluation-harness evaluate a small model on made-up texts: tests/golden/evaluation.
 
 Usage: python scripts/tools/golden/make_evaluation.py [MODEL DATA]   (with lm_eval and torch; made with lm_eval 0.4.13)
 
 model/                          a random GPT-2, by transformers, whose tokenizer is tests/golden/tokenizer
-pages.txt                       pages as WikiText has them, with every mark that is put back
+pages.txt                       pages as in WikiText, with every mark that is detokenised
 lambada.jsonl, hellaswag.jsonl  passages, and rows with every kind of brackets
-harness.json                    the harness's figures, by its own task code, in float64; and what its functions that
-                                prepare texts made of them
+harness.json                    the harness's figures, by its own task code, in float64; and the texts as its own
+                                functions prepare them
 
 With a folder of a real MODEL and one of DATA, which has WikiText-2's raw test text and OpenAI's LAMBADA, the harness's
 figures for these are written to large.json: the whole WikiText-2 and the first 200 passages.
@@ -144,7 +144,7 @@ def run(lm, config, rows, split):
 
 
 def answers_of(sample):
-    """The log-probability, or pairs of it and whether all tokens are the likeliest, that were asked for."""
+    """The log-probability, or pairs of it and whether all tokens are the likeliest."""
     answers = sample["filtered_resps"]
     return answers if isinstance(answers[0], float) else [list(answer) for answer in answers]
 
@@ -163,7 +163,7 @@ def hellaswag(lm, rows):
 
 
 def llm_c(lm, rows):
-    """The sums and the numbers of tokens that llm.c's protocol compares: context and endings encoded apart."""
+    """The sums and the numbers of tokens that llm.c's protocol compares: context and endings encoded separately."""
     model, encode = lm.model, lm.tokenizer.encode
     found = []
     for each in rows:
@@ -180,7 +180,7 @@ def last_token(lm, passages):
 
 
 def log_probabilities(model, context, ending):
-    """Of the ids of an ending, each after what is before it; a context that is too long is cut on the left."""
+    """Of the ids of an ending, each after all before it; a context that is too long is cut on the left."""
     ids = torch.tensor([(context + ending)[-model.config.n_positions - 1 :]])
     with torch.no_grad():
         found = model(ids[:, :-1]).logits[0].log_softmax(-1)
@@ -188,7 +188,7 @@ def log_probabilities(model, context, ending):
 
 
 def guessed_passage(lm):
-    """A passage whose last word, one token, is what the model takes for the likeliest."""
+    """A passage whose last word, one token, is the one that the model finds likeliest."""
     words = " ".join(PASSAGES).split(" ")
     for n in range(2, len(words)):
         context = " ".join(words[max(0, n - 8) : n])
@@ -197,7 +197,7 @@ def guessed_passage(lm):
         word = lm.tokenizer.decode([token])
         if word[0] == " " and word[1:].isalpha() and lm.tokenizer.encode(context + word)[-1] == token:
             return context + word
-    raise SystemExit("no passage ends as the model would have it: take another seed")
+    raise SystemExit("no passage ends as the model predicts: take another seed")
 
 
 def split_pages(text):

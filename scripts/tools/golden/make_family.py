@@ -1,12 +1,12 @@
-"""Has transformers write tests/golden/family, one folder a configuration, and compute expected.npz in each, in float64.
+"""Have transformers write tests/golden/family, one folder per configuration, each with an expected.npz in float64.
 
 Usage: python scripts/tools/golden/make_family.py (with torch and transformers; made with 2.13 and 5.24)
 
-Each folder has config.json and model.safetensors (float32, or as its name says; one is in shards) and expected.npz:
+Each folder has config.json and model.safetensors (float32; one is in shards) and expected.npz:
     ids, targets        (2, 5) ints
     logits              (2, 5, 13)
     loss                their mean cross-entropy
-    grad/<name>         its gradient, for every parameter, as numgpt names it
+    grad/<name>         the loss's gradient, for every parameter, as numgpt names it
 """
 
 import shutil

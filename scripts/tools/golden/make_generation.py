@@ -1,4 +1,4 @@
-"""Has transformers search with tests/golden/tiny-gpt2 and apply its rules to random scores: tests/golden/generation.
+"""Have transformers search with tests/golden/tiny-gpt2 and apply its rules to random scores: tests/golden/generation.
 
 Usage: python scripts/tools/golden/make_generation.py (with torch and transformers; made with 2.13 and 5.24)
 
@@ -31,7 +31,7 @@ LENGTHS = 1, 4, 7  # of the prompts
 
 
 def beams():
-    """Every search on prompts that are drawn."""
+    """Every search, on random prompts."""
     model = GPT2LMHeadModel.from_pretrained(GOLDEN / "tiny-gpt2" / "hf").double().eval()
     rng = np.random.RandomState(3)
     cases = []
@@ -47,7 +47,7 @@ def beams():
 
 
 def search(model, prompt, settings):
-    """[ids, score] of what transformers finds, best first."""
+    """[ids, score] of each text that transformers finds, best first."""
     settings = dict(settings)
     stop_ids = settings.pop("stop_ids", None)
     n = settings.pop("n_beams")
@@ -71,13 +71,13 @@ def search(model, prompt, settings):
 
 
 def cut(ids, stop_ids):
-    """ids up to the first that ends the text, which what follows only pads."""
+    """ids up to the first that ends the text; the rest is padding."""
     ends = [i for i, token in enumerate(ids) if token in stop_ids]
     return ids[: ends[0] + 1] if ends else ids
 
 
 def rules():
-    """({name: arguments}, {name: scores after the rule}) on rows that repeat much, as there are only nine ids."""
+    """({name: arguments}, {name: scores after the rule}) on rows with many repetitions, as there are only nine ids."""
     rng = np.random.RandomState(5)
     scores, cases, found = rng.standard_normal((4, 9)), {}, {}
     for n in 1, 2, 3, 4:

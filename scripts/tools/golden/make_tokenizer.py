@@ -1,10 +1,10 @@
-"""Has Hugging Face's tokenizers learn a small byte-level BPE, tests/golden/tokenizer, and encode tricky texts with it.
+"""Have Hugging Face's tokenizers learn a small byte-level BPE, tests/golden/tokenizer, and encode tricky texts with it.
 
 Usage: python scripts/tools/golden/make_tokenizer.py (with tokenizers; made with 0.23)
 
-vocab.json, merges.txt, tokenizer.json      one vocabulary of 384 tokens, in the two forms in which it is published
+vocab.json, merges.txt, tokenizer.json      one vocabulary of 384 tokens, in both forms in which such are published
 ids.json                                    [{"text": ..., "ids": [...]}, ...]
-training.txt                                the text that the merges were learned from
+training.txt                                the text that the merges were learnt from
 """
 
 import json

@@ -1,10 +1,10 @@
-"""Has PyTorch compute tests/golden/transformer, one file a configuration, in float64.
+"""Have PyTorch compute tests/golden/transformer, one folder per configuration, in float64.
 
 Usage: python scripts/tools/golden/make_transformer.py (with torch; made with 2.13)
 
 Each folder has config.json, and expected.npz:
-    src, tgt            (3, 5) and (3, 7) ints, filled up with 0; tgt begins with 1 and ends with 2
-    memory, logits      of every position, padding too; logits are those after tgt without its last
+    src, tgt            (3, 5) and (3, 7) ints, padded with 0; tgt begins with 1 and ends with 2
+    memory, logits      of every position, padding too; logits are those for tgt without its last token
     loss, plain_loss    with label smoothing of 0.1, and without
     weights/<name>, grad/<name>     in PyTorch's names; the gradient is that of the smoothed loss
     greedy              (3, 9): the likeliest tokens from 1 on, without an end

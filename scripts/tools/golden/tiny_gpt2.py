@@ -1,4 +1,4 @@
-"""The weights of tests/golden/tiny-gpt2, for the scripts that have other software write and run that model."""
+"""The weights of tests/golden/tiny-gpt2, for the scripts in which other software writes and runs that model."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ HPARAMS = {"n_vocab": 96, "n_ctx": 16, "n_embd": 12, "n_head": 3, "n_layer": 2}
 def weights():
     """name -> float32 array, as numgpt names them: multiples of 1/256 of order one, which float32 holds exactly.
 
-    RandomState, because NumPy promises that its stream stays as it is. The seed is one whose greedy continuations vary.
+    RandomState, because NumPy promises never to change its stream. With this seed, greedy continuations vary.
     """
     V, T, C = HPARAMS["n_vocab"], HPARAMS["n_ctx"], HPARAMS["n_embd"]
     draw = np.random.RandomState(38).standard_normal

@@ -1,10 +1,10 @@
-"""Every layout in which people keep a GPT-2, written from one small model, and what numgpt makes of it.
+"""Save one small model in every layout in which people keep a GPT-2, and show what numgpt does with each.
 
 Usage: python scripts/tools/layouts [--model FOLDER] (with torch, transformers and safetensors; made with 5.24)
 
 Prints the table of docs/models.md: each layout loads and gives the logits that transformers computed from the same
-values, in float64, or it is refused in one line. FOLDER holds a GPT-2 as transformers saves it; without it, one with
-random weights is made. Exits with 1 if a row is not as it should be.
+values, in float64, or is refused in one line. FOLDER holds a GPT-2 as transformers saves it; without it, one with
+random weights is made. The exit status is 1 if a row is wrong.
 """
 
 import argparse
@@ -25,11 +25,11 @@ import numgpt  # noqa: E402
 
 PARTS = ("tensors", "vocabularies", "refusals")  # importing one puts its layouts into ROWS
 TOLERANCE = 1e-9
-differences = []  # of the logits, the largest of every layout that loads
+differences = []  # the largest between logits, for every layout that loads
 
 
 def outcome(folder, write, refused, source):
-    """What numgpt makes of a layout, in a few words; AssertionError where it is wrong."""
+    """What numgpt does with a layout, in a few words. Raises AssertionError if that is wrong."""
     right = write(folder, source)
     if refused and refused != "converted":
         line = reason(folder)
@@ -40,12 +40,12 @@ def outcome(folder, write, refused, source):
     ids, logits = right if isinstance(right, tuple) else by_transformers(right or source.model)
     differences.append(np.abs(model.forward(ids) - logits).max())
     assert differences[-1] < TOLERANCE, differences[-1]
-    assert check(model, tokenizer), "the tokenizer is another"
-    return "converted, it loads" if refused else "loads"
+    assert check(model, tokenizer), "the tokenizer differs"
+    return "loads after that" if refused else "loads"
 
 
 def by_transformers(model):
-    """(ids, logits in float64) of some text."""
+    """(ids, logits in float64) of a random text."""
     ids = np.random.default_rng(0).integers(0, 90, (2, 16))
     dtype = model.dtype
     with torch.no_grad():
@@ -75,10 +75,10 @@ def main():
     parser.add_argument("--model", metavar="FOLDER")
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    print("| Layout | What numgpt makes of it |\n|---|---|")
+    print("| Layout | Result |\n|---|---|")
     wrong = run(Source(parser.parse_args().model))
     figure = f"{len(differences)} load, with logits that differ by at most {max(differences):.0e}"
-    print(f"{len(ROWS)} layouts: {figure}; {wrong} rows are not as they should be", file=sys.stderr)
+    print(f"{len(ROWS)} layouts: {figure}; {wrong} rows are wrong", file=sys.stderr)
     return 1 if wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""What is refused in one line, and what the line's own command converts."""
+"""Layouts that are refused in one line, and those that the command in this line converts."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from table import layout, reason
 
 
 def converted(name, content_of):
-    """A pickle, which is converted as the line of the refusal says; then it loads."""
+    """A pickle, which is converted as the refusal says; then it loads."""
 
     def write(folder, source):
         torch.save(content_of(source), folder / name)
@@ -28,12 +28,12 @@ def converted(name, content_of):
     return write
 
 
-@layout("`pytorch_model.bin`: never opened; the command that the line gives converts it", "converted")
+@layout("`pytorch_model.bin`: never opened; the command in the message converts it", "converted")
 def _(folder, source):
     converted("pytorch_model.bin", lambda source: source.tensors() | {"lm_head.weight": source.head()})(folder, source)
 
 
-@layout("`ckpt.pt`: never opened; the command that the line gives converts it", "converted")
+@layout("`ckpt.pt`: never opened; the command in the message converts it", "converted")
 def _(folder, source):
     converted("ckpt.pt", lambda source: {"model": source.tensors(), "iter_num": 5})(folder, source)
 
@@ -68,12 +68,12 @@ def _(folder, source):
         source.write(folder, source.tensors(), name)
 
 
-@layout("a second output head that config.json does not know of", "lm_head.weight differs from wte.weight")
+@layout("a second output head that config.json does not mention", "lm_head.weight differs from wte.weight")
 def _(folder, source):
     source.write(folder, source.tensors() | {"lm_head.weight": source.head() + 1})
 
 
-@layout("weights of whole numbers", "not floats")
+@layout("weights that are integers", "not floats")
 def _(folder, source):
     source.write(
         folder, source.tensors() | {"transformer.ln_f.bias": torch.zeros(source.config.n_embd, dtype=torch.int8)}

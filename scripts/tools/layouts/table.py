@@ -1,4 +1,4 @@
-"""What all layouts are made of, the list of them, and how one is refused."""
+"""The model of all layouts, their list, and how one is refused."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 import numgpt
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden"
-ROWS = {}  # what it is -> (function that writes it to a folder, words of the refusal or None)
+ROWS = {}  # name -> (function that writes it to a folder, words of the refusal or None)
 
 
 def layout(what, refused=None):
@@ -25,7 +25,7 @@ def layout(what, refused=None):
 
 
 def random_model(config):
-    """A GPT2LMHeadModel whose weights are large enough for every part of it to matter."""
+    """A GPT2LMHeadModel whose weights are large enough for every part to matter."""
     model = transformers.GPT2LMHeadModel(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -34,7 +34,7 @@ def random_model(config):
 
 
 class Source:
-    """The model that all layouts are made of, in transformers, and its tokenizer."""
+    """The model that all layouts hold, in transformers, and its tokenizer."""
 
     def __init__(self, folder=None):
         torch.manual_seed(1)
@@ -54,11 +54,11 @@ class Source:
         return self.model.lm_head.weight.detach().clone()
 
     def changed(self, **changes):
-        """Another model of the same sizes, with a configuration changed and random weights."""
+        """Another model of the same sizes, with a changed configuration and random weights."""
         return random_model(type(self.config).from_dict(self.config.to_dict() | changes))
 
     def write(self, folder, tensors=None, name="model.safetensors", **config):
-        """The tensors, all three files of the vocabulary's and config.json with `config` changed."""
+        """Write the tensors, the vocabulary's files, and config.json with `config` changed."""
         if tensors is not None:
             save_file(tensors, folder / name, metadata={"format": "pt"})
         fields = self.config.to_dict() | config
@@ -71,7 +71,7 @@ class Source:
 
 
 def reason(folder):
-    """The one line of the refusal. Raises AssertionError where there is none."""
+    """The refusal, one line. Raises AssertionError if there is none."""
     try:
         numgpt.load(folder)
     except numgpt.InputError as error:

@@ -34,7 +34,7 @@ def _(folder, source):
     source.model.save_pretrained(folder, max_shard_size="40KB" if source.config.n_embd < 64 else "1MB")
 
 
-@layout("a variant in the name, the only file: `model.fp16.safetensors`")
+@layout("a single file, with a variant in its name: `model.fp16.safetensors`")
 def _(folder, source):
     source.model.save_pretrained(folder, variant="fp16")
 
@@ -147,7 +147,7 @@ def masked(tensors_of):
 
 
 layout("causal mask `attn.bias`, as bytes")(masked(lambda mask: {"bias": mask.to(torch.uint8)}))
-layout("causal mask `attn.bias`, as truth values, and `attn.masked_bias`")(
+layout("causal mask `attn.bias`, as booleans, and `attn.masked_bias`")(
     masked(lambda mask: {"bias": mask.bool(), "masked_bias": torch.tensor(-1e4)})
 )
 layout("causal mask `attn.mask`, as floats")(masked(lambda mask: {"mask": mask}))
@@ -159,7 +159,7 @@ def _(folder, source):
     source.write(folder, source.tensors() | head)
 
 
-@layout("projections as (out, in), as nanoGPT's Linear layers have them")
+@layout("projections as (out, in), as in nanoGPT's Linear layers")
 def _(folder, source):
     turned = {
         name: value.T.contiguous() if name.endswith(PROJECTIONS) else value for name, value in source.tensors().items()
@@ -170,7 +170,7 @@ def _(folder, source):
 # Configurations
 
 
-@layout("config.json with a byte order mark, the sizes and nothing else")
+@layout("config.json with a byte order mark, and only the sizes")
 def _(folder, source):
     source.write(folder, source.tensors())
     kept = ("vocab_size", "n_positions", "n_embd", "n_head", "n_layer")

@@ -1,4 +1,4 @@
-"""Layouts of the vocabulary: which files there are, and where they name added tokens."""
+"""Layouts of the vocabulary: which files it consists of, and where they name added tokens."""
 
 import json
 
@@ -22,7 +22,7 @@ def tokenized(write_files):
     return write
 
 
-@layout("vocab.json and merges.txt with byte order marks, Windows line ends and blank lines at the end")
+@layout("vocab.json and merges.txt with byte order marks, Windows line endings and blank lines at the end")
 def _(folder, source):
     source.write(folder, source.tensors())
     for name in "vocab.json", "merges.txt":
@@ -41,7 +41,7 @@ def _(folder, source):
 
 
 def add_two(folder, source):
-    """A larger model's embeddings for two added tokens."""
+    """Write the model with rows for two added tokens; return that model."""
     V = source.config.vocab_size
     tensors = source.tensors()
     tensors["transformer.wte.weight"] = torch.cat(
@@ -81,7 +81,7 @@ def _(folder, V):
     (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": entries}))
 
 
-@layout("as older transformers: vocab.json, merges.txt, added_tokens.json and a tokenizer.json, which wins")
+@layout("as older transformers save it: vocab.json, merges.txt, added_tokens.json and a tokenizer.json, which is used")
 @with_added
 def _(folder, V):
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
