@@ -46,9 +46,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments (default 0)")
     several = parser.add_mutually_exclusive_group()
     several.add_argument("--processes", type=int, default=1, help="processes of the run (default 1)")
-    several.add_argument(
-        "--ranks", type=int, default=1, help="ranks of the run, under mpiexec (default 1: without mpiexec)"
-    )
+    several.add_argument("--ranks", type=int, default=1, help="ranks of the run (default 1: without mpiexec)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sys.exit(compare(Path(folder), args))
