@@ -32,11 +32,12 @@ KEPT = """
 import sys, tracemalloc
 import numpy as np
 from numgpt import GPT, GPTConfig
+from numgpt.kernels.cpu.memory import pool
 config = GPTConfig(n_vocab=50, n_ctx=64, n_embd=48, n_head=4, n_layer=3, activation=sys.argv[1], n_inner=400)
 model, ids = GPT(config).train(), np.zeros((16, 64), int)  # much larger than the scratch of two threads
 tracemalloc.start()
 model.loss(ids, ids)
-print(tracemalloc.get_traced_memory()[0])
+print(tracemalloc.get_traced_memory()[0] + pool.in_use)
 """
 
 
