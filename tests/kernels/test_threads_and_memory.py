@@ -95,9 +95,9 @@ def test_memory_kept_is_bounded(monkeypatch):
     assert sum(size * len(blocks) for size, blocks in memory.pool.free.items()) <= 10**6
 
 
-def test_used_memory_makes_a_process_hardly_larger_than_its_arrays_were(monkeypatch):
+def test_used_memory_makes_a_large_process_no_larger_than_its_arrays_were(monkeypatch):
     """Blocks of one size that nobody uses make room for those of another."""
-    monkeypatch.setattr(memory, "SPARE", 10**6)
+    monkeypatch.setattr(memory, "FREELY", 10**6)
     pool = memory.Pool()
     first = [pool.take(10**6) for _ in range(5)]
     for block in first:

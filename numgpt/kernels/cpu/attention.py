@@ -14,7 +14,7 @@ from numgpt.kernels.cpu.memory import empty
 from numgpt.kernels.cpu.threads import n_cores, run_side_by_side
 
 TILE = 262144  # scores in a tile: 1 MB in float32
-BLOCK = 128  # queries in a tile at most: the last of a block sees that many keys that the first does not
+BLOCK = 256  # queries in a tile at most: the last of a block sees that many keys that the first does not
 THREADED = 2**21  # scores times channels below which threads cost more than they bring
 
 

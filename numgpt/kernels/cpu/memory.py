@@ -2,8 +2,8 @@
 
 An operating system hands out memory page by page as it is first touched, and zeroes each page: for many arrays
 that costs more than what is computed into them. So the memory of an array that is no longer used is kept for the
-next of its size. What is kept counts as memory of the process, so with it the process is hardly larger than its arrays
-were at their largest moment.
+next of its size. What is kept counts as memory of the process, so a large process is never larger for it than its
+arrays were at their largest moment.
 """
 
 import math
@@ -17,7 +17,7 @@ from threading import Lock
 import numpy as np
 
 KEPT = 2**30  # bytes kept at most while no array uses them
-SPARE = 2**24  # bytes kept whatever the arrays need; a small model's arrays then all have used memory
+FREELY = 2**28  # bytes of a process that is not large: it may keep more than its arrays ever were
 SMALL = 2**16  # bytes below which an array may as well have fresh memory
 HUGE = 2**22  # bytes from which on larger pages are asked for, of which fewer have to be zeroed one by one
 ROOMY = 1.25  # times the bytes that are asked for a block may have
@@ -46,7 +46,7 @@ class Pool:
             self.take_in()
             block = self.fitting(size)
             if block is None:
-                self.let_go(max(SPARE, self.most - self.in_use - size))
+                self.let_go(max(0, max(FREELY, self.most) - self.in_use - size))
                 block = new(size)
             self.in_use += block.nbytes
             self.most = max(self.most, self.in_use)
