@@ -1,6 +1,6 @@
 """Attention without ever holding the T x T probabilities, on the CPU (after Dao et al. 2022, FlashAttention).
 
-The work is cut into tiles, a block of queries against the keys that it may see, that stay in the second-level cache;
+The work is cut into tiles, a block of queries against the keys that it may see, that stay in the caches;
 keys after the block are never visited, which is half of all. Backward computes a tile's probabilities again from
 the logarithm of each row's sum of exponentials, which forward has kept: p = exp(s - lse).
 """
