@@ -30,7 +30,7 @@ def add_parser(subparsers):
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text (- or none: standard input)")
     add_model_arguments(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the result to FILE")
+    parser.add_argument("-o", "--out", metavar="FILE", help="write the result to FILE")
     parser.add_argument(
         "--target", metavar="TEXT", help="the text that should follow PROMPT (default: PROMPT's own next tokens)"
     )
@@ -50,7 +50,7 @@ def add_parser(subparsers):
 
 
 def run(args):
-    if not (args.output or args.text or args.json):
+    if not (args.out or args.text or args.json):
         raise InputError("no output is chosen: give -o FILE for the page, --text for plain text, or --json for numbers")
     prompt = text_or_stdin(args.prompt, "the prompt")
     target = None if args.target is None else decode_argument(args.target, "the target")
@@ -83,10 +83,10 @@ def run(args):
         shown = json.dumps(unpack_to_lists(data), allow_nan=False) + "\n"
     else:
         shown = (text if args.text else page)(data, args.language)
-    if args.output is None:
+    if args.out is None:
         print(shown, end="")
         return 0
-    with atomic_write(args.output, "w") as file:
+    with atomic_write(args.out, "w") as file:
         file.write(shown)
     return 0
 
@@ -112,6 +112,6 @@ def explain_translation(args, source, target):
     written = translate(model, [ids])[0].ids if target is None else read(target, "the target", tokenizer)
     found = trace_translation(model, ids, written)
     page = translation_page(found, lambda token: tokenizer.decode([token]), args.model)
-    with atomic_write(args.output, "w") as file:
+    with atomic_write(args.out, "w") as file:
         file.write(page)
     return 0

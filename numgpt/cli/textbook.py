@@ -18,7 +18,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "--html", action="store_true", help="write a page to read and print, with the proof of each definition"
     )
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the result to FILE")
+    parser.add_argument("-o", "--out", metavar="FILE", help="write the result to FILE")
     parser.set_defaults(run=run)
 
 
@@ -26,10 +26,10 @@ def run(args):
     from numgpt.files import atomic_write
 
     text = make(args.html)
-    if args.output is None:
+    if args.out is None:
         print(text, end="")
         return 0
-    with atomic_write(args.output, "w") as file:
+    with atomic_write(args.out, "w") as file:
         file.write(text)
     return 0
 

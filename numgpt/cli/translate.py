@@ -53,7 +53,7 @@ def add_parser(subparsers):
         "--json", action="store_true", help="one JSON object per line: ids, log-probability, score, all beams"
     )
     form.add_argument("--alignment", action="store_true", help="show which source tokens each token attends to")
-    parser.add_argument("-o", "--output", metavar="FILE.svg", help="with --alignment: write a drawing to FILE.svg")
+    parser.add_argument("-o", "--out", metavar="FILE.svg", help="with --alignment: write a drawing to FILE.svg")
     parser.set_defaults(run=run)
 
 
@@ -62,7 +62,7 @@ def run(args):
     from numgpt.loading import load_transformer
 
     check_search(args.beam, args.length_penalty)
-    if args.output and not args.alignment:
+    if args.out and not args.alignment:
         raise InputError("-o works only with --alignment: add it, or redirect standard output to keep the texts")
     model, tokenizer = load_transformer(args.model, args.dtype, args.device, args.checkpoint)
     texts = [decode_argument(text, f"text {n}") for n, text in enumerate(args.texts, 1)] or lines_of_input()
@@ -74,8 +74,8 @@ def run(args):
             here = slice(first, first + LINES)
             for line in shown(model, tokenizer, texts[here], encoded[here], args, drawn):
                 print(line, flush=True)
-    if args.output:
-        draw(drawn, args.output)
+    if args.out:
+        draw(drawn, args.out)
     return 0
 
 
@@ -112,7 +112,7 @@ def shown(model, tokenizer, texts, encoded, args, drawn):
             yield best["translation"]
         if args.alignment and best["ids"]:
             attended = aligned(model, tokenizer, ids, best["ids"])
-            if args.output:
+            if args.out:
                 drawn.append(attended)
             else:
                 yield f"\n{grid(*attended, shutil.get_terminal_size().columns)}\n"

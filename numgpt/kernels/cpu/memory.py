@@ -20,6 +20,7 @@ KEPT = 2**30  # bytes kept at most while no array uses them
 FREELY = 2**28  # bytes of a process that is not large: it may keep more than its arrays ever were
 SMALL = 2**16  # bytes below which an array may as well have fresh memory
 HUGE = 2**22  # bytes from which on larger pages are asked for, of which fewer have to be zeroed one by one
+ACCESS = mmap.ACCESS_COPY if hasattr(os, "fork") else mmap.ACCESS_DEFAULT  # what is forked gets a copy
 ROOMY = 1.25  # times the bytes that are asked for a block may have
 
 
@@ -91,7 +92,7 @@ class Pool:
 def new(size):
     """A block from the operating system, which has it back as soon as it is let go: malloc would keep some."""
     try:
-        block = mmap.mmap(-1, size, access=mmap.ACCESS_COPY)  # a process that is forked has its own copy
+        block = mmap.mmap(-1, size, access=ACCESS)
     except OSError as error:
         raise MemoryError(f"{size:,} bytes of memory cannot be had") from error
     if size >= HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
