@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -152,7 +153,8 @@ def endless(folder, units=150):
 
 def begun(words, out):
     """The process of two that has written its first records, and the other's two."""
-    process = start([*words, "--out", out], 2, start_new_session=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # even if the tests run in the background of a shell
+    process = start([*words, "--out", out], 2, start_new_session=True, preexec_fn=heard)
     deadline = time.monotonic() + 60
     while not (out.exists() and out.read_bytes().count(b"\n") > 5) and time.monotonic() < deadline:
         time.sleep(0.01)
