@@ -3,7 +3,7 @@
 import pytest
 
 from numgpt.kernels import plain
-from numgpt.kernels.cpu import attention, chunks, loss, memory, products
+from numgpt.kernels.cpu import attention, chunks, few_rows, loss, memory, products
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,12 @@ def chunk(request, monkeypatch):
     monkeypatch.setattr(chunks, "CHUNK", request.param)
     monkeypatch.setattr(chunks, "THREADED", request.param)
     monkeypatch.setattr(chunks, "SMALL", request.param // 2)
-    monkeypatch.setattr(products, "FEW_ROWS", min(16, request.param // 16))
+    monkeypatch.setattr(few_rows, "FEW", min(16, request.param // 16))
+    monkeypatch.setattr(few_rows, "SMALL", request.param)
+    monkeypatch.setattr(few_rows, "SMALL_TRANSPOSED", request.param)
+    monkeypatch.setattr(few_rows, "LARGE", request.param)
+    monkeypatch.setattr(few_rows, "SHALLOW", 1)
+    monkeypatch.setattr(few_rows, "reads_in_place", lambda: True)
     monkeypatch.setattr(products, "SMALL", request.param)
     monkeypatch.setattr(products, "LARGE", 10 * request.param)
     monkeypatch.setattr(products, "ADDED", request.param)

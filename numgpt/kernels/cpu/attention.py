@@ -5,6 +5,7 @@ keys after the block are never visited, which is half of all. Backward computes 
 the logarithm of each row's sum of exponentials, which forward has kept: p = exp(s - lse).
 """
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from numgpt.kernels.cpu.memory import empty
 from numgpt.kernels.cpu.threads import n_cores, run_side_by_side
 
 TILE = 262144  # scores in a tile: 1 MB in float32
-BLOCK = 256  # queries in a tile at most: the last of a block sees that many keys that the first does not
+BLOCK = 128  # queries in a tile at most: the last of a block sees that many keys that the first does not
 THREADED = 2**21  # scores times channels below which threads cost more than they bring
 
 
@@ -45,8 +46,9 @@ def attention(q, k, v, scale, dropped=None, p_drop=0.0, start=None):
     scaled = q * scale
 
     def one_group(group):
+        (room,) = rooms(1, group, T, S, q.dtype)
         for here, seen in query_blocks(group, T, S):
-            p = scores(scaled[here], k[seen])
+            p = scores(scaled[here], k[seen], room)
             hide(p, here, start)
             m = p.max(-1, keepdims=True)
             p -= m
@@ -80,12 +82,13 @@ def attention_backward(do, kept):
     delta = np.vecdot(do, o)[..., None]
 
     def one_group(group):
+        room, second_room = rooms(2, group, T, T, q.dtype)
         for here, seen in query_blocks(group, T, T):
-            p = scores(q[here], k[seen])
+            p = scores(q[here], k[seen], room)
             hide(p, here, None)
             p -= lse[here]
             np.exp(p, out=p)
-            dp = scores(do[here], v[seen])
+            dp = scores(do[here], v[seen], second_room)
             if dropped is not None:
                 lost = dropped[here][..., seen[2]]
                 dp *= 1 / (1 - p_drop)
@@ -104,10 +107,15 @@ def attention_backward(do, kept):
     return dqkv
 
 
-def scores(q, k):
-    """q k^T, (rows, heads, t, u)."""
-    s = empty((*q.shape[:3], k.shape[2]), q.dtype)
-    return np.matmul(q, k.swapaxes(-1, -2), out=s)
+def rooms(n, group, T, S, dtype):
+    """n flat arrays for the scores of any block of a group: memory that all of them use is still in the cache."""
+    return empty((n, in_group(group) * block_length(group, T, S) * S), dtype)
+
+
+def scores(q, k, room):
+    """q k^T, (rows, heads, t, u), at the beginning of `room`."""
+    shape = (*q.shape[:3], k.shape[2])
+    return np.matmul(q, k.swapaxes(-1, -2), out=room[: math.prod(shape)].reshape(shape))
 
 
 def add_rows(total, part, here, seen):
@@ -121,11 +129,21 @@ def add_rows(total, part, here, seen):
 def query_blocks(group, T, S):
     """(index of a block of queries, index of the keys that its last query sees) for each block of a group of heads."""
     rows, heads = group
-    in_group = (rows.stop - rows.start) * (heads.stop - heads.start)
-    step = max(1, min(T, BLOCK, TILE // (in_group * S)))
+    step = block_length(group, T, S)
     for first in range(0, T, step):
         last = min(first + step, T)
         yield (rows, heads, slice(first, last)), (rows, heads, slice(0, S - T + last))
+
+
+def block_length(group, T, S):
+    """How many of T queries are in a block."""
+    return max(1, min(T, BLOCK, TILE // (in_group(group) * S)))
+
+
+def in_group(group):
+    """How many heads a group has, counted in every row."""
+    rows, heads = group
+    return (rows.stop - rows.start) * (heads.stop - heads.start)
 
 
 def hide(s, here, start):
@@ -147,14 +165,16 @@ def future(t, dtype):
 
 def run(one_group, B, H, T, S, D):
     """Cut B rows of H heads into groups of about a tile each and work through them, on all cores if there is enough."""
+    threaded = T > 1 and B * H * T * S * D >= THREADED
     heads = max(1, TILE // (min(T, BLOCK) * S))
     if heads >= H:
         n = -(-B // (heads // H))
-        n = min(B, -(-n // n_cores()) * n_cores())  # as many for one core as for another
+        if threaded:
+            n = min(B, -(-n // n_cores()) * n_cores())  # as many for one core as for another
         groups = [(slice(B * i // n, B * (i + 1) // n), slice(0, H)) for i in range(n)]
     else:
         groups = [(slice(b, b + 1), slice(h, min(h + heads, H))) for b in range(B) for h in range(0, H, heads)]
-    if T > 1 and B * H * T * S * D >= THREADED:
+    if threaded:
         run_side_by_side(one_group, groups)
     else:
         for group in groups:

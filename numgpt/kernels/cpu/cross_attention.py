@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numgpt.kernels.cpu.attention import BLOCK, TILE, run, scores
+from numgpt.kernels.cpu.attention import block_length, rooms, run, scores
 from numgpt.kernels.cpu.memory import empty
 
 
@@ -39,8 +39,9 @@ def cross_attention(q, k, v, scale, padding=None, dropped=None, p_drop=0.0):
     scaled, mask = q * scale, mask_of(padding, q.dtype)
 
     def one_group(group):
+        (room,) = rooms(1, group, T, S, q.dtype)
         for here in query_blocks(group, T, S):
-            p = masked(scaled, k, mask, here)
+            p = masked(scaled, k, mask, here, room)
             m = p.max(-1, keepdims=True)
             m[m == -np.inf] = 0  # a row of padding alone
             p -= m
@@ -74,11 +75,12 @@ def cross_attention_backward(do, kept):
 
     def one_group(group):
         dk[group], dv[group] = 0, 0
+        room, second_room = rooms(2, group, T, S, q.dtype)
         for here in query_blocks(group, T, S):
-            p = masked(q, k, mask, here)
+            p = masked(q, k, mask, here, room)
             p -= lse[here]
             np.exp(p, out=p)
-            dp = scores(do[here], v[group])
+            dp = scores(do[here], v[group], second_room)
             if dropped is not None:
                 dp *= 1 / (1 - p_drop)
                 np.copyto(dp, 0, where=dropped[here])
@@ -101,9 +103,9 @@ def mask_of(padding, dtype):
     return None if padding is None or not padding.any() else np.where(padding, -np.inf, 0).astype(dtype)[:, None, None]
 
 
-def masked(q, k, mask, here):
+def masked(q, k, mask, here, room):
     """The scores of a block of queries, -inf where padding is."""
-    s = scores(q[here], k[here[:2]])
+    s = scores(q[here], k[here[:2]], room)
     if mask is not None:
         s += mask[here[0]]
     return s
@@ -112,7 +114,6 @@ def masked(q, k, mask, here):
 def query_blocks(group, T, S):
     """The index of each block of queries of a group of heads."""
     rows, heads = group
-    in_group = (rows.stop - rows.start) * (heads.stop - heads.start)
-    step = max(1, min(T, BLOCK, TILE // (in_group * S)))
+    step = block_length(group, T, S)
     for first in range(0, T, step):
         yield rows, heads, slice(first, min(first + step, T))

@@ -2,15 +2,16 @@
 
 import numpy as np
 
+from numgpt.kernels.cpu import few_rows
 from numgpt.kernels.cpu.memory import empty
-from numgpt.kernels.cpu.products import FEW_ROWS, added_product, multiply, on_all_cores, pieces, rows_of
+from numgpt.kernels.cpu.products import added_product, multiply, on_all_cores, pieces, rows_of
 
 
 def linear(x, weight, bias):
     """y[n,o] = sum_i x[n,i] weight[i,o] + bias[o]; x is (..., n_in), y is (..., n_out)."""
     rows = rows_of(x)
-    if len(rows) <= FEW_ROWS:
-        y = rows @ weight
+    if len(rows) <= few_rows.FEW:
+        y = few_rows.times_matrix(rows, weight)
         y += bias
     else:
         y = empty((len(rows), weight.shape[1]), x.dtype)

@@ -5,7 +5,6 @@ import numpy as np
 from numgpt.kernels.cpu.memory import empty
 from numgpt.kernels.cpu.threads import n_cores, run_side_by_side
 
-FEW_ROWS = 16  # with at most as many the time goes into reading the other matrix, by BLAS's own threads: generation
 SMALL = 2**22  # multiplications below which a piece is not worth a thread
 LARGE = 2**27  # multiplications from which on a product is cut finer than one piece a core: no core waits long
 ADDED = 2**19  # elements of a product that is added to something: it is still in the cache when it is read again

@@ -28,18 +28,23 @@ def n_available(pid=0):
 
 
 @cache
+def blas_libraries():
+    """The controls of every BLAS in the process; none where threadpoolctl is not installed."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return []
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@cache
 def helpers():
     """A pool of a thread for every core but the caller's, and the controls of BLAS's own threads.
 
     (None, []) where there is one core or threadpoolctl is not installed: then all work is done in order.
     """
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError:
-        return None, []
-    if n_cores() == 1:
-        return None, []
-    return ThreadPoolExecutor(n_cores() - 1), ThreadpoolController().select(user_api="blas").lib_controllers
+    blas = blas_libraries()
+    return (ThreadPoolExecutor(n_cores() - 1), blas) if blas and n_cores() > 1 else (None, [])
 
 
 class Turn:

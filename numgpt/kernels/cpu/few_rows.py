@@ -1,0 +1,72 @@
+"""A few rows times a large matrix: the products of generation, whose time goes into reading the matrix.
+
+BLAS copies a matrix into an order of its own before it multiplies by it, which pays where many rows share the copy. For
+small products, OpenBLAS's kernels for AVX-512 read the matrix where it lies. So there a large one is cut into small ones.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from numgpt.kernels.cpu.threads import blas_libraries, n_cores, run_side_by_side
+
+FEW = 16  # rows
+IN_PLACE = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # OpenBLAS's names for its kernels for AVX-512
+SMALL = 10**6  # multiplications of a small product at most
+SMALL_TRANSPOSED = 2**10  # elements of it at most where the matrix is transposed
+LARGE = 2**19  # elements of a matrix from which on two threads are faster than one
+DEEP = 32  # rows of the matrix in a piece: more of them lie in too many pages of memory
+SHALLOW = 8  # rows below which adding up the pieces takes longer than is won
+
+
+def times_matrix(x, weight):
+    """x @ weight for x, (M, K), of FEW rows or fewer and weight, (K, N)."""
+    (M, K), N = x.shape, weight.shape[1]
+    depth = min(DEEP, K, SMALL // (M * N))
+    if not worth_cutting(x, weight) or depth < SHALLOW:
+        return x @ weight
+    n = K // depth
+    rows, blocks = x[:, : n * depth].reshape(M, n, depth).swapaxes(0, 1), weight[: n * depth].reshape(n, depth, N)
+    parts = min(n, n_cores())
+    sums = [None] * parts
+
+    def one_part(p):
+        here = slice(n * p // parts, n * (p + 1) // parts)
+        sums[p] = np.matmul(rows[here], blocks[here]).sum(0)
+
+    run_side_by_side(one_part, range(parts))
+    if n * depth < K:
+        sums.append(x[:, n * depth :] @ weight[n * depth :])
+    return sum(sums[1:], start=sums[0])
+
+
+def times_transposed(x, weight):
+    """x @ weight^T for x, (M, K), of FEW rows or fewer and weight, (N, K)."""
+    M, K = x.shape
+    width = min(SMALL_TRANSPOSED // M, SMALL // (M * K))
+    if not worth_cutting(x, weight) or width == 0:
+        return x @ weight.T
+    n = len(weight) // width
+    y = np.empty((M, len(weight)), x.dtype)
+    blocks, columns = weight[: n * width].reshape(n, width, K), y[:, : n * width].reshape(M, n, width).swapaxes(0, 1)
+    parts = min(n, n_cores())
+
+    def one_part(p):
+        here = slice(n * p // parts, n * (p + 1) // parts)
+        np.matmul(x, blocks[here].swapaxes(1, 2), out=columns[here])
+
+    run_side_by_side(one_part, range(parts))
+    np.matmul(x, weight[n * width :].T, out=y[:, n * width :])
+    return y
+
+
+def worth_cutting(x, weight):
+    """Whether small products read the matrix in place, and this one is large and has more than one row."""
+    return len(x) > 1 and weight.size >= LARGE and reads_in_place()
+
+
+@cache
+def reads_in_place():
+    """Whether every BLAS in the process has a kernel for small products that copies nothing."""
+    kernels = {getattr(library, "architecture", None) for library in blas_libraries()}
+    return bool(kernels) and kernels <= IN_PLACE
