@@ -48,6 +48,7 @@ ALL = {
     "train-124M-1x1024-recompute": TrainingStep(SMALL, 1, 1024, plain_torch_model, 5, recompute=True),
     "processes-characters": ManyProcesses(CHARACTER_RUN, 5),
     "ranks-124M-4x64": ManyProcesses(SMALL_RUN, 3, mpi=True, needs=("text", "vocabulary")),
+    "ranks-124M-4x256": ManyProcesses(SMALL_RUN | {"context": 256}, 3, mpi=True, needs=("text", "vocabulary")),
     "train-translation": TranslationStep(300, 10, 13, 9),
     "evaluate-wikitext": Evaluation("wikitext-hf-1024", "wikitext", 8, 5),
     "evaluate-lambada": Evaluation("lambada-lm-eval", "lambada", 200, 5),

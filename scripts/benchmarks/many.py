@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.timing import alternate, compare
+from tools.kill_saving import AS_ROOT, MPIEXEC
 
 ROOT = Path(__file__).resolve().parents[2]
-MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 WARM = 3  # first steps, which are not counted
 
 
@@ -51,10 +51,10 @@ class ManyProcesses:
             if not self.mpi:
                 words += ["--processes", n]
             elif n > 1:
-                words = ["mpiexec", "-n", n, "--bind-to", "core", *words]
+                words = [MPIEXEC, "-n", n, "--bind-to", "core", *words]
             start = None if n > 1 or not self.mpi else lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
             environment = (
-                os.environ | MPI | {"PYTHONPATH": str(ROOT)} | ({"OPENBLAS_NUM_THREADS": "1"} if self.mpi else {})
+                os.environ | AS_ROOT | {"PYTHONPATH": str(ROOT)} | ({"OPENBLAS_NUM_THREADS": "1"} if self.mpi else {})
             )
             quiet = {"stdout": subprocess.DEVNULL, "env": environment, "preexec_fn": start}
             subprocess.run([str(word) for word in words], check=True, **quiet)

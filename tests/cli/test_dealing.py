@@ -17,11 +17,9 @@ from threadpoolctl import threadpool_limits
 
 import numgpt
 from numgpt.cli import main
-from tools.kill_saving import children
+from tools.kill_saving import AS_ROOT, MPIEXEC, children
 
-MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 QUICK = {"OPENBLAS_NUM_THREADS": "1"}
-ALLOWED = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 MPI = pytest.mark.skipif(not (find_spec("mpi4py") and MPIEXEC), reason="needs mpi4py and mpiexec")
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes as Linux lists them")
 WORDS = ["a", "dog", "saw", "the", "old", "sea", "and", "then", "went", "home", "with", "red", "fish"]
@@ -67,7 +65,7 @@ def start(words, way=1, **options):
     words = [sys.executable, "-m", "numgpt", *map(str, words)]
     words = [MPIEXEC, "-n", "2", "--oversubscribe", *words] if way == "mpi" else [*words, "--processes", str(way)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(words, env=os.environ | ALLOWED | QUICK, **pipes, **options)
+    return subprocess.Popen(words, env=os.environ | AS_ROOT | QUICK, **pipes, **options)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def parts(monkeypatch):
 
 
 @pytest.mark.parametrize("M", [2, 3, 8])
-@pytest.mark.parametrize("K, N", [(160, 30), (170, 31), (9, 40)], ids=["even", "with a rest", "one piece"])
+@pytest.mark.parametrize(("K", "N"), [(160, 30), (170, 31), (9, 40)], ids=["even", "with a rest", "one piece"])
 def test_a_cut_product_is_the_product(M, K, N, parts):
     rng = np.random.default_rng(0)
     x, weight = rng.standard_normal((M, K)), rng.standard_normal((K, N))
@@ -35,7 +35,7 @@ def test_a_cut_product_is_the_product(M, K, N, parts):
     assert parts == [1 if K == 9 else 3, 3]
 
 
-@pytest.mark.parametrize("M, K, N", [(1, 160, 30), (8, 160, 600)], ids=["one row", "rows too long for a piece"])
+@pytest.mark.parametrize(("M", "K", "N"), [(1, 160, 30), (8, 160, 600)], ids=["one row", "rows too long for a piece"])
 def test_what_would_not_be_faster_is_not_cut(M, K, N, parts):
     rng = np.random.default_rng(0)
     x, weight = rng.standard_normal((M, K)), rng.standard_normal((K, N))

@@ -1,7 +1,6 @@
 """A run of many processes is the run of one: the same but for rounding, and bit for bit if it is repeated."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from numgpt.layers.dropout import Dropout
 from numgpt.training import metrics
 from numgpt.training.parallel.rows import Dealing
 from numgpt.training.parallel.team import share
-from tools.kill_saving import children
+from tools.kill_saving import AS_ROOT, MPIEXEC, children
 
 OPTIONS = {
     "tokenizer": "char",
@@ -42,9 +41,7 @@ OPTIONS = {
     "dtype": "float64",
 }
 TEXT = "".join(chr(97 + (7 * i * i + i) % 23) for i in range(3000))
-MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 QUICK = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +60,7 @@ def command(run, *more):
 def trained(run, *more, before=()):
     """Train, or go on; return the weights, moments and averages at the end, and the losses."""
     ended = subprocess.run(
-        [*before, *command(run, *more)], env=os.environ | QUICK | MPI, capture_output=True, text=True
+        [*before, *command(run, *more)], env=os.environ | QUICK | AS_ROOT, capture_output=True, text=True
     )
     assert ended.returncode == 0, ended.stderr
     return result(run)
@@ -130,7 +127,7 @@ def test_mpi_makes_the_run_of_one(data, one):
 def test_mpi_ends_when_the_first_has_nothing_to_do(data):
     words = [MPIEXEC, "-n", "2", "--oversubscribe", sys.executable, "-m", "numgpt", "train"]
     wrong = [*words, "--data", str(data.parent / "nothing.txt"), "--out", str(data.parent / "nowhere")]
-    ended = subprocess.run(wrong, env=os.environ | QUICK | MPI, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(wrong, env=os.environ | QUICK | AS_ROOT, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     assert "nothing.txt" in ended.stderr
 

@@ -1,7 +1,8 @@
 """A few rows times a large matrix: the products of generation, whose time goes into reading the matrix.
 
-BLAS copies a matrix into an order of its own before it multiplies by it, which pays where many rows share the copy. For
-small products, OpenBLAS's kernels for AVX-512 read the matrix where it lies. So there a large one is cut into small ones.
+BLAS copies a matrix into an order of its own before it multiplies by it, which pays where many rows share the copy. In
+small products, OpenBLAS's kernels for AVX-512 read the matrix where it lies. So there a large one is cut into small
+ones.
 """
 
 from functools import cache
