@@ -10,17 +10,22 @@ from numgpt.kernels.cpu.threads import run_side_by_side
 
 CHUNK = 3 * 2**16  # elements at most: 768 KB in float32
 THREADED = 2**17  # elements below which threads cost more than they bring
-SMALL = 2**13  # elements below which BLAS uses one thread anyway
+SMALL = 2**13  # elements below which they are one chunk, and BLAS uses one thread anyway
 
 
 def over_chunks(work, *arrays):
     """work(*slices) for CHUNK elements or fewer at a time of equally long 1-d arrays."""
     n = arrays[0].size
+    if n < SMALL:
+        work(*arrays)
+        return
     in_turn_or_side_by_side(lambda here: work(*[array[here] for array in arrays]), cut(n, CHUNK), n)
 
 
 def over_rows(work, *arrays):
     """work(*slices) for about CHUNK elements at a time of 2-d arrays of equally many rows; the results, in order."""
+    if arrays[0].size < SMALL:
+        return [work(*arrays)]
     slices = cut(len(arrays[0]), max(1, CHUNK // arrays[0].shape[1]))
     found = [None] * len(slices)
 
@@ -46,9 +51,7 @@ def in_turn_or_side_by_side(work, items, size):
         for item in items:
             work(item)
 
-    if size < SMALL:
-        in_turn(items)
-    elif size < THREADED:
+    if size < THREADED:
         run_side_by_side(in_turn, [items])
     else:
         run_side_by_side(work, items)
