@@ -32,7 +32,9 @@ def add_parser(subparsers):
     add_checkpoint_argument(parser, "best")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default float32)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for an NVIDIA GPU (default cpu)")
-    parser.add_argument("--beam", type=int, default=1, metavar="N", help="number of beams (default 1: no search)")
+    parser.add_argument(
+        "--beam", "--num-beams", type=int, default=1, metavar="N", help="number of beams (default 1: no search)"
+    )
     parser.add_argument(
         "--length-penalty", type=float, default=1.0, metavar="X", help="exponent of the length in a score (default 1)"
     )

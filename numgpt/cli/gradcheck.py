@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from numgpt.errors import InputError
+
 EPILOG = """examples:
   numgpt gradcheck                        every definition, every kernel and the whole model
   numgpt gradcheck --layer attention      one layer
@@ -53,6 +55,7 @@ def run(args):
 
         print("\n".join(gradcheck.CHECKS))
         return 0
+    check_options(args)
     rows = []
     for name, row in all_rows(args):
         if not args.json and not rows:
@@ -68,6 +71,20 @@ def run(args):
     else:
         print(f"{len(rows)} tensor{'s' * (len(rows) != 1)} checked, {f'{wrong} wrong' if wrong else 'all right'}")
     return 1 if wrong else 0
+
+
+def check_options(args):
+    """Raise InputError for an option without effect on what is checked."""
+    given = {"--input": args.input, "--layer": args.layer, "--model": args.model, "--device": args.device != "cpu"}
+    if args.own:
+        checked, useless = "a layer of your own", ("--layer", "--model", "--device")
+    elif args.model:
+        checked, useless = "a loaded model", ("--layer", "--device", "--input")
+    else:
+        checked, useless = "numgpt's layers", ("--input",)
+    for option in useless:
+        if given[option]:
+            raise InputError(f"{option} has no effect on the check of {checked}: leave it out")
 
 
 def all_rows(args):

@@ -151,3 +151,19 @@ def test_a_check_that_does_not_exist(capsys):
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert "choose from linear, embedding" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["mine.py:Scale", "--input", "2,3,8", "--layer", "linear"], "--layer has no effect on the check of a layer"),
+        (["mine.py:Scale", "--input", "2,3,8", "--device", "cuda"], "--device has no effect on the check of a layer"),
+        (["--model", "124M", "--layer", "linear"], "--layer has no effect on the check of a loaded model: leave it"),
+        (["--layer", "linear", "--input", "2,3"], "--input has no effect on the check of numgpt's layers: leave it"),
+    ],
+)
+def test_an_option_without_effect(words, says, capsys):
+    assert main(["gradcheck", *words]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert says in err

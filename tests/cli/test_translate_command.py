@@ -73,7 +73,7 @@ def test_beams(says, run):
         assert [(found["ids"], found["score"]) for found in record["beams"]] == [(b.ids, b.score) for b in beams]
         assert {name: record[name] for name in record["beams"][0]} == record["beams"][0]
     assert says("1 and 2", "3", "--beam", "3", "--length-penalty", "0.5") == [r["translation"] for r in records]
-    assert json.loads(says("", "--json", "--beam", "2")[0])["ids"] == []
+    assert json.loads(says("", "--json", "--num-beams", "2")[0])["ids"] == []
 
 
 def test_alignment_has_a_row_for_every_token(says):

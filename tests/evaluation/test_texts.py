@@ -132,3 +132,21 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch, capsys):
 def test_the_list(capsys):
     assert main(["evaluate", "--list"]) == 0
     assert "wikitext-hf-1024" in capsys.readouterr().out
+
+
+def test_a_checkpoint_of_a_run(text_file, tmp_path, capsys):
+    run, shape = str(tmp_path / "run"), ["--n-layer", "1", "--n-head", "2", "--n-embd", "8", "--context", "8"]
+    train = ["train", "--data", str(text_file), "--out", run, "--tokenizer", "char", "--batch-size", "2", *shape]
+    assert main([*train, "--max-steps", "3", "--save-every", "1", "--keep", "9"]) == 0
+    capsys.readouterr()
+
+    def figures(*words):
+        assert main(["evaluate", "text", "--file", str(text_file), "--stride", "8", "--model", *words]) == 0
+        return {**json.loads(capsys.readouterr().out), "model": None}
+
+    first, last = figures(run, "--checkpoint", "1"), figures(run, "--checkpoint", "latest")
+    assert first == figures(f"{run}/step-00000001")
+    assert last == figures(run)
+    assert first != last
+    assert main(["evaluate", "text", "--file", str(text_file), "--model", run, "--checkpoint", "9"]) == 2
+    assert "has no checkpoint '9'" in capsys.readouterr().err

@@ -15,7 +15,7 @@ FEW = 16  # rows
 IN_PLACE = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # OpenBLAS's names for its kernels for AVX-512
 SMALL = 10**6  # multiplications of a small product at most
 SMALL_TRANSPOSED = 2**10  # elements of it at most where the matrix is transposed
-LARGE = 2**19  # elements of a matrix from which on two threads are faster than one
+LARGE = 2**20  # elements of a matrix from which on two threads are faster than one
 DEEP = 32  # rows of the matrix in a piece: more of them lie in too many pages of memory
 SHALLOW = 8  # rows below which adding up the pieces takes longer than is won
 
@@ -35,7 +35,7 @@ def times_matrix(x, weight):
         here = slice(n * p // parts, n * (p + 1) // parts)
         sums[p] = np.matmul(rows[here], blocks[here]).sum(0)
 
-    run_side_by_side(one_part, range(parts))
+    run(one_part, parts, weight)
     if n * depth < K:
         sums.append(x[:, n * depth :] @ weight[n * depth :])
     return sum(sums[1:], start=sums[0])
@@ -56,14 +56,27 @@ def times_transposed(x, weight):
         here = slice(n * p // parts, n * (p + 1) // parts)
         np.matmul(x, blocks[here].swapaxes(1, 2), out=columns[here])
 
-    run_side_by_side(one_part, range(parts))
+    run(one_part, parts, weight)
     np.matmul(x, weight[n * width :].T, out=y[:, n * width :])
     return y
 
 
+def run(one_part, parts, weight):
+    """one_part(p) for each part, on all cores where the matrix is large."""
+    if weight.size < LARGE:
+        for p in range(parts):
+            one_part(p)
+    else:
+        run_side_by_side(one_part, range(parts))
+
+
 def worth_cutting(x, weight):
-    """Whether small products read the matrix in place, and this one is large and has more than one row."""
-    return len(x) > 1 and weight.size >= LARGE and reads_in_place()
+    """Whether small products read the matrix in place, and this one has several rows and is not small.
+
+    All such products of a model are cut: a thread of BLAS's own that served one of them would still be asking for more
+    work, and take a core from the threads of the next.
+    """
+    return len(x) > 1 and len(x) * weight.size > SMALL and reads_in_place()
 
 
 @cache
