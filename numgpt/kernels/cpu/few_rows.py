@@ -12,7 +12,7 @@ import numpy as np
 from numgpt.kernels.cpu.threads import blas_libraries, n_cores, run_side_by_side
 
 FEW = 16  # rows
-IN_PLACE = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # OpenBLAS's names for its kernels for AVX-512
+IN_PLACE = {"SkylakeX"}  # OpenBLAS's name for its kernels for AVX-512 that come with NumPy
 SMALL = 10**6  # multiplications of a small product at most
 SMALL_TRANSPOSED = 2**10  # elements of it at most where the matrix is transposed
 LARGE = 2**20  # elements of a matrix from which on two threads are faster than one
