@@ -51,7 +51,7 @@ class ManyProcesses:
             if not self.mpi:
                 words += ["--processes", n]
             elif n > 1:
-                words = [MPIEXEC, "-n", n, "--bind-to", "core", *words]
+                words = [MPIEXEC or "mpiexec", "-n", n, "--bind-to", "core", *words]
             start = None if n > 1 or not self.mpi else lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
             environment = (
                 os.environ | AS_ROOT | {"PYTHONPATH": str(ROOT)} | ({"OPENBLAS_NUM_THREADS": "1"} if self.mpi else {})

@@ -23,8 +23,10 @@ def small_and_in_place(monkeypatch):
 def parts(monkeypatch):
     """Into how many parts each product was cut."""
     counts = []
-    run = few_rows.run
-    monkeypatch.setattr(few_rows, "run", lambda work, n, weight: (counts.append(n), run(work, n, weight)))
+    run = few_rows.run_all
+    monkeypatch.setattr(
+        few_rows, "run_all", lambda work, items, *how: (counts.append(len(items)), run(work, items, *how))
+    )
     return counts
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numgpt.kernels.cpu.memory import empty
-from numgpt.kernels.cpu.threads import n_cores, run_side_by_side
+from numgpt.kernels.cpu.threads import equal_parts, n_cores, run_all
 
 TILE = 262144  # scores in a tile: 1 MB in float32
 BLOCK = 128  # queries in a tile at most: the last of a block sees that many keys that the first does not
@@ -171,11 +171,7 @@ def run(one_group, B, H, T, S, D):
         n = -(-B // (heads // H))
         if threaded:
             n = min(B, -(-n // n_cores()) * n_cores())  # as many for one core as for another
-        groups = [(slice(B * i // n, B * (i + 1) // n), slice(0, H)) for i in range(n)]
+        groups = [(rows, slice(0, H)) for rows in equal_parts(B, n)]
     else:
         groups = [(slice(b, b + 1), slice(h, min(h + heads, H))) for b in range(B) for h in range(0, H, heads)]
-    if threaded:
-        run_side_by_side(one_group, groups)
-    else:
-        for group in groups:
-            one_group(group)
+    run_all(one_group, groups, threaded)

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from numgpt.kernels.cpu.threads import blas_libraries, n_cores, run_side_by_side
+from numgpt.kernels.cpu.threads import blas_libraries, equal_parts, n_cores, run_all
 
 FEW = 16  # rows
 IN_PLACE = {"SkylakeX"}  # OpenBLAS's name for its kernels for AVX-512 that come with NumPy
@@ -23,19 +23,17 @@ SHALLOW = 8  # rows below which adding up the pieces takes longer than is won
 def times_matrix(x, weight):
     """x @ weight for x, (M, K), of FEW rows or fewer and weight, (K, N)."""
     (M, K), N = x.shape, weight.shape[1]
-    depth = min(DEEP, K, SMALL // (M * N))
-    if not worth_cutting(x, weight) or depth < SHALLOW:
+    if not worth_cutting(x, weight) or (depth := min(DEEP, K, SMALL // (M * N))) < SHALLOW:
         return x @ weight
     n = K // depth
     rows, blocks = x[:, : n * depth].reshape(M, n, depth).swapaxes(0, 1), weight[: n * depth].reshape(n, depth, N)
-    parts = min(n, n_cores())
-    sums = [None] * parts
+    parts = equal_parts(n, min(n, n_cores()))
+    sums = [None] * len(parts)
 
-    def one_part(p):
-        here = slice(n * p // parts, n * (p + 1) // parts)
-        sums[p] = np.matmul(rows[here], blocks[here]).sum(0)
+    def one_part(i):
+        sums[i] = np.matmul(rows[parts[i]], blocks[parts[i]]).sum(0)
 
-    run(one_part, parts, weight)
+    run_all(one_part, range(len(parts)), weight.size >= LARGE)
     if n * depth < K:
         sums.append(x[:, n * depth :] @ weight[n * depth :])
     return sum(sums[1:], start=sums[0])
@@ -44,30 +42,18 @@ def times_matrix(x, weight):
 def times_transposed(x, weight):
     """x @ weight^T for x, (M, K), of FEW rows or fewer and weight, (N, K)."""
     M, K = x.shape
-    width = min(SMALL_TRANSPOSED // M, SMALL // (M * K))
-    if not worth_cutting(x, weight) or width == 0:
+    if not worth_cutting(x, weight) or (width := min(SMALL_TRANSPOSED // M, SMALL // (M * K))) == 0:
         return x @ weight.T
     n = len(weight) // width
     y = np.empty((M, len(weight)), x.dtype)
     blocks, columns = weight[: n * width].reshape(n, width, K), y[:, : n * width].reshape(M, n, width).swapaxes(0, 1)
-    parts = min(n, n_cores())
 
-    def one_part(p):
-        here = slice(n * p // parts, n * (p + 1) // parts)
+    def one_part(here):
         np.matmul(x, blocks[here].swapaxes(1, 2), out=columns[here])
 
-    run(one_part, parts, weight)
+    run_all(one_part, equal_parts(n, min(n, n_cores())), weight.size >= LARGE)
     np.matmul(x, weight[n * width :].T, out=y[:, n * width :])
     return y
-
-
-def run(one_part, parts, weight):
-    """one_part(p) for each part, on all cores where the matrix is large."""
-    if weight.size < LARGE:
-        for p in range(parts):
-            one_part(p)
-    else:
-        run_side_by_side(one_part, range(parts))
 
 
 def worth_cutting(x, weight):

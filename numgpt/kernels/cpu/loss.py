@@ -4,9 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from numgpt.kernels.cpu.chunks import cut
 from numgpt.kernels.cpu.memory import empty
 from numgpt.kernels.cpu.products import added_product, rows_of
-from numgpt.kernels.cpu.threads import run_side_by_side
+from numgpt.kernels.cpu.threads import equal_parts, run_side_by_side
 
 IGNORE = -1  # a target that does not count
 BLOCK = 4096  # tokens in a block at most
@@ -117,10 +118,9 @@ def product(a, b):
 def blocks(V):
     """Slices that cut V tokens into an even number of blocks, so that two cores have as much to do."""
     n = 1 if V <= BLOCK else 4 * -(-V // (4 * BLOCK))
-    return [slice(V * i // n, V * (i + 1) // n) for i in range(n)]
+    return equal_parts(V, n)
 
 
 def row_slices(x):
     """Slices of about CHUNK elements' worth of rows of a matrix."""
-    step = max(1, CHUNK // x.shape[1])
-    return [slice(start, start + step) for start in range(0, len(x), step)]
+    return cut(len(x), max(1, CHUNK // x.shape[1]))

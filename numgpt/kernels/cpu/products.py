@@ -3,7 +3,7 @@
 import numpy as np
 
 from numgpt.kernels.cpu.memory import empty
-from numgpt.kernels.cpu.threads import n_cores, run_side_by_side
+from numgpt.kernels.cpu.threads import equal_parts, n_cores, run_side_by_side
 
 SMALL = 2**22  # multiplications below which a piece is not worth a thread
 LARGE = 2**27  # multiplications from which on a product is cut finer than one piece a core: no core waits long
@@ -46,7 +46,7 @@ def pieces(a, b, out, largest=None):
         n = max(n, -(-out.size // (largest * n_cores())) * n_cores())
     by_rows = len(out) >= out.shape[1]
     length = len(out) if by_rows else out.shape[1]
-    parts = [slice(length * i // n, length * (i + 1) // n) for i in range(n)]
+    parts = equal_parts(length, n)
     if by_rows:
         return [(a[part], b, out[part], slice(None)) for part in parts]
     return [(a, b[:, part], out[:, part], part) for part in parts]

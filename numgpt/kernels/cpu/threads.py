@@ -75,6 +75,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=start_anew)
 
 
+def equal_parts(n, count):
+    """n things in a row in `count` slices, as long as each other but for one thing."""
+    return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
+
+
+def run_all(work, items, threaded):
+    """work(item) for every item: by `run_side_by_side` if `threaded`, else in this thread, and BLAS keeps its own."""
+    if threaded:
+        run_side_by_side(work, items)
+    else:
+        for item in items:
+            work(item)
+
+
 def run_side_by_side(work, items):
     """work(item) for every item, on as many cores as BLAS may use; a free thread takes the next item.
 
